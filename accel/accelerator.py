@@ -1,0 +1,200 @@
+"""What an accelerator is: a list of levels, outermost first, with every energy and area resolved."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from ..models.op import ROLES, Role
+
+if TYPE_CHECKING:
+    from .spec import AcceleratorSpec
+
+__all__ = ["Accelerator", "Array", "Compute", "Level", "Memory", "Parameter", "Vector"]
+
+
+@dataclass(frozen=True)
+class Memory:
+    """A memory; ``size_bits`` and bandwidths are per instance, ``math.inf`` where unlimited.
+
+    ``keeps`` are the tensors that may live here, ``may_bypass`` those among them a mapping may leave out.
+    ``word_bits`` overrides a tensor's word width in this memory (wide partial sums). ``shared_port`` says reads and
+    writes share one bandwidth, stated as ``read_bandwidth_bits_per_s``. ``origin`` maps each energy and area to
+    "stated" or the estimator's source.
+    """
+
+    name: str
+    keeps: frozenset[Role]
+    may_bypass: frozenset[Role] = frozenset()
+    size_bits: float = math.inf
+    read_bandwidth_bits_per_s: float = math.inf
+    write_bandwidth_bits_per_s: float = math.inf
+    shared_port: bool = False
+    double_buffered: bool = False
+    word_bits: Mapping[Role, int] = field(default_factory=dict)
+    component: str = "sram"
+    banks: int = 1
+    width_bits: int = 64
+    read_energy_j_per_bit: float = 0.0
+    write_energy_j_per_bit: float = 0.0
+    leakage_w: float = 0.0
+    area_mm2: float = 0.0
+    origin: Mapping[str, str] = field(default_factory=dict)
+
+    def bits(self, role: Role, default: int) -> int:
+        """Width in bits of one word of the tensor ``role`` while it is in this memory."""
+        return self.word_bits.get(role, default)
+
+
+@dataclass(frozen=True)
+class Array:
+    """A spatial fan-out; everything below it exists ``size`` times.
+
+    ``dims`` limits which dimensions may be laid along an axis (absent axis: any). ``multicast`` names the operands whose
+    identical tiles are sent once to all instances that need them; ``reduces`` says partial sums of one output word are
+    added on their way up. ``hop_energy_j_per_bit`` is paid for each word delivered to or collected from an instance.
+    """
+
+    name: str
+    shape: tuple[tuple[str, int], ...]
+    dims: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    multicast: frozenset[Role] = frozenset(ROLES)
+    reduces: bool = True
+    hop_energy_j_per_bit: float = 0.0
+    area_mm2: float = 0.0
+    origin: Mapping[str, str] = field(default_factory=dict)
+
+    @cached_property
+    def size(self) -> int:
+        """Number of instances: the product of the shape."""
+        return math.prod(extent for _, extent in self.shape)
+
+    def allows(self, axis: str, dim: str) -> bool:
+        """Whether ``dim`` may be spread along ``axis``."""
+        return axis not in self.dims or dim in self.dims[axis]
+
+
+@dataclass(frozen=True)
+class Compute:
+    """The multiply-accumulate unit: one MAC per instance and cycle, result ``pipeline_cycles`` later."""
+
+    name: str
+    operand_bits: int = 8
+    accumulator_bits: int = 32
+    number: str = "int"
+    pipeline_cycles: int = 0
+    energy_j: float = 0.0
+    leakage_w: float = 0.0
+    area_mm2: float = 0.0
+    origin: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Vector:
+    """The unit for vector operators: ``lanes`` scalar operations per cycle over the whole chip."""
+
+    name: str
+    lanes: int = 1
+    bits: int = 8
+    energy_j: float = 0.0
+    leakage_w: float = 0.0
+    area_mm2: float = 0.0
+    origin: Mapping[str, str] = field(default_factory=dict)
+
+
+Level = Memory | Array | Compute | Vector
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A named knob of a spec. Values are ints or floats in SI units (bits, Hz, bit/s); ``unit`` is how YAML wrote it.
+
+    Exactly one of ``choices`` (discrete) and ``bounds`` (a closed interval) describes the search range; both empty: fixed.
+    """
+
+    name: str
+    default: float
+    choices: tuple[float, ...] = ()
+    bounds: tuple[float, float] | None = None
+    unit: str = ""
+    description: str = ""
+
+
+@dataclass(frozen=True)
+class Accelerator:
+    """A resolved accelerator: ``levels`` outermost first; build it with `load_accelerator` or ``with_parameters``."""
+
+    name: str
+    clock_hz: float
+    technology_nm: float
+    levels: tuple[Level, ...]
+    parameters: tuple[Parameter, ...] = ()
+    values: Mapping[str, float] = field(default_factory=dict)
+    source: str = ""
+    notes: tuple[str, ...] = ()
+    spec: AcceleratorSpec | None = field(default=None, repr=False, compare=False)
+
+    def with_parameters(self, **values: Any) -> Accelerator:
+        """The same spec with some parameters changed; values are numbers in YAML's unit of the default or texts with a unit.
+
+        Raises `BadInput` for an unknown parameter, a wrong unit, or a value outside the choices or bounds.
+        """
+        from .spec import with_parameters
+
+        return with_parameters(self, values)
+
+    @cached_property
+    def memories(self) -> tuple[Memory, ...]:
+        """Memory levels, outermost first."""
+        return tuple(level for level in self.levels if isinstance(level, Memory))
+
+    @cached_property
+    def arrays(self) -> tuple[Array, ...]:
+        """Array levels, outermost first."""
+        return tuple(level for level in self.levels if isinstance(level, Array))
+
+    @cached_property
+    def compute(self) -> Compute:
+        """The compute level."""
+        return next(level for level in self.levels if isinstance(level, Compute))
+
+    @cached_property
+    def vector(self) -> Vector | None:
+        """The vector unit, if there is one."""
+        return next((level for level in self.levels if isinstance(level, Vector)), None)
+
+    @cached_property
+    def instances(self) -> tuple[int, ...]:
+        """Number of instances of each level: the product of the arrays above it (a vector unit counts once)."""
+        counts, product = [], 1
+        for level in self.levels:
+            counts.append(1 if isinstance(level, Vector) else product)
+            if isinstance(level, Array):
+                product *= level.size
+        return tuple(counts)
+
+    @cached_property
+    def peak_macs_per_cycle(self) -> int:
+        """Multiply-accumulates per cycle with every instance busy."""
+        return math.prod(array.size for array in self.arrays)
+
+    @cached_property
+    def peak_ops_per_s(self) -> float:
+        """Operations per second at peak, a multiply-accumulate counted as two."""
+        return 2.0 * self.peak_macs_per_cycle * self.clock_hz
+
+    @cached_property
+    def area_mm2(self) -> float:
+        """Silicon area of all instances; off-chip DRAM counts nothing."""
+        return sum(level.area_mm2 * count for level, count in zip(self.levels, self.instances, strict=True))
+
+    @cached_property
+    def leakage_w(self) -> float:
+        """Static power of all instances."""
+        total = 0.0
+        for level, count in zip(self.levels, self.instances, strict=True):
+            total += 0.0 if isinstance(level, Array) else level.leakage_w * count
+        return total

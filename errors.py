@@ -1,0 +1,114 @@
+"""The exceptions Dovetail raises on purpose: one small tree.
+
+DovetailError
+├── BadInput             what the user gave cannot be used (command line: exit code 2)
+│   ├── SpecError        a YAML document breaks one or more rules; carries every ``Problem``
+│   ├── UnknownName      no shipped or registered thing of that name; carries the nearest ones
+│   └── ImportFailure    a torch or ONNX model cannot be represented
+└── CannotDo             the input is sound, the thing asked for cannot be had (exit code 1)
+    ├── Infeasible       no mapping fits; names the level and the words missing
+    └── ImpossibleResult a result broke an invariant (negative, above peak): a defect in Dovetail
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+__all__ = [
+    "BadInput",
+    "CannotDo",
+    "DovetailError",
+    "ImpossibleResult",
+    "ImportFailure",
+    "Infeasible",
+    "Problem",
+    "SpecError",
+    "UnknownName",
+    "nearest",
+]
+
+
+class DovetailError(Exception):
+    """Base of every exception raised on purpose."""
+
+
+class BadInput(DovetailError):
+    """Something the user supplied cannot be used; the message says what to change."""
+
+
+class CannotDo(DovetailError):
+    """The request was understood and is impossible."""
+
+
+class Infeasible(CannotDo):
+    """No mapping exists; ``level`` names the memory that is too small, ``missing_words`` by how much."""
+
+    def __init__(self, message: str, *, level: str = "", missing_words: int = 0) -> None:
+        super().__init__(message)
+        self.level = level
+        self.missing_words = missing_words
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _rebuild_infeasible, (str(self), self.level, self.missing_words)
+
+
+def _rebuild_infeasible(message: str, level: str, missing_words: int) -> Infeasible:
+    return Infeasible(message, level=level, missing_words=missing_words)
+
+
+class ImpossibleResult(CannotDo):
+    """A computed quantity broke an invariant of the model."""
+
+
+class ImportFailure(BadInput):
+    """A model file or module holds something that cannot be represented."""
+
+
+@dataclass(frozen=True, order=True)
+class Problem:
+    """One broken rule at one place; ``line`` and ``column`` count from 1 (0 where there is no text)."""
+
+    source: str
+    line: int
+    column: int
+    path: str
+    what: str
+    remedy: str = ""
+
+    def __str__(self) -> str:
+        place = f"{self.source}:{self.line}:{self.column}" if self.line else self.source
+        subject = f" {self.path}:" if self.path else ""
+        remedy = f"; {self.remedy}" if self.remedy else ""
+        return f"{place}:{subject} {self.what}{remedy}"
+
+
+class SpecError(BadInput):
+    """A document breaks rules; every problem found is listed, in the order of the text."""
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems: tuple[Problem, ...] = tuple(sorted(set(problems)))
+        super().__init__("\n".join(str(problem) for problem in self.problems))
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return SpecError, (self.problems,)
+
+
+class UnknownName(BadInput):
+    """``name`` is not among ``known``."""
+
+    def __init__(self, kind: str, name: str, known: Sequence[str]) -> None:
+        close = nearest(name, known)
+        hint = f"did you mean '{close}'?" if close else f"known: {', '.join(sorted(known))}"
+        super().__init__(f"no {kind} named '{name}'; {hint}")
+        self.kind, self.name, self.known = kind, name, tuple(known)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return UnknownName, (self.kind, self.name, self.known)
+
+
+def nearest(name: str, known: Iterable[str]) -> str | None:
+    """The known name closest to ``name`` by edit similarity, or None where nothing is close."""
+    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
+    return close[0] if close else None
