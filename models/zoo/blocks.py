@@ -1,0 +1,71 @@
+"""Blocks that several families share: inverted bottlenecks and transformer layers."""
+
+from __future__ import annotations
+
+from ..builder import NetworkBuilder, Point
+
+__all__ = ["inverted_bottleneck", "make_divisible", "multi_head_attention"]
+
+
+def make_divisible(channels: float, divisor: int = 8) -> int:
+    """Round to the nearest multiple of ``divisor``, never more than 10 % down (MobileNet reference implementation)."""
+    rounded = max(divisor, int(channels + divisor / 2) // divisor * divisor)
+    return rounded + divisor if rounded < 0.9 * channels else rounded
+
+
+def inverted_bottleneck(
+    builder: NetworkBuilder, name: str, *, kernel: int, expansion: float, out_channels: int, stride: int = 1, fused: bool = False,
+    residual: bool = True, hidden: int | None = None, activation: str = "relu6",
+) -> str:
+    """An inverted bottleneck (Sandler et al., CVPR 2018): expand 1×1, depthwise k×k, project 1×1 without activation.
+
+    ``fused`` replaces expansion and depthwise by one full k×k convolution (Gupta & Akin, 2020). An expansion of 1 leaves
+    out the expanding layer; fused, that is a single k×k convolution with its activation. The input is added where
+    ``residual`` is set, the stride is 1 and the channels agree. ``hidden`` overrides the expanded width, otherwise
+    ``expansion`` × input channels rounded. Returns the name of the last layer.
+    """
+    start = builder.here
+    inner = hidden if hidden is not None else round(start.channels * expansion)
+    expands = hidden is not None or expansion != 1
+    if fused and expands:
+        builder.conv(f"{name}.fused", inner, kernel, stride=stride, activation=activation)
+        last = builder.conv(f"{name}.project", out_channels, 1)
+    elif fused:
+        last = builder.conv(f"{name}.fused", out_channels, kernel, stride=stride, activation=activation)
+    else:
+        if expands:
+            builder.conv(f"{name}.expand", inner, 1, activation=activation)
+        builder.depthwise(f"{name}.depthwise", kernel, stride=stride, activation=activation)
+        last = builder.conv(f"{name}.project", out_channels, 1)
+    if residual and stride == 1 and start.channels == out_channels:
+        last = builder.add(f"{name}.add", start)
+    return last
+
+
+def multi_head_attention(
+    builder: NetworkBuilder, name: str, *, heads: int, context: int | None = None, joint_projection: bool = True,
+) -> str:
+    """Self-attention (Vaswani et al., 2017): projections, scores, softmax, weighted sum, output projection.
+
+    ``context`` is the number of tokens attended to (default: those of the current tensor); where it is larger, keys and
+    values of the earlier tokens are read from a cache as the second operand of the products. ``joint_projection``
+    computes queries, keys and values in one layer. Scores of masked positions are computed like the others, as dense
+    hardware does. The division by √d is folded into the query projection.
+    """
+    start = builder.here
+    features, tokens = start.channels, start.height
+    context = tokens if context is None else context
+    size = features // heads
+    if joint_projection:
+        query = key = value = builder.linear(f"{name}.qkv", 3 * features)
+    else:
+        query, key, value = (_project(builder, f"{name}.{part}", start) for part in ("query", "key", "value"))
+    builder.matmul(f"{name}.scores", (query, key), g=heads, n=tokens, k=context, c=size)
+    weights = builder.softmax(f"{name}.softmax")
+    builder.matmul(f"{name}.context", (weights, value), g=heads, n=tokens, k=size, c=context)
+    return builder.linear(f"{name}.output", features)
+
+
+def _project(builder: NetworkBuilder, name: str, start: Point) -> str:
+    builder.resume(start)
+    return builder.linear(name, start.channels)

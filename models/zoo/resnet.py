@@ -1,0 +1,59 @@
+"""ResNet-18 and ResNet-50: He et al., "Deep Residual Learning for Image Recognition", CVPR 2016, Table 1.
+
+The stride of a bottleneck sits in its 3×3 convolution ("v1.5"), as in torchvision and MLPerf.
+"""
+
+from __future__ import annotations
+
+from ..builder import NetworkBuilder
+from ..network import Network
+
+__all__ = ["resnet18", "resnet50"]
+
+_SOURCE = "He et al., CVPR 2016, arXiv:1512.03385, Table 1; stride in the 3x3 convolution"
+
+
+def resnet18(*, resolution: int = 224, classes: int = 1000, batch: int = 1, bits: int = 8) -> Network:
+    """ResNet-18: basic blocks."""
+    return _resnet("resnet18", (2, 2, 2, 2), bottleneck=False, resolution=resolution, classes=classes, batch=batch, bits=bits)
+
+
+def resnet50(*, resolution: int = 224, classes: int = 1000, batch: int = 1, bits: int = 8) -> Network:
+    """ResNet-50: bottleneck blocks."""
+    return _resnet("resnet50", (3, 4, 6, 3), bottleneck=True, resolution=resolution, classes=classes, batch=batch, bits=bits)
+
+
+def _resnet(
+    name: str, depths: tuple[int, ...], *, bottleneck: bool, resolution: int, classes: int, batch: int, bits: int
+) -> Network:
+    builder = NetworkBuilder(name, channels=3, height=resolution, width=resolution, batch=batch, bits=bits, source=_SOURCE)
+    builder.conv("conv1", 64, 7, stride=2, padding=3, activation="relu")
+    builder.max_pool("maxpool", 3, stride=2, padding=1)
+    for stage, depth in enumerate(depths):
+        for index in range(depth):
+            _block(builder, f"layer{stage + 1}.{index}", 64 << stage, 2 if stage and not index else 1, bottleneck)
+    builder.global_average_pool("avgpool")
+    builder.linear("fc", classes)
+    return builder.build()
+
+
+def _block(builder: NetworkBuilder, name: str, channels: int, stride: int, bottleneck: bool) -> None:
+    """Main branch, then the shortcut (a 1×1 convolution where the shape changes), then their sum."""
+    start = builder.here
+    out = 4 * channels if bottleneck else channels
+    if bottleneck:
+        builder.conv(f"{name}.conv1", channels, 1, activation="relu")
+        builder.conv(f"{name}.conv2", channels, 3, stride=stride, activation="relu")
+        builder.conv(f"{name}.conv3", out, 1)
+    else:
+        builder.conv(f"{name}.conv1", channels, 3, stride=stride, activation="relu")
+        builder.conv(f"{name}.conv2", out, 3)
+    if stride == 1 and start.channels == out:
+        builder.add(f"{name}.add", start, activation="relu")
+        return
+    main = builder.here
+    builder.resume(start)
+    builder.conv(f"{name}.downsample", out, 1, stride=stride)
+    shortcut = builder.here
+    builder.resume(main)
+    builder.add(f"{name}.add", shortcut, activation="relu")
