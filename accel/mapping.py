@@ -67,6 +67,7 @@ class Mapping:
                 product[loop.dim] *= loop.bound
             if isinstance(place, Array):
                 _check_array(place, level)
+                _check_window(op, place, level)
             elif not level.bypass <= place.may_bypass:
                 extra = sorted(level.bypass - place.may_bypass)
                 raise BadInput(f"{level.level}: {extra} cannot bypass this memory; the spec allows {sorted(place.may_bypass)}")
@@ -87,3 +88,11 @@ def _check_array(array: Array, level: LevelMapping) -> None:
             raise BadInput(f"{array.name}: loop {loop} names no axis of the array; use one of {list(shape)}")
         if loop.bound > 1 and not array.allows(loop.axis, loop.dim):
             raise BadInput(f"{array.name}.{loop.axis}: {loop.dim} may not be spread here; allowed: {sorted(array.dims[loop.axis])}")
+
+
+def _check_window(op: Op, array: Array, level: LevelMapping) -> None:
+    """Raise `BadInput` where instances would hold overlapping windows of the output (a transposed convolution)."""
+    window = {dim for rank in op.tensor("output").ranks if len(rank.terms) > 1 for dim, _ in rank.terms}
+    for loop in level.loops:
+        if loop.bound > 1 and loop.dim in window:
+            raise BadInput(f"{array.name}: {loop} would split an overlapping window of {op.name}'s output; loop over it in time")

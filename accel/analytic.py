@@ -1,0 +1,231 @@
+"""The readable analytic model: one operator, one accelerator, one mapping, one `Cost`.
+
+Counts come from `traffic`. Latency: every memory moves its words at its bandwidth while the compute steps; the slowest
+of them decides, after the first tiles have come in and before the last outputs have left. A memory that is not
+double-buffered halts the compute while it is filled or drained. Bandwidth counts per instance, as the mean over the
+instances in use. Energy: each read, write, delivery and multiply-accumulate at its component's cost, plus leakage.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Mapping as MappingType
+from dataclasses import dataclass
+
+from ..errors import ImpossibleResult, Infeasible
+from ..models.op import ROLES, Op, Role
+from .accelerator import Accelerator, Array, Memory
+from .mapping import Mapping
+from .nest import Nest
+from .traffic import Boundary, Traffic
+
+__all__ = ["Cost", "evaluate", "output_bits", "tile_bits"]
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What one operator costs under one mapping.
+
+    ``energy`` maps (component, tensor) to joules and sums to ``energy_j``; tensor is "" for compute and leakage.
+    ``bound`` names what decides the latency: "compute" or a memory. ``utilization`` is the share of the peak
+    multiply-accumulates of the compute's own steps that did work.
+    """
+
+    cycles: float
+    latency_s: float
+    energy_j: float
+    macs: int
+    compute_cycles: int
+    utilization: float
+    bound: str
+    energy: MappingType[tuple[str, str], float]
+
+    @property
+    def edp(self) -> float:
+        """Energy-delay product in joule-seconds."""
+        return self.energy_j * self.latency_s
+
+    def objective(self, name: str) -> float:
+        """Value of the objective "energy" (J), "latency" (s) or "edp" (J·s)."""
+        return {"energy": self.energy_j, "latency": self.latency_s, "edp": self.edp}[name]
+
+
+def evaluate(op: Op, accelerator: Accelerator, mapping: Mapping) -> Cost:
+    """Analytic cost of ``mapping``.
+
+    Raises `BadInput` where the mapping does not fit operator or accelerator, `Infeasible` where a tile exceeds a memory.
+    """
+    nest = Nest(op, accelerator, mapping)
+    check_capacity(nest, accelerator)
+    traffic = Traffic(nest)
+    cycles, bound = _cycles(traffic, accelerator)
+    latency_s = cycles / accelerator.clock_hz
+    energy = _energy(traffic, accelerator)
+    if accelerator.leakage_w:
+        energy["leakage", ""] = accelerator.leakage_w * latency_s
+    utilization = op.macs / (traffic.steps * accelerator.peak_macs_per_cycle)
+    cost = Cost(cycles, latency_s, math.fsum(energy.values()), op.macs, traffic.steps, utilization, bound, energy)
+    check_invariants(cost, traffic)
+    return cost
+
+
+def output_bits(op: Op, accelerator: Accelerator, memory: Memory, *, partial: bool) -> int:
+    """Width of an output word in ``memory``: the accumulator's while it is an unfinished sum, the tensor's after."""
+    own = op.tensor("output").bits
+    return memory.bits("output", max(own, accelerator.compute.accumulator_bits) if partial else own)
+
+
+def tile_bits(nest: Nest, accelerator: Accelerator, place: int) -> float:
+    """Bits that the tiles of all tensors kept by the memory at ``place`` occupy in one instance."""
+    memory = nest.places[place]
+    if not isinstance(memory, Memory):
+        return 0.0
+    tile, op = nest.tile(place), nest.op
+    relevant = op.tensor("output").dims
+    partial = any(loop.dim not in relevant for loop in nest.loops if not loop.spatial and loop.place <= place)
+    total = 0.0
+    for role in ROLES:
+        if role in memory.keeps and role not in nest.bypass[place]:
+            width = memory.bits(role, op.tensor(role).bits)
+            if role == "output":
+                width = output_bits(op, accelerator, memory, partial=partial)
+            total += op.tensor(role).words(tile) * width
+    return total
+
+
+def check_capacity(nest: Nest, accelerator: Accelerator) -> None:
+    """Raise `Infeasible`, naming the memory and the words missing, where the tiles do not fit."""
+    for place, memory in enumerate(nest.places):
+        if not isinstance(memory, Memory) or math.isinf(memory.size_bits):
+            continue
+        room = memory.size_bits / 2 if memory.double_buffered else memory.size_bits
+        need = tile_bits(nest, accelerator, place)
+        if need > room:
+            missing = math.ceil((need - room) / nest.op.tensor("output").bits)
+            half = " (half of it, as it is double-buffered)" if memory.double_buffered else ""
+            raise Infeasible(
+                f"{nest.op.name}: {memory.name} of '{accelerator.name}' holds {room:.0f} bit{half}, the tiles need "
+                f"{need:.0f}: {missing} words too many",
+                level=memory.name,
+                missing_words=missing,
+            )
+
+
+def _widths(nest: Nest, accelerator: Accelerator, place: int, role: Role) -> tuple[int, int]:
+    """(bits of a finished word, bits of a partial sum) of ``role`` in the memory at ``place``."""
+    memory = nest.places[place]
+    if not isinstance(memory, Memory):
+        return 0, 0
+    if role == "output":
+        return (
+            output_bits(nest.op, accelerator, memory, partial=False),
+            output_bits(nest.op, accelerator, memory, partial=True),
+        )
+    width = memory.bits(role, nest.op.tensor(role).bits)
+    return width, width
+
+
+def _memory_bits(traffic: Traffic, accelerator: Accelerator, place: int, role: Role) -> tuple[float, float]:
+    """(bits read, bits written) of ``role`` at the memory at ``place``, over all instances."""
+    count = traffic.counts[place, role]
+    whole, partial = _widths(traffic.nest, accelerator, place, role)
+    read = count.reads * partial + count.partial_drains * partial + (count.drains - count.partial_drains) * whole
+    written = count.fills * partial + count.partial_updates * partial + (count.updates - count.partial_updates) * whole
+    return float(read), float(written)
+
+
+class _Clock:
+    """Transfer times in cycles at one accelerator under one nest; bandwidths are per instance in use."""
+
+    def __init__(self, traffic: Traffic, accelerator: Accelerator) -> None:
+        self.traffic, self.accelerator, self.nest = traffic, accelerator, traffic.nest
+        self.read: dict[int, float] = {}
+        self.write: dict[int, float] = {}
+        for place, memory in enumerate(self.nest.places):
+            if isinstance(memory, Memory):
+                used = math.prod(loop.bound for loop in self.nest.spatial_above(place))
+                self.read[place] = memory.read_bandwidth_bits_per_s / accelerator.clock_hz * used
+                write = memory.read_bandwidth_bits_per_s if memory.shared_port else memory.write_bandwidth_bits_per_s
+                self.write[place] = write / accelerator.clock_hz * used
+
+    def busy(self, place: int, read: float, written: float) -> float:
+        """Cycles the memory at ``place`` needs to read and write so many bits."""
+        memory = self.nest.places[place]
+        reading, writing = read / self.read[place], written / self.write[place]
+        return reading + writing if isinstance(memory, Memory) and memory.shared_port else max(reading, writing)
+
+    def bits(self, way: Boundary, place: int) -> float:
+        """Width of the words of ``way`` at ``place``; partial sums are as wide as the accumulator."""
+        return _widths(self.nest, self.accelerator, place, way.role)[1]
+
+    def down(self, way: Boundary, served: int, filled: int) -> float:
+        """Cycles to bring words to the child: the slower of the parent's reading and the child's writing."""
+        reading = served * self.bits(way, way.parent) / self.read[way.parent]
+        return max(reading, filled * self.bits(way, way.child) / self.write[way.child])
+
+    def up(self, way: Boundary, drained: int, collected: int) -> float:
+        """Cycles to bring words to the parent."""
+        reading = drained * self.bits(way, way.child) / self.read[way.child]
+        return max(reading, collected * self.bits(way, way.parent) / self.write[way.parent])
+
+
+def _cycles(traffic: Traffic, accelerator: Accelerator) -> tuple[float, str]:
+    """Total cycles and the name of what bounds them."""
+    clock, places = _Clock(traffic, accelerator), traffic.nest.places
+    first = last = halts = 0.0
+    edge: dict[int, list[float]] = defaultdict(lambda: [0.0, 0.0])
+    for way in traffic.boundaries:
+        coming, leaving = clock.down(way, way.first_served, way.first_filled), clock.up(way, way.last_drained, way.last_collected)
+        first, last = first + coming, last + leaving
+        edge[way.parent][0] += way.first_served * clock.bits(way, way.parent)
+        edge[way.child][1] += way.first_filled * clock.bits(way, way.child)
+        edge[way.child][0] += way.last_drained * clock.bits(way, way.child)
+        edge[way.parent][1] += way.last_collected * clock.bits(way, way.parent)
+        child = places[way.child]
+        if isinstance(child, Memory) and not child.double_buffered:
+            halts += clock.down(way, way.served, way.filled) - coming
+            halts += clock.up(way, way.drained, way.collected) - leaving
+    longest, bound = traffic.steps + halts, "compute"
+    for place in clock.read:
+        moved = [_memory_bits(traffic, accelerator, place, role) for role in ROLES]
+        read, written = sum(r for r, _ in moved), sum(w for _, w in moved)
+        steady = clock.busy(place, max(0.0, read - edge[place][0]), max(0.0, written - edge[place][1]))
+        if steady > longest:
+            longest, bound = steady, places[place].name
+    return first + longest + last + accelerator.compute.pipeline_cycles, bound
+
+
+def _energy(traffic: Traffic, accelerator: Accelerator) -> dict[tuple[str, str], float]:
+    """Joules per (component, tensor)."""
+    energy: dict[tuple[str, str], float] = {}
+    for place, level in enumerate(traffic.nest.places):
+        for role in ROLES:
+            if isinstance(level, Memory):
+                read, written = _memory_bits(traffic, accelerator, place, role)
+                joules = read * level.read_energy_j_per_bit + written * level.write_energy_j_per_bit
+            else:
+                joules = _hop_energy(traffic, accelerator, level, place, role)
+            if joules:
+                energy[level.name, role] = joules
+    energy[accelerator.compute.name, ""] = traffic.nest.op.macs * accelerator.compute.energy_j
+    return energy
+
+
+def _hop_energy(traffic: Traffic, accelerator: Accelerator, array: Array, place: int, role: Role) -> float:
+    """Energy of an array's network; partial sums travel at the accumulator's width."""
+    width = traffic.nest.op.tensor(role).bits
+    if role == "output":
+        width = max(width, accelerator.compute.accumulator_bits)
+    return traffic.hops[place, role] * width * array.hop_energy_j_per_bit
+
+
+def check_invariants(cost: Cost, traffic: Traffic) -> None:
+    """Raise `ImpossibleResult` where a count or a cost cannot be: what the model promises of every result."""
+    for (place, role), count in traffic.counts.items():
+        if min(vars(count).values()) < 0:
+            raise ImpossibleResult(f"negative count of {role} at {traffic.nest.places[place].name}: {count}")
+    if not all(value >= 0.0 and math.isfinite(value) for value in (cost.cycles, *cost.energy.values())):
+        raise ImpossibleResult(f"negative or infinite cost: {cost}")
+    if not 0.0 < cost.utilization <= 1.0 or cost.cycles < cost.compute_cycles:
+        raise ImpossibleResult(f"above peak: utilization {cost.utilization}, {cost.cycles} cycles")

@@ -1,0 +1,168 @@
+"""A mapping flattened into one loop nest, and how tiles move when its loops step.
+
+Everything here is per dimension. A *base* is a distinct value of the offset that the temporal loops outside some point
+of the nest give a dimension; bases whose whole tile lies inside the dimension behave alike and are counted together, so
+that a handful of cases describes any nest exactly, partial tiles included.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
+
+from ..models.op import Op
+from .accelerator import Accelerator, Array, Memory
+from .mapping import Mapping
+
+__all__ = ["FlatLoop", "Move", "Nest"]
+
+
+@dataclass(frozen=True)
+class FlatLoop:
+    """One loop of the nest; ``step`` is how far one iteration moves along ``dim``, ``place`` counts levels from outside."""
+
+    place: int
+    dim: str
+    bound: int
+    spatial: bool
+    step: int
+
+
+class Move(NamedTuple):
+    """``count`` times, the first instance's offset changes by ``-shift``; what then remains of the dimension ahead of it.
+
+    ``old_left``/``new_left`` are measured from the first instance's tile start and cut at the span of all instances, so
+    that every case with nothing cut off looks the same.
+    """
+
+    count: int
+    shift: int
+    old_left: int
+    new_left: int
+
+
+class Nest:
+    """The loops of ``mapping`` for ``op``, outermost first; bounds of 1 are left out."""
+
+    def __init__(self, op: Op, accelerator: Accelerator, mapping: Mapping) -> None:
+        mapping.check(op, accelerator)
+        self.op = op
+        self.places = tuple(level for level in accelerator.levels if isinstance(level, Memory | Array))
+        self.loops = _flatten(self.places, mapping)
+        self.bypass = tuple(level.bypass for level in mapping.levels)
+
+    @cached_property
+    def dims(self) -> tuple[str, ...]:
+        """The operator's dimensions."""
+        return tuple(self.op.bounds)
+
+    def tile(self, place: int) -> dict[str, int]:
+        """Extents of the tile that the loops at ``place`` and inside it cover, cut at the dimension's bound."""
+        return {dim: min(self.span(dim, place), bound) for dim, bound in self.op.dims}
+
+    def span(self, dim: str, place: int) -> int:
+        """Product of the bounds over ``dim`` at ``place`` and inside it (may exceed the dimension)."""
+        return math.prod(loop.bound for loop in self.loops if loop.dim == dim and loop.place >= place)
+
+    def temporal_above(self, place: int) -> tuple[FlatLoop, ...]:
+        """Temporal loops outside ``place``, outermost first."""
+        return tuple(loop for loop in self.loops if loop.place < place and not loop.spatial)
+
+    def spatial_above(self, place: int) -> tuple[FlatLoop, ...]:
+        """Spatial loops outside ``place``, outermost first."""
+        return tuple(loop for loop in self.loops if loop.place < place and loop.spatial)
+
+    def reach(self, dim: str, place: int) -> int:
+        """How far the last instance's tile at ``place`` ends beyond the first instance's start."""
+        spread = sum((loop.bound - 1) * loop.step for loop in self.spatial_above(place) if loop.dim == dim)
+        return spread + self.span(dim, place)
+
+    def bases(self, dim: str, loops: Iterable[FlatLoop]) -> list[tuple[int, int | None]]:
+        """(count, offset) of the distinct states of the temporal ``loops`` over ``dim``; None: nothing is cut off there.
+
+        ``loops`` must be the outer part of the nest, in order.
+        """
+        bound, total = self.op.bounds[dim], self.span(dim, 0)
+        states: list[tuple[int, int | None]] = [(1, None if total <= bound else 0)]
+        for loop in loops:
+            if loop.dim != dim:
+                continue
+            wide = sum((o.bound - 1) * o.step for o in self.loops if o.dim == dim and o.spatial and o.step > loop.step) + loop.step
+            split: list[tuple[int, int | None]] = []
+            for count, base in states:
+                if base is None:
+                    split.append((count * loop.bound, None))
+                    continue
+                offsets = range(base, min(base + loop.bound * loop.step, bound), loop.step)
+                whole = sum(1 for offset in offsets if bound - offset >= wide)
+                if whole:
+                    split.append((count * whole, None))
+                split.extend((count, offset) for offset in offsets[whole:])
+            states = split
+        return states
+
+    def steps(self) -> int:
+        """Iterations of all temporal loops, in lockstep: the compute's steps."""
+        temporal = self.temporal_above(len(self.places))
+        return math.prod(sum(count for count, _ in self.bases(dim, temporal)) for dim in self.dims)
+
+    def moves(self, dim: str, place: int, stepping: int) -> list[Move]:
+        """What happens to ``dim`` at ``place`` whenever temporal loop number ``stepping`` (of those above) advances.
+
+        Loops inside it wrap from their last iteration to their first.
+        """
+        above = self.temporal_above(place)
+        outer, loop, inner = above[:stepping], above[stepping], above[stepping + 1 :]
+        inner = tuple(one for one in inner if one.dim == dim)
+        bound, reach = self.op.bounds[dim], self.reach(dim, place)
+        whole_run = sum((one.bound - 1) * one.step for one in inner)
+        found: Counter[tuple[int, int, int]] = Counter()
+        for count, base in self.bases(dim, outer):
+            if base is None:
+                if loop.dim == dim:
+                    found[whole_run - loop.step, reach, reach] += count * (loop.bound - 1)
+                else:
+                    found[whole_run, reach, reach] += count
+            elif loop.dim != dim:
+                run = _last_offset(inner, bound - base)
+                found[run, min(reach, bound - base - run), min(reach, bound - base)] += count
+            else:
+                for start in range(base, min(base + loop.bound * loop.step, bound) - loop.step, loop.step):
+                    old, new = start + whole_run, start + loop.step
+                    found[whole_run - loop.step, min(reach, bound - old), min(reach, bound - new)] += count
+        return [Move(count, *case) for case, count in found.items() if count]
+
+    def start(self, dim: str, place: int) -> Move:
+        """The first tile: it comes from nothing."""
+        return Move(1, 0, 0, min(self.reach(dim, place), self.op.bounds[dim]))
+
+    def end(self, dim: str, place: int) -> Move:
+        """The last tile, leaving for nothing."""
+        temporal = tuple(loop for loop in self.temporal_above(place) if loop.dim == dim)
+        bound = self.op.bounds[dim]
+        return Move(1, 0, min(self.reach(dim, place), bound - _last_offset(temporal, bound)), 0)
+
+
+def _flatten(places: tuple[Memory | Array, ...], mapping: Mapping) -> tuple[FlatLoop, ...]:
+    """The mapping's loops with their steps, outermost first."""
+    flat: list[FlatLoop] = []
+    steps: Counter[str] = Counter()
+    for place in range(len(places) - 1, -1, -1):
+        for loop in reversed(mapping.levels[place].loops):
+            if loop.bound > 1:
+                step = steps[loop.dim] or 1
+                flat.append(FlatLoop(place, loop.dim, loop.bound, isinstance(places[place], Array), step))
+                steps[loop.dim] = step * loop.bound
+    return tuple(reversed(flat))
+
+
+def _last_offset(loops: Iterable[FlatLoop], left: int) -> int:
+    """Offset of the last iteration of ``loops`` that starts inside the remaining ``left`` positions."""
+    offset = 0
+    for loop in loops:
+        offset += min(loop.bound - 1, (left - 1 - offset) // loop.step) * loop.step
+    return offset

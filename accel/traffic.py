@@ -1,0 +1,349 @@
+"""Counts of words: what each memory reads and writes and each array delivers, in closed form per step of each loop.
+
+The definition is the walk of ``tests/accel/oracle.py``; this equals it integer for integer. When temporal loop j
+steps, a tile changes from old to new, and |new − old| words move. A tile is a product over its ranks, and the states of
+different dimensions are independent, so that the sum over all steps of loop j is
+``Π_ranks Σ|new| − Π_ranks Σ|new ∩ old|``, each sum over the cases of that rank's own dimensions (`Nest.moves`).
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from ..models.op import ROLES, Rank, Role
+from .accelerator import Array, Memory
+from .nest import FlatLoop, Move, Nest
+
+__all__ = ["Boundary", "Traffic", "WordCounts"]
+
+
+@dataclass
+class WordCounts:
+    """Words of one tensor at one memory, summed over its instances.
+
+    ``reads`` serve the level below (and accumulate partial sums); ``fills`` are written from above; ``updates`` are
+    output words written from below; ``drains`` are output words read to be sent up. ``partial_*`` are the shares of
+    output words that are unfinished sums.
+    """
+
+    reads: int = 0
+    fills: int = 0
+    updates: int = 0
+    drains: int = 0
+    partial_updates: int = 0
+    partial_drains: int = 0
+
+
+@dataclass
+class Boundary:
+    """The way of one tensor from the memory at place ``parent`` to that at ``child`` (``child`` = all places: the compute).
+
+    Words are summed over instances: downwards ``served`` leave the parent and ``filled`` reach the child; upwards
+    ``drained`` leave the child and ``collected`` reach the parent; ``first_*`` and ``last_*`` are the shares that pass
+    before the first and after the last step of the compute.
+    """
+
+    role: Role
+    parent: int
+    child: int
+    served: int = 0
+    filled: int = 0
+    first_served: int = 0
+    first_filled: int = 0
+    drained: int = 0
+    collected: int = 0
+    last_drained: int = 0
+    last_collected: int = 0
+
+
+@dataclass(frozen=True)
+class _Sums:
+    """Words entering, staying and leaving, for one way of sharing transfers."""
+
+    new: int
+    kept: int
+    old: int
+
+
+@dataclass
+class Traffic:
+    """All counts of one nest: ``counts[place, role]``, ``hops[array place, role]`` (words delivered or collected)."""
+
+    nest: Nest
+    counts: dict[tuple[int, Role], WordCounts] = field(default_factory=lambda: defaultdict(WordCounts))
+    hops: dict[tuple[int, Role], int] = field(default_factory=lambda: defaultdict(int))
+    boundaries: list[Boundary] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        for role in ROLES:
+            keepers = self.keepers(role)
+            for parent, child in itertools.pairwise(keepers):
+                self._count_boundary(Boundary(role, parent, child))
+            self._count_compute(Boundary(role, keepers[-1], len(self.nest.places)))
+
+    def keepers(self, role: Role) -> tuple[int, ...]:
+        """Places of the memories that hold the tensor, outermost first."""
+        return tuple(
+            place
+            for place, level in enumerate(self.nest.places)
+            if isinstance(level, Memory) and role in level.keeps and role not in self.nest.bypass[place]
+        )
+
+    @cached_property
+    def steps(self) -> int:
+        """Cycles of the compute."""
+        return self.nest.steps()
+
+    def _arrays(self, way: Boundary) -> tuple[int, ...]:
+        """Places of the arrays on the way, innermost first."""
+        return tuple(p for p in range(way.child - 1, way.parent, -1) if isinstance(self.nest.places[p], Array))
+
+    def _sharing(self, way: Boundary, flag: Callable[[Array], bool]) -> list[frozenset[int]]:
+        """Sets of sharing arrays: none, then after each array on the way from inside to outside."""
+        stages = [frozenset[int]()]
+        for place in self._arrays(way):
+            array = self.nest.places[place]
+            shares = isinstance(array, Array) and flag(array)
+            stages.append(stages[-1] | {place} if shares else stages[-1])
+        return stages
+
+    def _count_boundary(self, way: Boundary) -> None:
+        self.boundaries.append(way)
+        down = self._sharing(way, lambda array: way.role in array.multicast)
+        entering = [self._entering(way, sharing) for sharing in down]
+        if way.role == "output":
+            entering = [total - self._first_entries(way, sharing) for total, sharing in zip(entering, down, strict=True)]
+            self._count_drains(way)
+        else:
+            way.first_filled, way.first_served = self._at_start(way, down[0]), self._at_start(way, down[-1])
+        way.filled, way.served = entering[0], entering[-1]
+        self.counts[way.child, way.role].fills = way.filled
+        self.counts[way.parent, way.role].reads += way.served
+        self._add_hops(way, entering)
+
+    def _count_drains(self, way: Boundary) -> None:
+        parent, child = self.counts[way.parent, way.role], self.counts[way.child, way.role]
+        up = self._sharing(way, lambda array: array.reduces)
+        leaving = [self._leaving(way, sharing) for sharing in up]
+        reduced = self._leaving(way, frozenset(self._arrays(way)))
+        way.drained, way.collected = leaving[0], leaving[-1]
+        way.last_drained, way.last_collected = self._at_end(way, up[0]), self._at_end(way, up[-1])
+        child.drains, parent.updates = leaving[0], parent.updates + leaving[-1]
+        parent.reads += leaving[-1] - reduced
+        whole = self.nest.op.words("output")
+        parent.partial_updates += leaving[-1] - whole
+        child.partial_drains = leaving[0] - (0 if self._reduced_above(way.child) else whole)
+        self._add_hops(way, leaving)
+
+    def _add_hops(self, way: Boundary, stages: list[int]) -> None:
+        for place, words in zip(self._arrays(way), stages, strict=False):
+            self.hops[place, way.role] += words
+
+    def _count_compute(self, way: Boundary) -> None:
+        count = self.counts[way.parent, way.role]
+        if way.role == "output":
+            stages = [self._asked(way, sharing) for sharing in self._sharing(way, lambda array: array.reduces)]
+            count.updates += stages[-1]
+            starts = self._first_entries(Boundary(way.role, -1, way.parent), frozenset())
+            count.reads += stages[-1] - starts
+            whole = self.nest.op.words("output")
+            count.partial_updates += stages[-1] - whole
+        else:
+            stages = [self._asked(way, sharing) for sharing in self._sharing(way, lambda array: way.role in array.multicast)]
+            count.reads += stages[-1]
+        self._add_hops(way, stages)
+
+    def _reduced_above(self, place: int) -> bool:
+        """Whether several instances at ``place`` each hold a share of one output word's sum."""
+        relevant = self.nest.op.tensor("output").dims
+        return any(loop.dim not in relevant for loop in self.nest.spatial_above(place))
+
+    # -- tiles -------------------------------------------------------------------------------------------------------
+
+    def _entering(self, way: Boundary, sharing: frozenset[int]) -> int:
+        """Words entering the child over the whole run."""
+        total = self._at_start(way, sharing)
+        for stepping in range(len(self.nest.temporal_above(way.child))):
+            sums = self._step(way, stepping, sharing)
+            total += sums.new - sums.kept
+        return total
+
+    def _leaving(self, way: Boundary, sharing: frozenset[int]) -> int:
+        """Words leaving the child over the whole run, the last tile included."""
+        total = self._at_end(way, sharing)
+        for stepping in range(len(self.nest.temporal_above(way.child))):
+            sums = self._step(way, stepping, sharing)
+            total += sums.old - sums.kept
+        return total
+
+    def _at_start(self, way: Boundary, sharing: frozenset[int]) -> int:
+        return self._combine(way, {dim: [self.nest.start(dim, way.child)] for dim in self.nest.dims}, sharing).new
+
+    def _at_end(self, way: Boundary, sharing: frozenset[int]) -> int:
+        return self._combine(way, {dim: [self.nest.end(dim, way.child)] for dim in self.nest.dims}, sharing).old
+
+    def _first_entries(self, way: Boundary, sharing: frozenset[int]) -> int:
+        """Output words that enter an instance for the first time and start at zero."""
+        return self.nest.op.words("output") * self._idle_copies(way, sharing)
+
+    def _idle_copies(self, way: Boundary, sharing: frozenset[int]) -> int:
+        """Instances that hold the same words because they differ only in dimensions the tensor lacks."""
+        relevant = self.nest.op.tensor(way.role).dims
+        return math.prod(
+            loop.bound
+            for loop in self.nest.spatial_above(way.child)
+            if loop.dim not in relevant and loop.place not in sharing
+        )
+
+    def _step(self, way: Boundary, stepping: int, sharing: frozenset[int]) -> _Sums:
+        """Sums over all times that temporal loop number ``stepping`` above the child advances."""
+        return self._combine(way, {dim: self.nest.moves(dim, way.child, stepping) for dim in self.nest.dims}, sharing)
+
+    def _combine(self, way: Boundary, moves: Mapping[str, list[Move]], sharing: frozenset[int]) -> _Sums:
+        tensor = self.nest.op.tensor(way.role)
+        copies = self._idle_copies(way, sharing)
+        for dim in self.nest.dims:
+            if dim not in tensor.dims:
+                copies *= sum(move.count for move in moves[dim])
+        new = kept = old = copies
+        for rank in tensor.ranks:
+            if len(rank.terms) == 1:
+                sums = self._single(rank.terms[0][0], way, moves)
+            else:
+                sums = self._pair(rank, way, moves, sharing)
+            new, kept, old = new * sums.new, kept * sums.kept, old * sums.old
+        return _Sums(new, kept, old)
+
+    def _offsets(self, dim: str, place: int) -> list[int]:
+        """Offsets of the instances' tiles of ``dim`` at ``place`` from the first instance's."""
+        offsets = [0]
+        for loop in self.nest.spatial_above(place):
+            if loop.dim == dim:
+                offsets = [base + k * loop.step for base in offsets for k in range(loop.bound)]
+        return offsets
+
+    def _single(self, dim: str, way: Boundary, moves: Mapping[str, list[Move]]) -> _Sums:
+        """A rank of one dimension: instances differ in their interval of it, nothing is shared."""
+        size = self.nest.span(dim, way.child)
+        new = kept = old = 0
+        for count, shift, old_left, new_left in moves[dim]:
+            for offset in self._offsets(dim, way.child):
+                old_size, new_size = _cut(old_left - offset, size), _cut(new_left - offset, size)
+                new, old = new + count * new_size, old + count * old_size
+                kept += count * max(0, min(shift + old_size, new_size) - max(shift, 0))
+        return _Sums(new, kept, old)
+
+    def _pair(self, rank: Rank, way: Boundary, moves: Mapping[str, list[Move]], sharing: frozenset[int]) -> _Sums:
+        """A rank of two dimensions (a sliding window): instances along a diagonal may hold the same positions."""
+        (a, scale_a), (b, scale_b) = rank.terms
+        spatial = [loop for loop in self.nest.spatial_above(way.child) if loop.dim in (a, b)]
+        sizes = {dim: self.nest.span(dim, way.child) for dim in (a, b)}
+        new = kept = old = 0
+        for move_a, move_b in itertools.product(moves[a], moves[b]):
+
+            def leaf(at: Mapping[str, int], move_a: Move = move_a, move_b: Move = move_b) -> tuple[_Positions, _Positions]:
+                after = _positions(
+                    (at[a], _cut(move_a.new_left - at[a], sizes[a]), scale_a),
+                    (at[b], _cut(move_b.new_left - at[b], sizes[b]), scale_b),
+                )
+                before = _positions(
+                    (at[a] + move_a.shift, _cut(move_a.old_left - at[a], sizes[a]), scale_a),
+                    (at[b] + move_b.shift, _cut(move_b.old_left - at[b], sizes[b]), scale_b),
+                )
+                return before, after
+
+            count = move_a.count * move_b.count
+            for before, after in _shared_leaves(spatial, sharing, {a: 0, b: 0}, leaf):
+                new, old = new + count * len(after), old + count * len(before)
+                kept += count * len(before & after)
+        return _Sums(new, kept, old)
+
+    # -- the compute -------------------------------------------------------------------------------------------------
+
+    def _asked(self, way: Boundary, sharing: frozenset[int]) -> int:
+        """Words that pass between the innermost keeper and the multipliers; nothing is held there."""
+        tensor = self.nest.op.tensor(way.role)
+        total = 1
+        for dim in self.nest.dims:
+            if dim not in tensor.dims:
+                total *= self._active(dim, sharing)
+        for rank in tensor.ranks:
+            if len(rank.terms) == 1:
+                total *= self.nest.op.bounds[rank.terms[0][0]]
+            else:
+                total *= self._asked_pair(rank, way, sharing)
+        return total
+
+    def _active(self, dim: str, sharing: frozenset[int]) -> int:
+        """Pairs of time and unshared instance at which ``dim`` has work left."""
+        nest, end = self.nest, len(self.nest.places)
+        offsets = [0]
+        for loop in nest.spatial_above(end):
+            if loop.dim == dim and loop.place not in sharing:
+                offsets = [base + k * loop.step for base in offsets for k in range(loop.bound)]
+        bound, total = nest.op.bounds[dim], 0
+        for count, base in nest.bases(dim, nest.temporal_above(end)):
+            total += count * (len(offsets) if base is None else sum(1 for o in offsets if base + o < bound))
+        return total
+
+    def _asked_pair(self, rank: Rank, way: Boundary, sharing: frozenset[int]) -> int:
+        (a, scale_a), (b, scale_b) = rank.terms
+        nest = self.nest
+        spatial = [loop for loop in nest.spatial_above(way.child) if loop.dim in (a, b)]
+        temporal = nest.temporal_above(way.child)
+        lefts = {}
+        for dim in (a, b):
+            reach, bound = nest.reach(dim, way.child), nest.op.bounds[dim]
+            lefts[dim] = [(n, reach if base is None else min(reach, bound - base)) for n, base in nest.bases(dim, temporal)]
+        total = 0
+        for (count_a, left_a), (count_b, left_b) in itertools.product(lefts[a], lefts[b]):
+
+            def leaf(at: Mapping[str, int], left_a: int = left_a, left_b: int = left_b) -> tuple[_Positions, _Positions]:
+                here = at[a] < left_a and at[b] < left_b
+                return frozenset(), frozenset({scale_a * at[a] + scale_b * at[b]} if here else ())
+
+            leaves = _shared_leaves(spatial, sharing, {a: 0, b: 0}, leaf)
+            total += count_a * count_b * sum(len(after) for _, after in leaves)
+        return total
+
+
+_Positions = frozenset[int]
+_Leaf = tuple[_Positions, _Positions]
+
+
+def _cut(left: int, size: int) -> int:
+    return max(0, min(left, size))
+
+
+def _positions(first: tuple[int, int, int], second: tuple[int, int, int]) -> _Positions:
+    """Values of ``scale·x + scale'·y`` over two intervals given as (start, size, scale)."""
+    start_a, size_a, scale_a = first
+    start_b, size_b, scale_b = second
+    return frozenset(
+        scale_a * x + scale_b * y for x in range(start_a, start_a + size_a) for y in range(start_b, start_b + size_b)
+    )
+
+
+def _shared_leaves(
+    loops: list[FlatLoop], sharing: frozenset[int], at: dict[str, int], leaf: Callable[[Mapping[str, int]], _Leaf]
+) -> list[_Leaf]:
+    """Transfers (before, after) of all instances below ``loops``; equal children of a sharing array count once."""
+    if not loops:
+        return [leaf(at)]
+    place = loops[0].place
+    mine = [loop for loop in loops if loop.place == place]
+    rest = loops[len(mine) :]
+    children = []
+    for index in itertools.product(*(range(loop.bound) for loop in mine)):
+        moved = dict(at)
+        for loop, k in zip(mine, index, strict=True):
+            moved[loop.dim] += k * loop.step
+        children.append(tuple(_shared_leaves(rest, sharing, moved, leaf)))
+    if place in sharing:
+        children = list(dict.fromkeys(tuple(sorted(child, key=repr)) for child in children))
+    return [one for child in children for one in child]
