@@ -1,1 +1,42 @@
-"""."""
+"""Networks: operators, descriptions from zoo, YAML, torch and ONNX, and what can be done to them."""
+
+from __future__ import annotations
+
+from .builder import NetworkBuilder
+from .from_onnx import from_onnx
+from .from_torch import from_torch
+from .load import list_networks, load_network, network_options
+from .network import Layer, Network
+from .op import Op, Rank, Tensor, VectorOp, batched_matmul, conv2d, linear, transposed_conv2d
+from .transforms import with_batch, with_bits
+from .validate_counts import CountRow, network_counts
+from .yaml_io import network_from_yaml, network_schema, network_to_yaml
+from .zoo.mobilenet import IbnBlock, ibn_network
+
+__all__ = [
+    "CountRow",
+    "IbnBlock",
+    "Layer",
+    "Network",
+    "NetworkBuilder",
+    "Op",
+    "Rank",
+    "Tensor",
+    "VectorOp",
+    "batched_matmul",
+    "conv2d",
+    "from_onnx",
+    "from_torch",
+    "ibn_network",
+    "linear",
+    "list_networks",
+    "load_network",
+    "network_counts",
+    "network_from_yaml",
+    "network_options",
+    "network_schema",
+    "network_to_yaml",
+    "transposed_conv2d",
+    "with_batch",
+    "with_bits",
+]

@@ -2,8 +2,8 @@
 
 The current tensor has ``batch`` samples of ``channels × height × width`` words. Sequences use the same three numbers:
 features as channels, tokens as height, a width of 1. Sizes after windows follow PyTorch: ⌊(size + 2·padding −
-dilation·(kernel − 1) − 1) / stride⌋ + 1. Batch norm is folded into the convolution before it, which leaves one bias word
-per output channel.
+dilation·(kernel − 1) − 1) / stride⌋ + 1. Batch norm is folded into the convolution before it, which leaves one bias
+word per output channel.
 
 What moves words: activation functions are fused into their producer. An element-wise addition of two tensors is a pass
 of its own (two operands read, one written), since its second operand has to be fetched in any case and quantised
@@ -72,7 +72,8 @@ class NetworkBuilder:
         self, name: str, *, channels: int, height: int = 1, width: int = 1, batch: int = 1, bits: int = 8,
         source: str = "", notes: Sequence[str] = (),
     ) -> None:
-        for what, value in (("batch", batch), ("bits", bits), ("channels", channels), ("height", height), ("width", width)):
+        sizes = {"batch": batch, "bits": bits, "channels": channels, "height": height, "width": width}
+        for what, value in sizes.items():
             if value < 1:
                 raise BadInput(f"{name}: {what} is {value}; it must be at least 1")
         self.name, self.batch, self.bits = name, batch, bits
@@ -100,11 +101,15 @@ class NetworkBuilder:
         """Output height and width of a sliding window."""
         (r, s), (v, h), (a, b), (dr, ds) = _pair(kernel), _pair(stride), _pair(padding), _pair(dilation)
         if min(r, s, v, h, dr, ds) < 1 or min(a, b) < 0:
-            raise BadInput(f"{name}: kernel {kernel}, stride {stride}, dilation {dilation} must be positive and padding {padding} not negative")
+            raise BadInput(
+                f"{self.name}: {name}: kernel {kernel}, stride {stride} and dilation {dilation} must be at least 1, "
+                f"padding {padding} at least 0"
+            )
         rows, columns = self.here.height + 2 * a - dr * (r - 1) - 1, self.here.width + 2 * b - ds * (s - 1) - 1
         if rows < 0 or columns < 0:
             raise BadInput(
-                f"{self.name}: {name}: a {r}x{s} window does not fit a {self.here.height}x{self.here.width} tensor; raise the resolution"
+                f"{self.name}: {name}: a {r}x{s} window does not fit a {self.here.height}x{self.here.width} tensor; "
+                "raise the resolution"
             )
         return rows // v + 1, columns // h + 1
 
@@ -127,14 +132,17 @@ class NetworkBuilder:
         return self.activation(activation) if activation else name
 
     def depthwise(
-        self, name: str, kernel: Pair, *, stride: Pair = 1, padding: Pair | None = None, bias: bool = True, activation: str = "",
+        self, name: str, kernel: Pair, *, stride: Pair = 1, padding: Pair | None = None, bias: bool = True,
+        activation: str = "",
     ) -> str:
         """A depthwise convolution: one filter per channel."""
         channels = self.here.channels
         return self.conv(name, channels, kernel, stride=stride, padding=padding, groups=channels, bias=bias,
                          activation=activation, kind="depthwise_conv2d")
 
-    def linear(self, name: str, out: int, *, bias: bool = True, activation: str = "", inputs: tuple[str, ...] | None = None) -> str:
+    def linear(
+        self, name: str, out: int, *, bias: bool = True, activation: str = "", inputs: tuple[str, ...] | None = None
+    ) -> str:
         """A fully connected layer over the channels of every position (call `flatten` first to mix positions)."""
         here = self.here
         op = linear(name, n=self.batch * here.height * here.width, k=out, c=here.channels, bits=self.bits, bias=bias)
@@ -142,13 +150,13 @@ class NetworkBuilder:
         return self.activation(activation) if activation else name
 
     def matmul(self, name: str, inputs: tuple[str, str], *, g: int, n: int, k: int, c: int) -> str:
-        """``g`` products per sample of the n×c first input by the c×k second one; the output has g·k features, n tokens."""
+        """``g`` products per sample of the n×c first input by the c×k second; leaves n tokens of g·k features."""
         op = batched_matmul(name, g=self.batch * g, n=n, k=k, c=c, bits=self.bits)
         return self._append(op, g * k, n, 1, inputs)
 
     def vector(
-        self, name: str, kind: str, *, operations: int, words_in: int, point: Point, params: int = 0, fused: bool = False,
-        inputs: tuple[str, ...] | None = None,
+        self, name: str, kind: str, *, operations: int, words_in: int, point: Point, params: int = 0,
+        fused: bool = False, inputs: tuple[str, ...] | None = None,
     ) -> str:
         """Any vector operator; counts are per sample, ``point`` gives the shape it leaves."""
         n = self.batch
@@ -180,7 +188,8 @@ class NetworkBuilder:
         here = self.here
         if here.words != other.words:
             raise BadInput(f"{self.name}: {name}: cannot add tensors of {here.words} and {other.words} words")
-        self.vector(name, "add", operations=here.words, words_in=2 * here.words, point=here, inputs=(here.layer, other.layer))
+        operands = (here.layer, other.layer)
+        self.vector(name, "add", operations=here.words, words_in=2 * here.words, point=here, inputs=operands)
         return self.activation(activation) if activation else name
 
     def max_pool(self, name: str, kernel: Pair, *, stride: Pair, padding: Pair = 0) -> str:
@@ -199,22 +208,25 @@ class NetworkBuilder:
         return self.vector(name, kind, operations=point.words * per_word, words_in=self.here.words, point=point)
 
     def adaptive_average_pool(self, name: str, size: int) -> str:
-        """Average over size×size nearly equal windows (PyTorch's adaptive pool); adds nothing where the size already fits."""
+        """Average over size×size nearly equal windows (PyTorch's adaptive pool); adds nothing where the size fits."""
         here = self.here
         if (here.height, here.width) == (size, size):
             return here.layer
         # Output i averages the input positions ⌊i·n/size⌋ to ⌈(i+1)·n/size⌉.
-        rows, columns = (sum(-(-(i + 1) * n // size) - i * n // size for i in range(size)) for n in (here.height, here.width))
+        rows, columns = (
+            sum(-(-(i + 1) * n // size) - i * n // size for i in range(size)) for n in (here.height, here.width)
+        )
+        operations = here.channels * rows * columns
         point = Point(name, here.channels, size, size)
-        return self.vector(name, "average_pool", operations=here.channels * rows * columns, words_in=here.words, point=point)
+        return self.vector(name, "average_pool", operations=operations, words_in=here.words, point=point)
 
     def global_average_pool(self, name: str) -> str:
         """One average per channel."""
-        here = self.here
-        return self.vector(name, "average_pool", operations=here.words, words_in=here.words, point=Point(name, here.channels, 1, 1))
+        words, point = self.here.words, Point(name, self.here.channels, 1, 1)
+        return self.vector(name, "average_pool", operations=words, words_in=words, point=point)
 
     def gather(self, name: str, rows: int, features: int) -> str:
-        """Reads ``rows`` rows of an embedding table; the table itself belongs into ``extra_params`` (only rows move)."""
+        """Reads ``rows`` rows of an embedding table; only rows move, so the table counts as ``extra_params``."""
         point = Point(name, features, rows, 1)
         return self.vector(name, "gather", operations=point.words, words_in=point.words, point=point)
 
@@ -226,3 +238,7 @@ class NetworkBuilder:
         """Read the positions as a sequence of tokens, ``extra`` of them prepended (a class token); moves nothing."""
         here = self.here
         self.here = Point(here.layer, here.channels, here.height * here.width + extra, 1)
+
+    def keep_tokens(self, count: int) -> None:
+        """Go on with ``count`` of the tokens (a class token, the last token); moves nothing."""
+        self.here = Point(self.here.layer, self.here.channels, count, 1)

@@ -14,15 +14,15 @@ def make_divisible(channels: float, divisor: int = 8) -> int:
 
 
 def inverted_bottleneck(
-    builder: NetworkBuilder, name: str, *, kernel: int, expansion: float, out_channels: int, stride: int = 1, fused: bool = False,
-    residual: bool = True, hidden: int | None = None, activation: str = "relu6",
+    builder: NetworkBuilder, name: str, *, kernel: int, expansion: float, out_channels: int, stride: int = 1,
+    fused: bool = False, residual: bool = True, hidden: int | None = None, activation: str = "relu6",
 ) -> str:
     """An inverted bottleneck (Sandler et al., CVPR 2018): expand 1×1, depthwise k×k, project 1×1 without activation.
 
-    ``fused`` replaces expansion and depthwise by one full k×k convolution (Gupta & Akin, 2020). An expansion of 1 leaves
-    out the expanding layer; fused, that is a single k×k convolution with its activation. The input is added where
-    ``residual`` is set, the stride is 1 and the channels agree. ``hidden`` overrides the expanded width, otherwise
-    ``expansion`` × input channels rounded. Returns the name of the last layer.
+    ``fused`` replaces expansion and depthwise by one full k×k convolution (Gupta & Akin, 2020). An expansion of 1
+    leaves out the expanding layer; fused, that is a single k×k convolution with its activation. The input is added
+    where ``residual`` is set, the stride is 1 and the channels agree. ``hidden`` overrides the expanded width, which
+    otherwise is ``expansion`` × input channels, rounded. Returns the name of the last layer.
     """
     start = builder.here
     inner = hidden if hidden is not None else round(start.channels * expansion)

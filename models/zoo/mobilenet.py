@@ -1,8 +1,8 @@
 """MobileNetV2, MobileNetEdgeTPU, and any network of inverted bottlenecks.
 
 Sandler et al., "MobileNetV2: Inverted Residuals and Linear Bottlenecks", CVPR 2018 (arXiv:1801.04381), Table 2.
-Howard & Gupta, "Introducing the Next Generation of On-Device Vision Models: MobileNetV3 and MobileNetEdgeTPU", Google AI
-blog, 2019; layers as published in tensorflow/models, research/slim/nets/mobilenet/mobilenet_v3.py.
+Howard & Gupta, "Introducing the Next Generation of On-Device Vision Models: MobileNetV3 and MobileNetEdgeTPU", Google
+AI blog, 2019; layers as published in tensorflow/models, research/slim/nets/mobilenet/mobilenet_v3.py.
 """
 
 from __future__ import annotations
@@ -10,11 +10,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ...errors import BadInput
 from ..builder import NetworkBuilder
 from ..network import Network
 from .blocks import inverted_bottleneck, make_divisible
 
-__all__ = ["MOBILENET_EDGETPU_BLOCKS", "MOBILENET_V2_BLOCKS", "IbnBlock", "ibn_network", "mobilenet_edgetpu", "mobilenet_v2"]
+__all__ = [
+    "MOBILENET_EDGETPU_BLOCKS", "MOBILENET_V2_BLOCKS", "IbnBlock", "ibn_network", "mobilenet_edgetpu", "mobilenet_v2",
+]
 
 
 @dataclass(frozen=True)
@@ -31,30 +34,39 @@ class IbnBlock:
 
 
 def ibn_network(
-    name: str, blocks: Sequence[IbnBlock], *, resolution: int = 224, width: float = 1.0, stem: int = 32, head: int = 1280,
-    classes: int = 1000, batch: int = 1, bits: int = 8, activation: str = "relu6", scale_stem: bool = True,
-    source: str = "", notes: Sequence[str] = (),
+    name: str, blocks: Sequence[IbnBlock], *, resolution: int = 224, width: float = 1.0, stem: int = 32,
+    head: int = 1280, classes: int = 1000, batch: int = 1, bits: int = 8, activation: str = "relu6",
+    scale_stem: bool = True, source: str = "", notes: Sequence[str] = (),
 ) -> Network:
     """A 3×3 stride-2 stem, the blocks, a 1×1 head, average pooling and a classifier.
 
-    Channels are scaled by ``width`` and rounded to multiples of 8; the head only grows (width above 1), as in MobileNetV2.
-    ``scale_stem=False`` leaves stem and head as given. Raises `BadInput` for a batch or resolution below 1.
+    Channels are scaled by ``width`` and rounded to multiples of 8; the head only grows (width above 1), as in
+    MobileNetV2. ``scale_stem=False`` leaves stem and head as given. Raises `BadInput` for a batch or resolution below 1
+    and a width not above 0.
     """
-    builder = NetworkBuilder(name, channels=3, height=resolution, width=resolution, batch=batch, bits=bits, source=source, notes=notes)
-    builder.conv("stem", make_divisible(stem * width) if scale_stem else stem, 3, stride=2, padding=1, activation=activation)
+    if not width > 0:
+        raise BadInput(f"{name}: width is {width}; it must be above 0")
+    builder = NetworkBuilder(
+        name, channels=3, height=resolution, width=resolution, batch=batch, bits=bits, source=source, notes=notes
+    )
+    if scale_stem:
+        stem, head = make_divisible(stem * width), make_divisible(head * max(1.0, width))
+    builder.conv("stem", stem, 3, stride=2, padding=1, activation=activation)
     for index, block in enumerate(blocks):
         inverted_bottleneck(
             builder, f"block{index}", kernel=block.kernel, expansion=block.expansion,
             out_channels=make_divisible(block.out_channels * width), stride=block.stride, fused=block.fused,
             residual=block.residual, hidden=block.hidden, activation=activation,
         )
-    builder.conv("head", make_divisible(head * max(1.0, width)) if scale_stem else head, 1, activation=activation)
+    builder.conv("head", head, 1, activation=activation)
     builder.global_average_pool("pool")
     builder.linear("classifier", classes)
     return builder.build()
 
 
-def _stage(kernel: int, expansion: float, out: int, repeats: int, stride: int, fused: bool = False) -> tuple[IbnBlock, ...]:
+def _stage(
+    kernel: int, expansion: float, out: int, repeats: int, stride: int, fused: bool = False
+) -> tuple[IbnBlock, ...]:
     first = IbnBlock(kernel, expansion, out, stride, fused)
     return (first, *(IbnBlock(kernel, expansion, out, 1, fused) for _ in range(repeats - 1)))
 
@@ -75,7 +87,8 @@ def mobilenet_v2(
 ) -> Network:
     """MobileNetV2 at any width multiplier and resolution."""
     return ibn_network(
-        "mobilenet_v2", MOBILENET_V2_BLOCKS, resolution=resolution, width=width, classes=classes, batch=batch, bits=bits,
+        "mobilenet_v2", MOBILENET_V2_BLOCKS, resolution=resolution, width=width, classes=classes, batch=batch,
+        bits=bits,
         source="Sandler et al., CVPR 2018, arXiv:1801.04381, Table 2",
     )
 
@@ -95,7 +108,7 @@ MOBILENET_EDGETPU_BLOCKS: tuple[IbnBlock, ...] = (
 def mobilenet_edgetpu(
     *, width: float = 1.0, resolution: int = 224, classes: int = 1001, batch: int = 1, bits: int = 8,
 ) -> Network:
-    """MobileNetEdgeTPU: fused bottlenecks early, depthwise ones late, plain ReLU (1001 classes: ImageNet and background)."""
+    """MobileNetEdgeTPU: fused bottlenecks early, depthwise ones late, ReLU; 1001 classes (one is the background)."""
     return ibn_network(
         "mobilenet_edgetpu", MOBILENET_EDGETPU_BLOCKS, resolution=resolution, width=width, classes=classes, batch=batch,
         bits=bits, activation="relu",

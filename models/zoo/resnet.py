@@ -15,18 +15,20 @@ _SOURCE = "He et al., CVPR 2016, arXiv:1512.03385, Table 1; stride in the 3x3 co
 
 def resnet18(*, resolution: int = 224, classes: int = 1000, batch: int = 1, bits: int = 8) -> Network:
     """ResNet-18: basic blocks."""
-    return _resnet("resnet18", (2, 2, 2, 2), bottleneck=False, resolution=resolution, classes=classes, batch=batch, bits=bits)
+    return _resnet("resnet18", (2, 2, 2, 2), False, resolution, classes, batch, bits)
 
 
 def resnet50(*, resolution: int = 224, classes: int = 1000, batch: int = 1, bits: int = 8) -> Network:
     """ResNet-50: bottleneck blocks."""
-    return _resnet("resnet50", (3, 4, 6, 3), bottleneck=True, resolution=resolution, classes=classes, batch=batch, bits=bits)
+    return _resnet("resnet50", (3, 4, 6, 3), True, resolution, classes, batch, bits)
 
 
 def _resnet(
-    name: str, depths: tuple[int, ...], *, bottleneck: bool, resolution: int, classes: int, batch: int, bits: int
+    name: str, depths: tuple[int, ...], bottleneck: bool, resolution: int, classes: int, batch: int, bits: int
 ) -> Network:
-    builder = NetworkBuilder(name, channels=3, height=resolution, width=resolution, batch=batch, bits=bits, source=_SOURCE)
+    builder = NetworkBuilder(
+        name, channels=3, height=resolution, width=resolution, batch=batch, bits=bits, source=_SOURCE
+    )
     builder.conv("conv1", 64, 7, stride=2, padding=3, activation="relu")
     builder.max_pool("maxpool", 3, stride=2, padding=1)
     for stage, depth in enumerate(depths):

@@ -1,0 +1,72 @@
+"""EfficientNet-EdgeTPU-S and EfficientNet-lite: EfficientNets without squeeze-and-excite, for integer accelerators.
+
+Tan & Le, "EfficientNet: Rethinking Model Scaling for CNNs", ICML 2019 (arXiv:1905.11946); layers as published in
+tensorflow/tpu, models/official/efficientnet, in edgetpu/efficientnet_edgetpu_builder.py and
+lite/efficientnet_lite_builder.py.
+"""
+
+from __future__ import annotations
+
+import math
+
+from ...errors import UnknownName
+from ..network import Network
+from .mobilenet import IbnBlock, ibn_network
+
+__all__ = ["LITE_SCALING", "efficientnet_edgetpu_s", "efficientnet_lite"]
+
+
+def _repeat(kernel: int, expansion: float, out: int, repeats: int, stride: int) -> tuple[IbnBlock, ...]:
+    return (IbnBlock(kernel, expansion, out, stride), *(IbnBlock(kernel, expansion, out) for _ in range(repeats - 1)))
+
+
+# The first block states 24 input channels although the stem has 32, and expands to 4 · 24; it has no skip.
+_EDGETPU_BLOCKS: tuple[IbnBlock, ...] = (
+    IbnBlock(3, 4, 24, 1, fused=True, residual=False, hidden=96),
+    IbnBlock(3, 8, 32, 2, fused=True), IbnBlock(3, 8, 32, fused=True),
+    IbnBlock(3, 8, 48, 2, fused=True), *(IbnBlock(3, 8, 48, fused=True) for _ in range(3)),
+    *_repeat(5, 8, 96, 5, 2),
+    *_repeat(5, 8, 144, 4, 1),
+    *_repeat(5, 8, 192, 2, 2),
+)
+
+
+def efficientnet_edgetpu_s(*, resolution: int = 224, classes: int = 1001, batch: int = 1, bits: int = 8) -> Network:
+    """EfficientNet-EdgeTPU-S: fused bottlenecks early, ReLU; 1001 classes (one is the background)."""
+    return ibn_network(
+        "efficientnet_edgetpu_s", _EDGETPU_BLOCKS, resolution=resolution, classes=classes, batch=batch, bits=bits,
+        activation="relu", source="tensorflow/tpu, efficientnet/edgetpu/efficientnet_edgetpu_builder.py",
+    )
+
+
+# Variant -> width, depth, resolution.
+LITE_SCALING: dict[int, tuple[float, float, int]] = {
+    0: (1.0, 1.0, 224), 1: (1.0, 1.1, 240), 2: (1.1, 1.2, 260), 3: (1.2, 1.4, 280), 4: (1.4, 1.8, 300),
+}
+
+# Kernel, expansion, output channels, repeats, stride: EfficientNet-B0.
+_LITE_STAGES = (
+    (3, 1, 16, 1, 1), (3, 6, 24, 2, 2), (5, 6, 40, 2, 2), (3, 6, 80, 3, 2), (5, 6, 112, 3, 1), (5, 6, 192, 4, 2),
+    (3, 6, 320, 1, 1),
+)
+
+
+def efficientnet_lite(
+    variant: int = 0, *, resolution: int | None = None, classes: int = 1000, batch: int = 1, bits: int = 8
+) -> Network:
+    """EfficientNet-lite0 to lite4: no squeeze-and-excite, ReLU6; stem, head, first and last stage are not scaled.
+
+    ``resolution`` overrides the variant's own. Raises `UnknownName` for a variant that does not exist.
+    """
+    if variant not in LITE_SCALING:
+        raise UnknownName("EfficientNet-lite variant", str(variant), tuple(map(str, LITE_SCALING)))
+    width, depth, size = LITE_SCALING[variant]
+    blocks: list[IbnBlock] = []
+    for index, (kernel, expansion, out, repeats, stride) in enumerate(_LITE_STAGES):
+        scaled = repeats if index in (0, len(_LITE_STAGES) - 1) else math.ceil(repeats * depth)
+        blocks += _repeat(kernel, expansion, out, scaled, stride)
+    return ibn_network(
+        f"efficientnet_lite{variant}", blocks, resolution=size if resolution is None else resolution, width=width,
+        classes=classes, batch=batch, bits=bits, scale_stem=False,
+        source="tensorflow/tpu, efficientnet/lite/efficientnet_lite_builder.py",
+    )
