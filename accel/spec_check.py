@@ -1,0 +1,285 @@
+"""Every rule of an accelerator spec that a key's own type does not express.
+
+The checks read the raw document, so that one bad key does not hide the other problems: what has no usable type is
+skipped here, because the model has already complained about it.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from ..document import YamlPath
+from ..errors import BadInput, Problem, nearest
+from ..models.op import ROLES
+from .accelerator import Parameter
+from .expressions import Kind, Unit, compile_expression, parse_literal
+from .spec_models import LEVEL_MODELS, AcceleratorSpec, kinds
+
+__all__ = ["Evaluator", "ParameterTable", "Placer", "check_spec", "read_parameters", "same"]
+
+
+class Placer(Protocol):
+    """Makes a `Problem` at a path of the document (or of a spec without text)."""
+
+    def __call__(self, path: YamlPath, what: str, remedy: str = "") -> Problem: ...
+
+
+@dataclass
+class ParameterTable:
+    """The parameters of a spec that could be read, their physical units, and the problems found on the way."""
+
+    parameters: dict[str, Parameter] = field(default_factory=dict)
+    units: dict[str, Unit] = field(default_factory=dict)
+    problems: list[Problem] = field(default_factory=list)
+
+    @property
+    def defaults(self) -> dict[str, float]:
+        """Parameter name to default, in SI units."""
+        return {name: parameter.default for name, parameter in self.parameters.items()}
+
+
+class Evaluator:
+    """Evaluates a spec's fields for given parameter values and collects a `Problem` for each that cannot be."""
+
+    def __init__(self, units: Mapping[str, Unit], values: Mapping[str, float], place: Placer) -> None:
+        self.units, self.values, self.place = units, values, place
+        self.problems: list[Problem] = []
+        self.clock_hz = math.nan
+
+    def number(self, path: YamlPath, raw: str | int | float, kind: Kind) -> float:
+        """The value in SI units; where it is wrong, a problem is noted and 1 returned."""
+        if kind.word and raw == kind.word:
+            return math.inf
+        try:
+            return compile_expression(raw, kind, self.units).value_as(kind, self.values, self.clock_hz)
+        except BadInput as error:
+            self.complain(path, str(error))
+            return 1
+
+    def complain(self, path: YamlPath, message: str) -> None:
+        """Note a "what; remedy" message."""
+        what, _, remedy = message.partition("; ")
+        self.problems.append(self.place(path, what, remedy))
+
+
+def check_spec(data: Mapping[str, Any], table: ParameterTable, place: Placer) -> list[Problem]:
+    """All problems of the raw document beyond its keys' types: quantities, parameters' use, the order of levels."""
+    evaluator = Evaluator(table.units, table.defaults, place)
+    _check_quantities(data, evaluator)
+    problems = [*table.problems, *evaluator.problems, *_unused(data, place)]
+    raw = data.get("levels")
+    levels = [level if isinstance(level, dict) else {} for level in raw] if isinstance(raw, list) else []
+    for rule in (_names, _order, _tensors, _axes, _ports) if levels else ():
+        problems.extend(place(*found) for found in rule(levels))
+    return problems
+
+
+# ---- parameters ----------------------------------------------------------------------------------------------------
+
+
+def read_parameters(data: Any, place: Placer) -> ParameterTable:
+    """The ``parameters`` mapping of a document; entries of the wrong type are skipped."""
+    table = ParameterTable()
+    for name, entry in data.items() if isinstance(data, dict) else ():
+        if not isinstance(entry, dict) or not _is_scalar(entry.get("default")):
+            continue
+        path: YamlPath = ("parameters", name)
+        try:
+            default, unit, text = parse_literal(entry["default"])
+        except BadInput as error:
+            table.problems.append(_placed(place, (*path, "default"), error))
+            continue
+        reader = _ValueReader(table, place, unit)
+        choices = reader.read((*path, "choices"), entry.get("choices"))
+        ends = reader.read((*path, "range"), entry.get("range"))
+        bounds = (ends[0], ends[1]) if len(ends) == 2 else None
+        described = str(entry.get("description", ""))
+        parameter = Parameter(name, default, tuple(choices), bounds, text, described)
+        table.parameters[name], table.units[name] = parameter, unit
+        if not reader.failed:
+            found = _range_problems(parameter, entry)
+            table.problems.extend(place((*path, *at), what, remedy) for at, what, remedy in found)
+    return table
+
+
+class _ValueReader:
+    """Reads the values a parameter may take; all must have the default's unit."""
+
+    def __init__(self, table: ParameterTable, place: Placer, unit: Unit) -> None:
+        self.table, self.place, self.unit = table, place, unit
+        self.failed = False
+
+    def read(self, path: YamlPath, values: Any) -> list[float]:
+        """SI values of a list; problems go to the table."""
+        found = []
+        for index, value in enumerate(values if isinstance(values, list) else ()):
+            if not _is_scalar(value):
+                self.failed = True
+                continue
+            try:
+                number, unit, _ = parse_literal(value)
+                if unit != self.unit:
+                    raise BadInput(f"'{value}' has another kind of unit than the default; write both alike")
+                found.append(number)
+            except BadInput as error:
+                self.failed = True
+                self.table.problems.append(_placed(self.place, (*path, index), error))
+        return found
+
+
+def _range_problems(parameter: Parameter, entry: Mapping[str, Any]) -> Iterator[tuple[YamlPath, str, str]]:
+    default = entry["default"]
+    if "choices" in entry and "range" in entry:
+        yield ("range",), "stands beside 'choices'", "keep one of them"
+    elif "choices" in entry and isinstance(entry["choices"], list):
+        if not parameter.choices:
+            yield ("choices",), "is empty", "list at least the default"
+        elif not any(same(parameter.default, choice) for choice in parameter.choices):
+            yield ("default",), f"'{default}' is not among the choices", f"use one of {_listed(entry['choices'])}"
+        for index, choice in enumerate(parameter.choices):
+            if any(same(choice, other) for other in parameter.choices[:index]):
+                yield ("choices", index), f"'{entry['choices'][index]}' stands twice", "keep one of them"
+    elif isinstance(entry.get("range"), list):
+        if parameter.bounds is None:
+            yield ("range",), f"has {len(entry['range'])} values", "write [lowest, highest]"
+        elif parameter.bounds[0] >= parameter.bounds[1]:
+            yield ("range",), "does not rise", "write [lowest, highest]"
+        elif not parameter.bounds[0] <= parameter.default <= parameter.bounds[1]:
+            yield ("default",), f"'{default}' is outside the range", f"stay within {_listed(entry['range'], ' to ')}"
+
+
+def same(a: float, b: float) -> bool:
+    """Equal up to the rounding of a unit's conversion."""
+    return math.isclose(a, b, rel_tol=1e-9)
+
+
+def _listed(values: Sequence[Any], separator: str = ", ") -> str:
+    return separator.join(map(str, values))
+
+
+def _placed(place: Placer, path: YamlPath, error: BadInput) -> Problem:
+    what, _, remedy = str(error).partition("; ")
+    return place(path, what, remedy)
+
+
+def _is_scalar(value: Any) -> bool:
+    return isinstance(value, str | int | float) and not isinstance(value, bool)
+
+
+def _unused(data: Mapping[str, Any], place: Placer) -> Iterator[Problem]:
+    """Parameters that nothing refers to."""
+    names = data.get("parameters")
+    used = {word for _, raw, _ in quantities(data) for word in re.findall(r"[A-Za-z_]\w*", str(raw))}
+    for name in names if isinstance(names, dict) else ():
+        if name not in used:
+            remedy = "use it in a level or remove it"
+            yield place(("parameters", name), f"parameter '{name}' is never used", remedy)
+
+
+# ---- quantities ----------------------------------------------------------------------------------------------------
+
+
+def quantities(data: Mapping[str, Any]) -> Iterator[tuple[YamlPath, Any, Kind]]:
+    """Path, raw value and kind of every field of the document that is a quantity."""
+    yield from _quantities_of(data, AcceleratorSpec, ())
+    levels = data.get("levels")
+    for index, level in enumerate(levels if isinstance(levels, list) else ()):
+        model = LEVEL_MODELS.get(str(level.get("type"))) if isinstance(level, dict) else None
+        if model is not None:
+            yield from _quantities_of(level, model, ("levels", index))
+
+
+def _quantities_of(data: Mapping[str, Any], model: Any, path: YamlPath) -> Iterator[tuple[YamlPath, Any, Kind]]:
+    for name, kind in kinds(model).items():
+        value = data.get(name)
+        entries = value.items() if isinstance(value, dict) else [(None, value)]
+        for key, raw in entries:
+            if _is_scalar(raw):
+                yield (*path, name) if key is None else (*path, name, key), raw, kind
+
+
+def _check_quantities(data: Mapping[str, Any], evaluator: Evaluator) -> None:
+    for path, raw, kind in quantities(data):
+        value = evaluator.number(path, raw, kind)
+        if path == ("clock",):
+            evaluator.clock_hz = value
+
+
+# ---- levels --------------------------------------------------------------------------------------------------------
+
+Found = tuple[YamlPath, str, str]
+Levels = Sequence[Mapping[str, Any]]
+
+
+def _names(levels: Levels) -> Iterator[Found]:
+    first: dict[str, int] = {}
+    for index, level in enumerate(levels):
+        name = level.get("name")
+        if isinstance(name, str) and first.setdefault(name, index) != index:
+            yield ("levels", index, "name"), f"'{name}' is also the name of levels[{first[name]}]", "rename one of them"
+
+
+def _order(levels: Levels) -> Iterator[Found]:
+    types = [level.get("type") for level in levels]
+    if any(not isinstance(kind, str) or kind not in LEVEL_MODELS for kind in types):
+        return  # what is missing may be the level that cannot be read
+    if types[0] != "memory":
+        what = f"the outermost level is of type '{types[0]}'"
+        yield ("levels", 0), what, "begin with the memory that holds all tensors"
+    if "memory" not in types:
+        yield ("levels",), "there is no memory", "add a level of type memory"
+    if types.count("vector") > 1:
+        yield ("levels", len(types) - 1 - types[::-1].index("vector")), "there is a second vector unit", "keep one"
+    if types.count("compute") != 1:
+        what = f"there are {types.count('compute')} compute levels"
+        yield ("levels",), what, "write exactly one, as the innermost level"
+        return
+    at = types.index("compute")
+    inside = [index for index in range(at + 1, len(types)) if types[index] != "vector"]
+    if inside:
+        yield ("levels", inside[0]), "stands inside the compute level", "move it before the compute level"
+
+
+def _tensors(levels: Levels) -> Iterator[Found]:
+    memories = [(index, level) for index, level in enumerate(levels) if level.get("type") == "memory"]
+    for order, (index, level) in enumerate(memories):
+        path: YamlPath = ("levels", index)
+        keeps, bypasses, words = level.get("keeps"), level.get("may_bypass", []), level.get("word", {})
+        if not isinstance(keeps, list):
+            continue
+        if not keeps:
+            yield (*path, "keeps"), "this memory keeps no tensor", f"list some of {_listed(ROLES)}"
+        missing = [role for role in ROLES if role not in keeps]
+        if order == 0 and missing:
+            what = f"the outermost memory does not keep {_listed(missing)}"
+            yield (*path, "keeps"), what, "it must keep all three tensors"
+        if order == 0 and bypasses:
+            yield (*path, "may_bypass"), "nothing can bypass the outermost memory", "remove this line"
+        for key, roles in (("may_bypass", bypasses), ("word", words)):
+            for role in roles if isinstance(roles, list | dict) else ():
+                if role in ROLES and role not in keeps:
+                    yield (*path, key), f"'{role}' is not kept here", f"add it to 'keeps' or remove it from '{key}'"
+
+
+def _axes(levels: Levels) -> Iterator[Found]:
+    for index, level in enumerate(levels):
+        shape, dims = level.get("shape"), level.get("dims")
+        for axis in dims if isinstance(shape, dict) and isinstance(dims, dict) else ():
+            if axis not in shape:
+                close = nearest(str(axis), map(str, shape))
+                remedy = f"did you mean '{close}'?" if close else f"its axes are {_listed(list(shape))}"
+                yield ("levels", index, "dims", axis), f"the array has no axis '{axis}'", remedy
+
+
+def _ports(levels: Levels) -> Iterator[Found]:
+    for index, level in enumerate(levels):
+        for key in ("read_bandwidth", "write_bandwidth"):
+            if "bandwidth" in level and key in level:
+                remedy = "state one shared port, or read_bandwidth and write_bandwidth"
+                yield ("levels", index, key), "stands beside 'bandwidth'", remedy
+        if level.get("type") == "memory" and "dram_kind" in level and level.get("component", "sram") != "dram":
+            yield ("levels", index, "dram_kind"), "this memory is no dram", "write 'component: dram' or remove it"

@@ -1,0 +1,177 @@
+"""The accelerator YAML as pydantic models: which keys there are, and what kind of quantity each number is.
+
+A number stays as YAML wrote it (a literal with unit, a parameter's name, arithmetic on both), so that a spec can be
+resolved again for other parameter values and written back unchanged.
+"""
+
+from __future__ import annotations
+
+import keyword
+import re
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+
+from ..models.op import Role
+from .expressions import KINDS, Kind
+
+__all__ = [
+    "LEVEL_MODELS", "AcceleratorSpec", "ArraySpec", "ComputeSpec", "LevelSpec", "MemorySpec", "ParameterSpec",
+    "VectorSpec", "kinds",
+]  # fmt: skip
+
+Dimension = Literal["N", "G", "K", "C", "P", "Q", "R", "S"]
+RESERVED = ("min", "max", "s", "bit", "byte", "B", "cycle", "unbounded", "unlimited")
+
+
+def _scalar(value: object) -> object:
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        shown = "nothing" if value is None else str(value).lower() if isinstance(value, bool) else "a list or mapping"
+        raise ValueError(f"{shown} is not a quantity; write a number, a parameter or arithmetic")
+    return value
+
+
+def _identifier(value: str) -> str:
+    if not re.fullmatch(r"[A-Za-z]\w*", value):
+        raise ValueError(f"'{value}' cannot be a name; use a letter, then letters, digits or '_'")
+    return value
+
+
+def _parameter_name(value: str) -> str:
+    if keyword.iskeyword(value) or value in RESERVED:
+        raise ValueError(f"'{value}' is a word of Python or of the arithmetic; choose another name")
+    return _identifier(value)
+
+
+def _distinct(values: list[str]) -> list[str]:
+    for index, value in enumerate(values):
+        if value in values[:index]:
+            raise ValueError(f"'{value}' stands twice in this list; keep one of them")
+    return values
+
+
+Scalar = Annotated[
+    str | int | float,
+    BeforeValidator(_scalar),
+    WithJsonSchema({"type": ["string", "number"], "description": "number with unit, parameter, or arithmetic on both"}),
+]
+Name = Annotated[str, AfterValidator(_identifier)]
+ParameterName = Annotated[str, AfterValidator(_parameter_name)]
+Roles = Annotated[list[Role], AfterValidator(_distinct)]
+Dimensions = Annotated[list[Dimension], AfterValidator(_distinct)]
+_Optional = Annotated[
+    str | int | float | None,
+    BeforeValidator(_scalar),
+    WithJsonSchema({"type": ["string", "number"], "description": "number with unit, parameter, or arithmetic on both"}),
+]
+Energy = Annotated[_Optional, KINDS["energy"]]
+EnergyPerBit = Annotated[_Optional, KINDS["energy_per_bit"]]
+Power = Annotated[_Optional, KINDS["power"]]
+Area = Annotated[_Optional, KINDS["area"]]
+Bandwidth = Annotated[_Optional, KINDS["bandwidth"]]
+Bits = Annotated[Scalar, KINDS["bits"]]
+Count = Annotated[Scalar, KINDS["count"]]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ParameterSpec(_Strict):
+    """A knob: its default and, for a search, ``choices`` or a ``range`` (two ends); neither: fixed."""
+
+    default: Scalar
+    choices: list[Scalar] | None = None
+    range: list[Scalar] | None = None
+    description: str = ""
+
+
+class MemorySpec(_Strict):
+    """A memory level; ``bandwidth`` is one port shared by reads and writes, without any bandwidth it is unlimited."""
+
+    name: Name
+    type: Literal["memory"]
+    component: Literal["dram", "sram", "register_file"] = "sram"
+    dram_kind: str | None = None
+    size: Annotated[Scalar, KINDS["size"]]
+    keeps: Roles
+    may_bypass: Roles = []
+    bandwidth: Bandwidth = None
+    read_bandwidth: Bandwidth = None
+    write_bandwidth: Bandwidth = None
+    double_buffered: bool = False
+    word: Annotated[dict[Role, Scalar], KINDS["bits"]] = {}
+    width: Bits = "64 bit"
+    banks: Count = 1
+    read_energy: EnergyPerBit = None
+    write_energy: EnergyPerBit = None
+    leakage: Power = None
+    area: Area = None
+
+
+class ArraySpec(_Strict):
+    """A spatial fan-out; ``shape`` names its axes, ``dims`` limits the loops an axis may unroll."""
+
+    name: Name
+    type: Literal["array"]
+    shape: Annotated[dict[Name, Scalar], KINDS["count"], Field(min_length=1)]
+    dims: dict[str, Dimensions] = {}
+    multicast: Roles = ["input", "weight", "output"]
+    reduces: bool = True
+    hop_energy: EnergyPerBit = None
+    area: Area = None
+
+
+class ComputeSpec(_Strict):
+    """The multiply-accumulate unit."""
+
+    name: Name
+    type: Literal["compute"]
+    operand: Bits = "8 bit"
+    accumulator: Bits = "32 bit"
+    number: Literal["int", "float"] = "int"
+    pipeline: Annotated[Scalar, KINDS["cycles"]] = "0 cycle"
+    energy: Energy = None
+    leakage: Power = None
+    area: Area = None
+
+
+class VectorSpec(_Strict):
+    """The unit for operators that are no contraction; ``lanes`` counts the whole chip, ``energy`` is per operation."""
+
+    name: Name
+    type: Literal["vector"]
+    lanes: Count
+    bits: Bits = "8 bit"
+    energy: Energy = None
+    leakage: Power = None
+    area: Area = None
+
+
+LevelSpec = MemorySpec | ArraySpec | ComputeSpec | VectorSpec
+LEVEL_MODELS: dict[str, type[LevelSpec]] = {
+    "memory": MemorySpec, "array": ArraySpec, "compute": ComputeSpec, "vector": VectorSpec,
+}  # fmt: skip
+
+
+class AcceleratorSpec(_Strict):
+    """A whole accelerator; ``levels`` outermost first."""
+
+    name: str
+    description: str = ""
+    source: str = ""
+    notes: list[str] = []
+    technology: Annotated[Scalar, KINDS["length"]]
+    clock: Annotated[Scalar, KINDS["frequency"]]
+    parameters: dict[ParameterName, ParameterSpec] = {}
+    levels: Annotated[list[Annotated[LevelSpec, Field(discriminator="type")]], Field(min_length=1)]
+
+
+def kinds(model: type[BaseModel]) -> dict[str, Kind]:
+    """The fields of a model that are quantities (a mapping: each of its values), and of which kind."""
+    return {
+        name: entry
+        for name, info in model.model_fields.items()
+        for entry in info.metadata
+        if isinstance(entry, Kind)
+    }

@@ -1,0 +1,251 @@
+"""From a spec and parameter values to an `Accelerator`: every quantity in SI units, every energy and area filled in."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any, NoReturn
+
+from ..document import YamlPath
+from ..energy.estimators import Component, ComponentEstimate, estimate_component
+from ..errors import BadInput, SpecError
+from .accelerator import Accelerator, Array, Compute, Level, Memory, Parameter, Vector
+from .expressions import KINDS, Unit
+from .spec_check import Evaluator, Placer
+from .spec_models import AcceleratorSpec, ArraySpec, ComputeSpec, LevelSpec, MemorySpec, VectorSpec, kinds
+
+__all__ = ["FrozenDict", "resolve"]
+
+
+class FrozenDict(dict[Any, Any]):
+    """A mapping that cannot change, so that what holds it can be hashed."""
+
+    def __hash__(self) -> int:  # type: ignore[override]
+        return hash(frozenset(self.items()))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return FrozenDict, (dict(self),)
+
+    def _refuse(self, *_: Any, **__: Any) -> NoReturn:
+        raise TypeError("this mapping cannot change; make a dict of it first")
+
+    __setitem__ = __delitem__ = __ior__ = _refuse  # type: ignore[assignment]
+    clear = pop = popitem = setdefault = update = _refuse  # type: ignore[assignment]
+
+
+def resolve(
+    spec: AcceleratorSpec,
+    parameters: tuple[Parameter, ...],
+    units: Mapping[str, Unit],
+    values: Mapping[str, float],
+    place: Placer,
+) -> Accelerator:
+    """The accelerator for these parameter ``values`` (SI units); raises `SpecError` with every problem found."""
+    evaluator = Evaluator(units, values, place)
+    evaluator.clock_hz = evaluator.number(("clock",), spec.clock, KINDS["frequency"])
+    metres = evaluator.number(("technology",), spec.technology, KINDS["length"])
+    technology_nm = round(metres * 1e9, 6)
+    resolver = _Resolver(spec, evaluator, technology_nm)
+    levels = resolver.levels()
+    operand_bits = next((level.operand_bits for level in levels if isinstance(level, Compute)), 8)
+    if not evaluator.problems:
+        for index, level in enumerate(levels):
+            if isinstance(level, Memory):
+                _check_room(level, operand_bits, ("levels", index, "size"), evaluator)
+    if evaluator.problems:
+        raise SpecError(evaluator.problems)
+    return Accelerator(
+        name=spec.name,
+        clock_hz=evaluator.clock_hz,
+        technology_nm=technology_nm,
+        levels=tuple(levels),
+        parameters=parameters,
+        values=FrozenDict(values),
+        source=spec.source,
+        notes=tuple(spec.notes),
+        spec=spec,
+    )
+
+
+def _check_room(memory: Memory, operand_bits: int, path: YamlPath, evaluator: Evaluator) -> None:
+    """A memory must hold at least one word of every tensor it cannot leave out."""
+    needed = sum(memory.bits(role, operand_bits) for role in memory.keeps - memory.may_bypass)
+    if memory.size_bits < needed:
+        what = f"{memory.size_bits:g} bits cannot hold one word of each tensor that '{memory.name}' keeps"
+        evaluator.complain(path, f"{what}; make it at least {needed} bits")
+
+
+class _Resolver:
+    """Resolves the levels from inside out, since a network's wires are as long as what lies below is large."""
+
+    def __init__(self, spec: AcceleratorSpec, evaluator: Evaluator, technology_nm: float) -> None:
+        self.spec, self.evaluator, self.technology_nm = spec, evaluator, technology_nm
+        formats = [level.number for level in spec.levels if isinstance(level, ComputeSpec)]
+        self.number_format = formats[0] if formats else "int"
+
+    def levels(self) -> list[Level]:
+        """All levels, outermost first."""
+        found: list[Level] = []
+        inner_mm2 = 0.0
+        for index in range(len(self.spec.levels) - 1, -1, -1):
+            level = self._level(self.spec.levels[index], ("levels", index), inner_mm2)
+            found.append(level)
+            if isinstance(level, Array):
+                inner_mm2 = inner_mm2 * level.size + level.area_mm2
+            elif not isinstance(level, Vector):
+                inner_mm2 += level.area_mm2
+        return found[::-1]
+
+    def _level(self, level: LevelSpec, path: YamlPath, inner_mm2: float) -> Level:
+        numbers = self._numbers(level, path)
+        if isinstance(level, MemorySpec):
+            return self._memory(level, numbers, path)
+        if isinstance(level, ArraySpec):
+            return self._array(level, numbers, path, inner_mm2)
+        if isinstance(level, ComputeSpec):
+            return self._compute(level, numbers, path)
+        return self._vector(level, numbers, path)
+
+    def _numbers(self, level: LevelSpec, path: YamlPath) -> dict[str, float]:
+        """Every stated scalar quantity of a level in SI units."""
+        found = {}
+        for name, kind in kinds(type(level)).items():
+            raw = getattr(level, name)
+            if raw is not None and not isinstance(raw, dict):
+                found[name] = self.evaluator.number((*path, name), raw, kind)
+        return found
+
+    def _each(self, values: Mapping[str, Any], kind: str, path: YamlPath) -> dict[str, int]:
+        return {key: int(self.evaluator.number((*path, key), raw, KINDS[kind])) for key, raw in values.items()}
+
+    def _costs(
+        self,
+        numbers: Mapping[str, float],
+        actions: Mapping[str, str],
+        path: YamlPath,
+        kind: str,
+        **attributes: float | str,
+    ) -> tuple[dict[str, float], FrozenDict]:
+        """Energies, leakage and area, stated or else estimated, and the origin of each.
+
+        ``actions`` pairs a key of the level with the estimator's action.
+        """
+        keys = (*actions, "leakage", "area")
+        wanted = [key for key in keys if key not in numbers]
+        costs = {key: numbers.get(key, 0.0) for key in keys}
+        origin = dict.fromkeys(keys, f"stated: {self.spec.source or self.spec.name}")
+        if wanted and not self.evaluator.problems:  # an estimate for a wrong number would only add noise
+            try:
+                estimate, sources = _estimate(kind, self.technology_nm, tuple(sorted(attributes.items())))
+            except BadInput as error:
+                self.evaluator.complain(path, str(error))
+                return costs, FrozenDict(origin)
+            found = {key: estimate.energy_j[action] for key, action in actions.items()}
+            found |= {"leakage": estimate.leakage_w, "area": estimate.area_mm2}
+            costs |= {key: found[key] for key in wanted}
+            origin |= dict.fromkeys(wanted, sources)
+        return costs, FrozenDict(origin)
+
+    def _memory(self, level: MemorySpec, numbers: dict[str, float], path: YamlPath) -> Memory:
+        actions = {"read_energy": "read", "write_energy": "write"}
+        size, width, banks = numbers["size"], numbers["width"], numbers["banks"]
+        if level.component == "dram":
+            costs, origin = self._costs(numbers, actions, path, "dram", dram_kind=level.dram_kind or "lpddr4")
+        elif level.component == "sram":
+            costs, origin = self._costs(numbers, actions, path, "sram", size_bits=size, width_bits=width, banks=banks)
+        else:
+            costs, origin = self._register_file(numbers, actions, path)
+        shared = level.bandwidth is not None
+        return Memory(
+            name=level.name,
+            keeps=frozenset(level.keeps),
+            may_bypass=frozenset(level.may_bypass),
+            size_bits=size,
+            read_bandwidth_bits_per_s=numbers.get("bandwidth" if shared else "read_bandwidth", math.inf),
+            write_bandwidth_bits_per_s=numbers.get("bandwidth" if shared else "write_bandwidth", math.inf),
+            shared_port=shared,
+            double_buffered=level.double_buffered,
+            word_bits=FrozenDict(self._each(level.word, "bits", (*path, "word"))),
+            component=level.component,
+            banks=int(banks),
+            width_bits=int(width),
+            read_energy_j_per_bit=costs["read_energy"],
+            write_energy_j_per_bit=costs["write_energy"],
+            leakage_w=costs["leakage"],
+            area_mm2=costs["area"],
+            origin=origin,
+        )
+
+    def _register_file(
+        self, numbers: dict[str, float], actions: Mapping[str, str], path: YamlPath
+    ) -> tuple[dict[str, float], FrozenDict]:
+        """A banked register file is so many small ones: an access touches one, area and leakage add up."""
+        banks = numbers["banks"]
+        attributes = {"size_bits": numbers["size"] / banks, "width_bits": numbers["width"]}
+        costs, origin = self._costs(numbers, actions, path, "register_file", **attributes)
+        for key in ("leakage", "area"):
+            costs[key] *= 1 if key in numbers else banks
+        return costs, origin
+
+    def _array(self, level: ArraySpec, numbers: dict[str, float], path: YamlPath, inner_mm2: float) -> Array:
+        """A hop is as long as the side of one instance, taken as a square: words pass from neighbour to neighbour."""
+        hop, origin = numbers.get("hop_energy"), f"stated: {self.spec.source or self.spec.name}"
+        if hop is None:
+            hop, origin = 0.0, ""
+            if not self.evaluator.problems:
+                estimate, origin = _estimate("wire", self.technology_nm, (("length_mm", math.sqrt(inner_mm2)),))
+                hop = estimate.energy_j["hop"]
+        return Array(
+            name=level.name,
+            shape=tuple(self._each(level.shape, "count", (*path, "shape")).items()),
+            dims=FrozenDict({axis: frozenset(dims) for axis, dims in level.dims.items()}),
+            multicast=frozenset(level.multicast),
+            reduces=level.reduces,
+            hop_energy_j_per_bit=hop,
+            area_mm2=numbers.get("area", 0.0),
+            origin=FrozenDict({"hop_energy": origin, "area": "stated" if level.area is not None else "not counted"}),
+        )
+
+    def _compute(self, level: ComputeSpec, numbers: dict[str, float], path: YamlPath) -> Compute:
+        operand, accumulator = numbers["operand"], numbers["accumulator"]
+        costs, origin = self._costs(
+            numbers, {"energy": "mac"}, path, "mac",
+            operand_bits=operand, weight_bits=operand, accumulator_bits=accumulator, number=level.number,
+        )  # fmt: skip
+        return Compute(
+            name=level.name,
+            operand_bits=int(operand),
+            accumulator_bits=int(accumulator),
+            number=level.number,
+            pipeline_cycles=int(numbers["pipeline"]),
+            energy_j=costs["energy"],
+            leakage_w=costs["leakage"],
+            area_mm2=costs["area"],
+            origin=origin,
+        )
+
+    def _vector(self, level: VectorSpec, numbers: dict[str, float], path: YamlPath) -> Vector:
+        """Area and leakage are those of all lanes: the unit is one instance."""
+        lanes, number = numbers["lanes"], self.number_format
+        costs, origin = self._costs(numbers, {"energy": "op"}, path, "vector", bits=numbers["bits"], number=number)
+        for key in ("leakage", "area"):
+            costs[key] *= 1 if key in numbers else lanes
+        return Vector(
+            name=level.name,
+            lanes=int(lanes),
+            bits=int(numbers["bits"]),
+            energy_j=costs["energy"],
+            leakage_w=costs["leakage"],
+            area_mm2=costs["area"],
+            origin=origin,
+        )
+
+
+@lru_cache(maxsize=4096)
+def _estimate(
+    kind: str, technology_nm: float, attributes: tuple[tuple[str, float | str], ...]
+) -> tuple[ComponentEstimate, str]:
+    """The estimate and its sources in one text."""
+    estimate = estimate_component(Component.of(kind, technology_nm, **dict(attributes)))
+    return estimate, f"estimated: {'; '.join(estimate.sources)}"
