@@ -1,0 +1,231 @@
+"""`dovetail list` and `dovetail schema`: what is shipped and what a document may hold."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from .output import Column, Output, table
+
+__all__ = ["add_commands"]
+
+Row = Mapping[str, Any]
+
+
+def add_commands(commands: Any) -> None:
+    """Add `list` and `schema` to the parser's commands."""
+    about = "what is shipped or registered"
+    listing = commands.add_parser("list", help=about, description="List what is shipped or registered.")
+    listing.add_argument("what", metavar="WHAT", choices=tuple(LISTS), help=", ".join(LISTS))
+    Output.add_options(listing)
+    listing.set_defaults(command=_list, parser=listing)
+
+    schema = commands.add_parser(
+        "schema",
+        help="JSON Schema of a YAML document",
+        description="Print the JSON Schema of a kind of YAML document.",
+        epilog="Editors with a YAML language server check and complete a document with it.",
+    )
+    schema.add_argument("what", metavar="WHAT", choices=tuple(SCHEMAS), help=", ".join(SCHEMAS))
+    schema.set_defaults(command=_schema, parser=schema)
+
+
+def _list(args: argparse.Namespace) -> None:
+    output = Output.of(args)
+    rows, columns, cells = LISTS[args.what]()
+    output.emit(rows, rows, lambda to: table(to, columns, [cells(row) for row in rows]))
+
+
+Listing = tuple[list[Row], tuple[Column, ...], Callable[[Row], tuple[str, ...]]]
+
+
+def _accelerators() -> Listing:
+    from ...accel.spec import load_accelerator
+    from ...document import shipped
+
+    rows: list[Row] = []
+    for name in sorted(shipped("accelerators")):
+        chip = load_accelerator(name)
+        on_chip = sum(
+            memory.size_bits * count
+            for memory, count in zip(chip.levels, chip.instances, strict=True)
+            if hasattr(memory, "size_bits") and math.isfinite(memory.size_bits)
+        )
+        rows.append(
+            {
+                "name": name,
+                "technology_nm": chip.technology_nm,
+                "clock_hz": chip.clock_hz,
+                "macs_per_cycle": chip.peak_macs_per_cycle,
+                "peak_ops_per_s": chip.peak_ops_per_s,
+                "on_chip_bits": on_chip,
+                "area_mm2": chip.area_mm2,
+                "parameters": [parameter.name for parameter in chip.parameters],
+                "source": chip.source,
+            }
+        )
+    columns = (
+        Column("name", style="cyan"),
+        Column("node", right=True),
+        Column("clock", right=True),
+        Column("MACs/cycle", right=True),
+        Column("peak", right=True),
+        Column("on-chip memory", right=True),
+        Column("area", right=True),
+        Column("parameters", folds=True, least_width=110),
+    )
+    return (
+        rows,
+        columns,
+        lambda row: (
+            row["name"],
+            f"{row['technology_nm']:g} nm",
+            f"{row['clock_hz'] / 1e6:,.0f} MHz",
+            f"{row['macs_per_cycle']:,}",
+            f"{row['peak_ops_per_s'] / 1e12:,.3g} TOPS",
+            f"{row['on_chip_bits'] / 8 / 1024:,.0f} KiB",
+            f"{row['area_mm2']:,.1f} mm2",
+            ", ".join(row["parameters"]) or "-",
+        ),
+    )
+
+
+def _networks() -> Listing:
+    from ...models.load import list_networks, load_network, network_options
+
+    rows: list[Row] = []
+    for name in sorted(list_networks()):
+        network = load_network(name)
+        rows.append(
+            {
+                "name": name,
+                "layers": len(network.ops),
+                "contractions": len(network.contractions),
+                "macs": network.macs,
+                "params": network.params,
+                "options": list(network_options(name)),
+                "source": network.source,
+            }
+        )
+    columns = (
+        Column("name", style="cyan"),
+        Column("layers", right=True),
+        Column("MACs", right=True),
+        Column("parameters", right=True),
+        Column("options", folds=True, least_width=90),
+        Column("source", folds=True, style="dim", least_width=110),
+    )
+    return (
+        rows,
+        columns,
+        lambda row: (
+            row["name"],
+            str(row["layers"]),
+            f"{row['macs'] / 1e6:,.0f} M",
+            f"{row['params'] / 1e6:,.2f} M",
+            ", ".join(row["options"]) or "-",
+            row["source"],
+        ),
+    )
+
+
+def _named(rows: Iterable[tuple[str, str]]) -> Listing:
+    """A listing of names with one line about each."""
+    listed: list[Row] = [{"name": name, "description": description} for name, description in rows]
+    return (
+        listed,
+        (Column("name", style="cyan"), Column("description", folds=True)),
+        lambda row: (row["name"], row["description"]),
+    )
+
+
+def _shipped_documents(kind: str) -> Listing:
+    from ...document import load_document, shipped
+
+    def about(data: Mapping[str, Any]) -> str:
+        return " ".join(str(data.get("description") or data.get("source") or "").split())
+
+    return _named((name, about(load_document(path).data)) for name, path in sorted(shipped(kind).items()))
+
+
+def _first_line(thing: object) -> str:
+    return (thing.__doc__ or "").strip().split("\n")[0]
+
+
+def _mappers() -> Listing:
+    from ...mapper.registry import mapper_class, mapper_names
+
+    return _named((name, _first_line(mapper_class(name))) for name in mapper_names())
+
+
+def _strategies() -> Listing:
+    from ..strategies import strategy_class, strategy_names
+
+    return _named((name, _first_line(strategy_class(name))) for name in strategy_names())
+
+
+def _technologies() -> Listing:
+    from ...energy.technology import constants
+
+    rows: list[Row] = [
+        {
+            "name": name,
+            "value": ", ".join(constant.texts),
+            "status": constant.status,
+            "uncertainty": constant.uncertainty,
+            "source": constant.source,
+            "valid": constant.valid,
+        }
+        for name, constant in sorted(constants().items())
+    ]
+    columns = (
+        Column("name", style="cyan"),
+        Column("value", folds=True),
+        Column("source", folds=True, style="dim", least_width=110),
+    )
+    return rows, columns, lambda row: (row["name"], row["value"], f"{row['status']}: {row['source']}")
+
+
+LISTS: dict[str, Callable[[], Listing]] = {
+    "accelerators": _accelerators,
+    "networks": _networks,
+    "studies": lambda: _shipped_documents("studies"),
+    "mappers": _mappers,
+    "strategies": _strategies,
+    "technologies": _technologies,
+}
+
+
+def _accelerator_schema() -> dict[str, Any]:
+    from ...accel.spec import AcceleratorSpec
+
+    schema: dict[str, Any] = AcceleratorSpec.model_json_schema()
+    return schema
+
+
+def _network_schema() -> dict[str, Any]:
+    from ...models.yaml_io import network_schema
+
+    return network_schema()
+
+
+def _study_schema() -> dict[str, Any]:
+    from ..study_spec import StudySpec
+
+    return StudySpec.model_json_schema()
+
+
+SCHEMAS: dict[str, Callable[[], dict[str, Any]]] = {
+    "accelerator": _accelerator_schema,
+    "network": _network_schema,
+    "study": _study_schema,
+}
+
+
+def _schema(args: argparse.Namespace) -> None:
+    schema = {"$schema": "https://json-schema.org/draft/2020-12/schema"} | SCHEMAS[args.what]()
+    sys.stdout.write(json.dumps(schema, indent=2, ensure_ascii=False) + "\n")

@@ -1,0 +1,384 @@
+"""`dovetail estimate` and `dovetail map`: what a network, or one of its layers, costs on an accelerator."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from ...errors import BadInput, UnknownName
+from .output import Column, Output, facts, table, waiting
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from ...accel.accelerator import Accelerator
+    from ...mapper.estimate import Estimate
+    from ...models.network import Network
+    from ...models.op import Op
+
+__all__ = ["add_commands"]
+
+SHOWN_LAYERS = 12
+BAR_CELLS = 24
+EXAMPLES = {"--set": "pes_x=8", "--option": "width=0.75"}
+
+
+def add_commands(commands: Any) -> None:
+    """Add `estimate` and `map` to the parser's commands."""
+    about = "latency, energy and area of a network on an accelerator"
+    estimate = commands.add_parser("estimate", help=about, description=f"Print the {about}.")
+    _add_pair(estimate)
+    estimate.add_argument("--layers", action="store_true", help=f"show every layer, not the {SHOWN_LAYERS} costliest")
+    estimate.add_argument("--cite", action="store_true", help="list the source of every constant used")
+    Output.add_options(estimate)
+    estimate.set_defaults(command=_estimate, parser=estimate)
+
+    about = "the best mapping of one layer on an accelerator"
+    one = commands.add_parser("map", help=about, description=f"Print {about} and what it costs.")
+    _add_pair(one)
+    one.add_argument("--layer", required=True, metavar="L", help="the layer's name, as `dovetail estimate` lists it")
+    Output.add_options(one)
+    one.set_defaults(command=_map, parser=one)
+
+
+def _add_pair(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "network", metavar="NETWORK", help="a zoo name (dovetail list networks), a .yaml or an .onnx file"
+    )
+    parser.add_argument(
+        "accelerator", metavar="ACCEL", help="a shipped name (dovetail list accelerators) or a .yaml file"
+    )
+    parser.add_argument("--mapper", metavar="NAME", help="how mappings are found (dovetail list mappers)")
+    parser.add_argument(
+        "--objective", choices=("edp", "energy", "latency"), default="edp", help="what a mapping minimises"
+    )
+    parser.add_argument("--batch", type=_positive, default=1, metavar="N", help="inputs per run (default 1)")
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        dest="settings",
+        help="change a parameter of the accelerator, e.g. --set pes_x=8 --set bandwidth='20 GB/s'; may be repeated",
+    )
+    parser.add_argument(
+        "--option",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        dest="options",
+        help="an option of a zoo network, e.g. --option width=0.75; may be repeated",
+    )
+    parser.add_argument(
+        "--bits", type=_positive, metavar="N", help="width of every word (default: what the network states)"
+    )
+    parser.add_argument(
+        "--allow-unsupported",
+        action="store_true",
+        help="go on without the operators of an ONNX file that cannot be modelled",
+    )
+
+
+def _positive(text: str) -> int:
+    try:
+        value = int(text)
+    except ValueError:
+        value = 0
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"'{text}' is not a whole number of at least 1")
+    return value
+
+
+def parse_settings(flag: str, settings: Sequence[str]) -> dict[str, int | float | str]:
+    """``["pes_x=8", "bandwidth=20 GB/s"]``, given with ``flag``, as keyword arguments; raises `BadInput`."""
+    values: dict[str, int | float | str] = {}
+    for setting in settings:
+        name, equals, text = (part.strip() for part in setting.partition("="))
+        if not equals or not name or not text:
+            raise BadInput(f"{flag} {setting}: write NAME=VALUE, for example {flag} {EXAMPLES[flag]}")
+        if name in values:
+            raise BadInput(f"{flag} {setting}: '{name}' is set twice; keep one")
+        values[name] = _number_or_text(text)
+    return values
+
+
+def _number_or_text(text: str) -> int | float | str:
+    for read in (int, float):
+        try:
+            return read(text)
+        except ValueError:
+            continue
+    return {"true": True, "false": False}.get(text.lower(), text)
+
+
+def load_pair(args: argparse.Namespace) -> tuple[Network, Accelerator]:
+    """The network and the accelerator a command names; raises `BadInput`."""
+    from ...accel.spec import load_accelerator
+
+    network = _load_network(args)
+    accelerator = load_accelerator(args.accelerator)
+    settings = parse_settings("--set", args.settings)
+    return network, accelerator.with_parameters(**settings) if settings else accelerator
+
+
+def _load_network(args: argparse.Namespace) -> Network:
+    from ...document import shipped
+    from ...models.load import load_network
+
+    if args.allow_unsupported:
+        return _load_what_is_supported(args)
+    options: dict[str, Any] = dict(parse_settings("--option", args.options))
+    try:
+        return load_network(args.network, batch=args.batch, bits=args.bits, **options)
+    except UnknownName as error:
+        if args.network in shipped("accelerators"):
+            raise BadInput(
+                f"'{args.network}' is an accelerator; the network comes first, then the accelerator"
+            ) from error
+        raise
+
+
+def _load_what_is_supported(args: argparse.Namespace) -> Network:
+    from ...models.from_onnx import from_onnx
+    from ...models.transforms import with_batch
+
+    if not args.network.lower().endswith(".onnx"):
+        raise BadInput(f"--allow-unsupported is for .onnx files, '{args.network}' is none; remove it")
+    return with_batch(from_onnx(args.network, bits=args.bits or 8, allow_unsupported=True), args.batch)
+
+
+def _choices(args: argparse.Namespace) -> dict[str, str]:
+    """Keyword arguments for the mapper; its own default where none is named."""
+    return {"objective": args.objective} | ({"mapper": args.mapper} if args.mapper else {})
+
+
+def _estimate(args: argparse.Namespace) -> None:
+    from ...mapper.estimate import estimate
+
+    output = Output.of(args)
+    network, accelerator = load_pair(args)
+    with waiting(f"mapping {network.name} on {accelerator.name}"):
+        result = estimate(network, accelerator, **_choices(args))
+    rows = result.layers().to_dict("records")
+    data = {
+        "network": network.name,
+        "accelerator": accelerator.name,
+        "batch": args.batch,
+        "objective": args.objective,
+        "parameters": dict(accelerator.values),
+        "latency_s": result.latency_s,
+        "energy_j": result.energy_j,
+        "area_mm2": result.area_mm2,
+        "cycles": result.cycles,
+        "utilization": result.utilization,
+        "edp": result.edp,
+        "breakdown": result.breakdown(),
+        "layers": rows,
+        "sources": list(result.sources()),
+        "notes": [*network.notes, *accelerator.notes],
+    }
+    output.emit(data, rows, lambda to: _show_estimate(to, args, network, accelerator, result, rows))
+
+
+def _show_estimate(
+    to: Console,
+    args: argparse.Namespace,
+    network: Network,
+    accelerator: Accelerator,
+    result: Estimate,
+    rows: Sequence[Mapping[str, Any]],
+) -> None:
+    from ...energy.quantities import format_si
+
+    show_layers(to, rows, None if args.layers else SHOWN_LAYERS)
+    show_breakdown(to, result.breakdown())
+    batch = f", batch {args.batch}" if args.batch > 1 else ""
+    to.print(f"{network.name} on {accelerator.name}{batch}", style="bold")
+    per_second = args.batch / result.latency_s
+    facts(
+        to,
+        [
+            ("latency", format_si(result.latency_s, "s"), f"{result.cycles:,.0f} cycles; {per_second:,.1f} inputs/s"),
+            ("energy", format_si(result.energy_j, "J"), f"{format_si(result.energy_j / args.batch, 'J')} per input"),
+            ("energy x delay", format_si(result.edp, "Js"), f"mappings chosen for least {args.objective}"),
+            (
+                "area",
+                f"{result.area_mm2:,.2f} mm2",
+                f"{accelerator.technology_nm:g} nm; memory outside the chip not counted",
+            ),
+            ("utilization", f"{result.utilization:.1%}", f"of {accelerator.peak_ops_per_s / 1e12:,.2f} TOPS"),
+        ],
+    )
+    for note in (*network.notes, *accelerator.notes):
+        to.print(f"note: {note}", style="dim")
+    if args.cite:
+        to.print("\nSources", style="bold")
+        for source in result.sources():
+            to.print(f"  {source}")
+
+
+def show_layers(to: Console, rows: Sequence[Mapping[str, Any]], limit: int | None) -> None:
+    """A row per layer in network order; with a ``limit``, only the layers that cost most energy or time."""
+    from ...energy.quantities import format_si
+
+    energy, latency = sum(row["energy_j"] for row in rows), sum(row["latency_s"] for row in rows)
+    shares = [max(row["energy_j"] / (energy or 1), row["latency_s"] / (latency or 1)) for row in rows]
+    chosen = sorted(sorted(range(len(rows)), key=lambda index: -shares[index])[:limit])
+    columns = (
+        Column("layer"),
+        Column("kind", style="dim"),
+        Column("MACs", right=True),
+        Column("cycles", right=True),
+        Column("latency", right=True),
+        Column("energy", right=True),
+        Column("share", right=True),
+        Column("util.", right=True),
+        Column("bound by"),
+    )
+    table(
+        to,
+        columns,
+        [
+            (
+                row["name"],
+                row["kind"],
+                format_si(row["macs"], ""),
+                f"{row['cycles']:,.0f}",
+                format_si(row["latency_s"], "s"),
+                format_si(row["energy_j"], "J"),
+                f"{row['energy_j'] / (energy or 1):.1%}",
+                f"{row['utilization']:.0%}" if row["macs"] else "",
+                row["bound"],
+            )
+            for row in (rows[index] for index in chosen)
+        ],
+        title="Layers"
+        if len(chosen) == len(rows)
+        else f"The {len(chosen)} costliest of {len(rows)} layers (--layers: all)",
+    )
+
+
+def show_breakdown(to: Console, breakdown: Mapping[str, float]) -> None:
+    """Energy by component, largest first, with a bar for its share."""
+    from ...energy.quantities import format_si
+
+    total = sum(breakdown.values()) or 1.0
+    parts = sorted(((name, joules) for name, joules in breakdown.items() if joules > 0), key=lambda part: -part[1])
+    table(
+        to,
+        (Column("component"), Column("energy", right=True), Column("share", right=True), Column("", style="cyan")),
+        [
+            (name, format_si(joules, "J"), f"{joules / total:.1%}", "█" * round(BAR_CELLS * joules / total))
+            for name, joules in parts
+        ],
+        title="Energy by component",
+    )
+
+
+def by_component(energy: Mapping[tuple[str, str], float]) -> dict[str, float]:
+    """Joules per component from joules per (component, tensor)."""
+    total: dict[str, float] = {}
+    for (component, _), joules in energy.items():
+        total[component] = total.get(component, 0.0) + joules
+    return total
+
+
+def _find_layer(network: Network, name: str) -> Op:
+    from ...models.op import Op
+
+    for op in network.ops:
+        if op.name == name:
+            if isinstance(op, Op):
+                return op
+            raise BadInput(f"layer '{name}' is a vector operator ({op.kind}); it has no loops to map")
+    raise UnknownName(f"layer of {network.name}", name, [op.name for op in network.contractions])
+
+
+def _map(args: argparse.Namespace) -> None:
+    from ...mapper.search import best_mapping
+
+    output = Output.of(args)
+    network, accelerator = load_pair(args)
+    op = _find_layer(network, args.layer)
+    with waiting(f"mapping {op.name} on {accelerator.name}"):
+        result = best_mapping(op, accelerator, **_choices(args))
+    cost = result.cost
+    data = {
+        "network": network.name,
+        "accelerator": accelerator.name,
+        "layer": op.name,
+        "dims": op.bounds,
+        "macs": op.macs,
+        "cycles": cost.cycles,
+        "latency_s": cost.latency_s,
+        "energy_j": cost.energy_j,
+        "utilization": cost.utilization,
+        "bound": cost.bound,
+        "breakdown": by_component(cost.energy),
+        "mapping": result.mapping,
+        "certificate": result.certificate,
+    }
+    rows = [
+        {"level": level.level, "dim": loop.dim, "bound": loop.bound, "axis": loop.axis}
+        for level in result.mapping.levels
+        for loop in level.loops
+    ]
+    output.emit(data, rows, lambda to: _show_map(to, op, accelerator, result))
+
+
+def _show_map(to: Console, op: Op, accelerator: Accelerator, result: Any) -> None:
+    from ...energy.quantities import format_si
+
+    dims = " ".join(f"{dim}={bound}" for dim, bound in op.dims if bound > 1)
+    to.print(f"{op.name} ({op.kind}) on {accelerator.name}", style="bold")
+    to.print(f"{dims}\n", style="dim")
+    to.print(loop_nest(op, accelerator, result.mapping))
+    to.print()
+    show_breakdown(to, by_component(result.cost.energy))
+    facts(
+        to,
+        [
+            (
+                "latency",
+                format_si(result.cost.latency_s, "s"),
+                f"{result.cost.cycles:,.0f} cycles, bound by {result.cost.bound}",
+            ),
+            (
+                "energy",
+                format_si(result.cost.energy_j, "J"),
+                f"{format_si(result.cost.energy_j / op.macs, 'J')} per MAC",
+            ),
+            ("utilization", f"{result.cost.utilization:.1%}", f"of {accelerator.peak_macs_per_cycle:,} MACs per cycle"),
+        ],
+    )
+
+
+def loop_nest(op: Op, accelerator: Accelerator, mapping: Any) -> str:
+    """The mapping as indented loops, a level's name and the tensors it keeps before its loops."""
+    from ...accel.accelerator import Memory
+
+    places = {level.name: level for level in accelerator.levels}
+    lines: list[str] = []
+    depth = 0
+    for level in mapping.levels:
+        place = places[level.level]
+        kept = ""
+        if isinstance(place, Memory):
+            roles = [
+                tensor.role for tensor in op.tensors if tensor.role in place.keeps and tensor.role not in level.bypass
+            ]
+            kept = f" keeps {', '.join(roles) or 'nothing'}"
+        lines.append(f"{'  ' * depth}[{level.level}]{kept}")
+        for loop in level.loops:
+            if loop.bound > 1:
+                depth += 1
+                word = (
+                    f"parallel-for {loop.dim} in 0..{loop.bound - 1} along {loop.axis}"
+                    if loop.axis
+                    else (f"for {loop.dim} in 0..{loop.bound - 1}")
+                )
+                lines.append(f"{'  ' * depth}{word}")
+        depth += 1
+    lines.append(f"{'  ' * depth}multiply-accumulate")
+    return "\n".join(lines)
