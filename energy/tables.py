@@ -133,7 +133,7 @@ def _vector(component: Component) -> ComponentEstimate:
 def _sram(component: Component) -> ComponentEstimate:
     """One bank is accessed at a time; a divided memory also pays the wire from the bank, half the macro's side.
 
-    Per bit: ``e64(bank) / 64 * (f * 64 / width + 1 - f)``, ``f`` the share that does not grow with the width.
+    Per bit: ``e64(bank) / 64 * (f * 64 / max(width, 64) + 1 - f)``, ``f`` the share that does not grow with the width.
     """
     node = component.technology_nm
     size = _within(component, "size_bits", None, 64 * 8, 2**20 * _KIB)
@@ -143,7 +143,7 @@ def _sram(component: Component) -> ComponentEstimate:
     if not 64 * 8 <= bank <= 65536 * _KIB:
         raise BadInput(f"sram: a bank of {format_size(bank)} is outside 64 B to 64 MiB; change banks {_STATE_IT}")
     fixed = constant("sram_fixed_share")
-    energy = sram_access_energy_j(bank, node) / 64 * (fixed.value * 64 / width + 1 - fixed.value)
+    energy = sram_access_energy_j(bank, node) / 64 * (fixed.value * 64 / max(width, 64) + 1 - fixed.value)
     cells = size * constant("sram_cell_area").at(node / 1e9) / constant("sram_array_efficiency").value
     area = cells + banks * constant("sram_bank_area_45nm").value * logic_area_factor(node)
     names = [f"sram_access_energy_{at}nm" for at, used in ((45, node > 7), (7, node < 45)) if used]
@@ -158,7 +158,7 @@ def _sram(component: Component) -> ComponentEstimate:
         sources=_cites(node, *names, *_area_scaling(node)),
         uncertainty=_combined(
             constant("sram_access_energy_45nm").uncertainty,
-            fixed.uncertainty if width != 64 else 0.0,
+            fixed.uncertainty if width > 64 else 0.0,
             node_uncertainty(node),
         ),
     )

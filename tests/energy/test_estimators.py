@@ -86,9 +86,21 @@ def test_wide_srams_agree_with_cacti_within_half(size_kib: int, width: int, cact
     assert ours == pytest.approx(cacti_pj * 1e-12, rel=0.5)
 
 
-def test_a_half_kilobyte_register_file_costs_about_a_mac_as_in_eyeriss() -> None:
+@pytest.mark.parametrize("kind", ["register_file", "sram"])
+def test_a_half_kilobyte_costs_about_a_mac_as_in_eyeriss(kind: str) -> None:
     mac = price("mac", 65, operand_bits=16, accumulator_bits=32).energy_j["mac"]
-    assert 0.5 < 16 * price("register_file", 65, size_bits=KIB / 2, width_bits=16).energy_j["read"] / mac < 1.5
+    assert 0.5 < 16 * price(kind, 65, size_bits=KIB / 2, width_bits=16).energy_j["read"] / mac < 1.5
+
+
+def test_the_eyeriss_buffer_costs_about_six_macs() -> None:
+    mac = price("mac", 65, operand_bits=16, accumulator_bits=32).energy_j["mac"]
+    whole, banked = (
+        16 * price("sram", 65, size_bits=108 * KIB, width_bits=64, banks=banks).energy_j["read"] / mac
+        for banks in (1, 27)
+    )
+    assert banked < 6 < whole
+    assert 2 < banked
+    assert whole < 12
 
 
 @pytest.mark.parametrize("component", SHAPES, ids=lambda one: one.kind)
