@@ -99,7 +99,7 @@ def _torchvision_rows(reference: Path) -> list[CountRow]:
         if published is None:
             continue
         network = load_network(name)
-        source = f"torchvision {weights}"
+        source = f"{path.name}, {weights}"
         # The column is named gflops and counts multiply-accumulates.
         for quantity, modelled, column, scale in (
             ("macs", network.macs, "gflops", 1e9), ("params", network.params, "params", 1.0),
