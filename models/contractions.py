@@ -67,7 +67,7 @@ def matmul(builder: Builder, step: Step, left: Value, right: Value, bias: Value 
 
 def einsum(builder: Builder, step: Step, equation: str, operands: Sequence[Value]) -> None:
     """A product of two operands whose letters are batch, row, column or summed; anything else is refused."""
-    equation = equation.replace(" ", "")
+    equation = _spelled_out(equation.replace(" ", ""), operands, step)
     terms, arrow, result = equation.partition("->")
     labels = terms.split(",")
     plain = arrow and len(labels) == 2 and "." not in equation and all(len(set(term)) == len(term) for term in labels)
@@ -83,6 +83,17 @@ def einsum(builder: Builder, step: Step, equation: str, operands: Sequence[Value
 
     multiply(builder, step, operands[0], operands[1], g=product(left & right & kept), n=product(left - right),
              k=product(right - left), c=product((left & right) - kept))
+
+
+def _spelled_out(equation: str, operands: Sequence[Value], step: Step) -> str:
+    """``...`` of both operands as letters, if it stands for equally many axes of equal size."""
+    terms = equation.partition("->")[0].split(",")
+    if len(terms) != 2 or not all(term.startswith("...") for term in terms):
+        return equation
+    leading = [known(operand, step)[: len(known(operand, step)) - len(term) + 3]
+               for term, operand in zip(terms, operands, strict=True)]
+    free = [letter for letter in "ABCDEFGHIJKLMNOPQRSTUVWXYZ" if letter not in equation]
+    return equation.replace("...", "".join(free[: len(leading[0])])) if leading[0] == leading[1] else equation
 
 
 def attend(

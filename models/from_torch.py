@@ -200,6 +200,9 @@ def _estimate(call: _Call) -> int | None:
         steps = words((call.tensor("input", "data").shape or ())[:-1])
         weights = [call.builder[node.name].shape or () for node in call.arguments["params"]]
         return steps * sum(words(shape) for shape in weights if len(shape) == 2)
+    if operator in ("lstm_cell", "gru_cell", "rnn_tanh_cell", "rnn_relu_cell"):
+        rows = words((call.tensor("input").shape or ())[:-1])
+        return rows * sum(words(call.tensor(name).shape or ()) for name in ("w_ih", "w_hh"))
     return None
 
 
@@ -388,5 +391,5 @@ _HANDLERS: dict[str, Callable[[_Call], None]] = {
     **dict.fromkeys(("scatter", "scatter_add", "index_put", "index_add", "index_copy"), _movement("scatter")),
     **dict.fromkeys(("roll", "flip", "repeat", "tile", "repeat_interleave", "im2col"), _movement("copy")),
     **dict.fromkeys(_PADS, _pointwise("pad")), **dict.fromkeys(_RESIZE, _movement("resize")),
-    **dict.fromkeys(("topk", "sort"), _sort),
+    **dict.fromkeys(("topk", "sort", "argsort"), _sort),
 }

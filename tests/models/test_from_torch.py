@@ -173,6 +173,15 @@ def test_products_by_matmul_addmm_einsum_and_a_stored_left_operand_are_told_apar
     assert network.params == parameters(module)
 
 
+def test_an_einsum_with_leading_axes_is_the_batched_product_of_matmul() -> None:
+    class Products(nn.Module):
+        def forward(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+            return torch.einsum("...ij,...jk->...ik", x, y), x @ y
+
+    first, second = from_torch(Products(), (torch.zeros(2, 3, 4), torch.zeros(2, 4, 5))).contractions
+    assert first.shape_key == second.shape_key
+
+
 def test_a_norm_after_an_addition_stands_alone() -> None:
     class PreActivation(nn.Module):
         def __init__(self) -> None:
