@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -47,7 +47,7 @@ class _Published(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     network: str
-    options: dict[str, int | float | bool] = {}
+    options: dict[str, Any] = {}
     macs: Annotated[int, Field(gt=0)] | None = None
     params: Annotated[int, Field(gt=0)] | None = None
     source: str
@@ -75,7 +75,10 @@ def network_counts(reference: Path | None = None) -> list[CountRow]:
         ):
             if published is not None:
                 rows.append(_row(name, quantity, modelled, published, entry.source, entry.tolerance_pct, entry.note))
-    return rows if reference is None else rows + _torchvision_rows(reference)
+    if reference is not None:
+        rows += _torchvision_rows(reference)
+    # Torchvision's counts stand in both tables: each is one comparison.
+    return list({(row.name, row.quantity, row.source): row for row in rows}.values())
 
 
 def _row(
@@ -99,7 +102,7 @@ def _torchvision_rows(reference: Path) -> list[CountRow]:
         if published is None:
             continue
         network = load_network(name)
-        source = f"{path.name}, {weights}"
+        source = f"torchvision {weights}"
         # The column is named gflops and counts multiply-accumulates.
         for quantity, modelled, column, scale in (
             ("macs", network.macs, "gflops", 1e9), ("params", network.params, "params", 1.0),
