@@ -46,6 +46,7 @@ Listing = tuple[list[Row], tuple[Column, ...], Callable[[Row], tuple[str, ...]]]
 def _accelerators() -> Listing:
     from ...accel.spec import load_accelerator
     from ...document import shipped
+    from ...energy.quantities import format_si
 
     rows: list[Row] = []
     for name in sorted(shipped("accelerators")):
@@ -72,7 +73,7 @@ def _accelerators() -> Listing:
         Column("name", style="cyan"),
         Column("node", right=True),
         Column("clock", right=True),
-        Column("MACs/cycle", right=True),
+        Column("MACs/cycle", right=True, least_width=90),
         Column("peak", right=True),
         Column("on-chip memory", right=True),
         Column("area", right=True),
@@ -87,7 +88,7 @@ def _accelerators() -> Listing:
             f"{row['clock_hz'] / 1e6:,.0f} MHz",
             f"{row['macs_per_cycle']:,}",
             f"{row['peak_ops_per_s'] / 1e12:,.3g} TOPS",
-            f"{row['on_chip_bits'] / 8 / 1024:,.0f} KiB",
+            format_si(row["on_chip_bits"] / 8, "B"),
             f"{row['area_mm2']:,.1f} mm2",
             ", ".join(row["parameters"]) or "-",
         ),
@@ -117,7 +118,7 @@ def _networks() -> Listing:
         Column("MACs", right=True),
         Column("parameters", right=True),
         Column("options", folds=True, least_width=90),
-        Column("source", folds=True, style="dim", least_width=110),
+        Column("source", folds=True, style="dim", least_width=150),
     )
     return (
         rows,
@@ -125,7 +126,7 @@ def _networks() -> Listing:
         lambda row: (
             row["name"],
             str(row["layers"]),
-            f"{row['macs'] / 1e6:,.0f} M",
+            f"{row['macs'] / 1e6:,.1f} M",
             f"{row['params'] / 1e6:,.2f} M",
             ", ".join(row["options"]) or "-",
             row["source"],
@@ -201,10 +202,9 @@ LISTS: dict[str, Callable[[], Listing]] = {
 
 
 def _accelerator_schema() -> dict[str, Any]:
-    from ...accel.spec import AcceleratorSpec
+    from ...accel.spec import accelerator_schema
 
-    schema: dict[str, Any] = AcceleratorSpec.model_json_schema()
-    return schema
+    return accelerator_schema()
 
 
 def _network_schema() -> dict[str, Any]:

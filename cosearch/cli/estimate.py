@@ -154,10 +154,10 @@ def _choices(args: argparse.Namespace) -> dict[str, str]:
 
 
 def _estimate(args: argparse.Namespace) -> None:
-    from ...mapper.estimate import estimate
-
     output = Output.of(args)
     network, accelerator = load_pair(args)
+    from ...mapper.estimate import estimate  # after the checks: wrong input is answered without loading the compiler
+
     with waiting(f"mapping {network.name} on {accelerator.name}"):
         result = estimate(network, accelerator, **_choices(args))
     rows = result.layers().to_dict("records")
@@ -296,11 +296,11 @@ def _find_layer(network: Network, name: str) -> Op:
 
 
 def _map(args: argparse.Namespace) -> None:
-    from ...mapper.search import best_mapping
-
     output = Output.of(args)
     network, accelerator = load_pair(args)
     op = _find_layer(network, args.layer)
+    from ...mapper.search import best_mapping  # after the checks, as above
+
     with waiting(f"mapping {op.name} on {accelerator.name}"):
         result = best_mapping(op, accelerator, **_choices(args))
     cost = result.cost

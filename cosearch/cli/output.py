@@ -128,9 +128,15 @@ def console(stream: TextIO | None = None) -> Console:
     """A console as wide as the terminal; a pipe or file gets ``COLUMNS`` or 120 columns."""
     from rich.console import Console
 
+    class Plain(Console):
+        """Leaves a reader that went away to the command line, which has an exit code for it."""
+
+        def on_broken_pipe(self) -> None:
+            raise BrokenPipeError
+
     stream = stream or sys.stdout
     width = None if stream.isatty() else int(os.environ.get("COLUMNS") or PIPED_WIDTH)
-    return Console(file=stream, width=width, highlight=False, markup=False, emoji=False)
+    return Plain(file=stream, width=width, highlight=False, markup=False, emoji=False)
 
 
 @dataclass(frozen=True)

@@ -79,14 +79,14 @@ def _run(args: argparse.Namespace) -> None:
 
 
 def _report(args: argparse.Namespace) -> None:
-    import pandas as pd
-
-    from ..report import report
-
     output = Output.of(args)
     folder = Path(args.folder)
     if not (folder / "trials.jsonl").is_file():
         raise BadInput(f"{folder}: not the folder of a study (it has no trials.jsonl); name the --out folder of a run")
+    import pandas as pd
+
+    from ..report import report
+
     report(folder)
     _emit(output, folder, pd.read_csv(folder / "front.csv"), pd.read_csv(folder / "trials.csv"), None)
 
