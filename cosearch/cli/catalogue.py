@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -44,6 +43,7 @@ Listing = tuple[list[Row], tuple[Column, ...], Callable[[Row], tuple[str, ...]]]
 
 
 def _accelerators() -> Listing:
+    from ...accel.accelerator import Memory
     from ...accel.spec import load_accelerator
     from ...document import shipped
     from ...energy.quantities import format_si
@@ -52,9 +52,9 @@ def _accelerators() -> Listing:
     for name in sorted(shipped("accelerators")):
         chip = load_accelerator(name)
         on_chip = sum(
-            memory.size_bits * count
-            for memory, count in zip(chip.levels, chip.instances, strict=True)
-            if hasattr(memory, "size_bits") and math.isfinite(memory.size_bits)
+            level.size_bits * count
+            for level, count in zip(chip.levels, chip.instances, strict=True)
+            if isinstance(level, Memory) and level.component != "dram"
         )
         rows.append(
             {
@@ -77,7 +77,7 @@ def _accelerators() -> Listing:
         Column("peak", right=True),
         Column("on-chip memory", right=True),
         Column("area", right=True),
-        Column("parameters", folds=True, least_width=110),
+        Column("parameters", folds=True, least_width=130),
     )
     return (
         rows,

@@ -115,8 +115,9 @@ def test_an_unknown_key_is_answered_with_line_and_column(refused, tmp_path):
         ("size: glb_size - 8 KiB", "size: 100 parsecs", "levels[1].size"),
         ("clock: 200 MHz", "clock: 200", "clock"),
         ("component: dram", "component: drum", "levels[0].component"),
+        ("size: 12 * 16 bit", "size: 8 bit", "levels[3].size"),
     ],
-    ids=["an array of no size", "no unit of size", "no unit", "no such component"],
+    ids=["an array of no size", "no unit of size", "no unit", "no such component", "no room for a word"],
 )
 def test_a_wrong_value_is_answered_with_its_place_and_path(refused, tmp_path, good, wrong, said):
     text = EYERISS.read_text()
@@ -131,11 +132,11 @@ def test_a_wrong_value_is_answered_with_its_place_and_path(refused, tmp_path, go
 
 def test_a_memory_too_small_for_any_tile_is_the_requests_failure(capsys, tmp_path):
     spec = tmp_path / "chip.yaml"
-    spec.write_text(EYERISS.read_text().replace("size: glb_size - 8 KiB", "size: 16 bit", 1))
+    spec.write_text(EYERISS.read_text().replace("size: 12 * 16 bit", "size: 16 bit", 1))
     code = main(["estimate", "alexnet", str(spec)])
     said = capsys.readouterr().err
     assert code == 1
-    assert "glb" in said
+    assert "ifmap_spad" in said
     assert "Traceback" not in said
 
 
