@@ -10,9 +10,10 @@ from functools import cached_property
 import numpy as np
 
 from ..accel.accelerator import Accelerator, Parameter
+from ..accel.spec import format_parameter
 from ..errors import BadInput, UnknownName, nearest
 
-__all__ = ["HARDWARE_PREFIX", "Choice", "Space", "Value", "hardware_space", "hardware_values"]
+__all__ = ["HARDWARE_PREFIX", "Choice", "Space", "Value", "hardware_defaults", "hardware_space", "hardware_values"]
 
 Value = int | float | str | bool
 HARDWARE_PREFIX = "hw."
@@ -141,6 +142,7 @@ def hardware_space(
 ) -> Space:
     """The accelerator's searchable parameters as choices ``hw.<parameter>``.
 
+    Options are numbers in the unit in which the spec writes the parameter, as ``Accelerator.with_parameters`` takes them.
     ``names`` picks parameters (default: every one that is not fixed); ``points`` gives the values to try of a parameter
     that has a continuous range. Raises `BadInput` for a fixed parameter and for a range without points.
     """
@@ -158,14 +160,25 @@ def _hardware_choice(parameter: Parameter, points: Sequence[Value] | None) -> Ch
     if points is not None:
         return Choice(label, tuple(points))
     if parameter.choices:
-        return Choice(label, parameter.choices)
+        return Choice(label, tuple(_in_unit(parameter, value) for value in parameter.choices))
     if parameter.bounds is not None:
-        low, high = parameter.bounds
+        low, high = (float(_in_unit(parameter, bound)) for bound in parameter.bounds)
         raise BadInput(
             f"{label}: the parameter has the range {low:g} to {high:g} and no choices; "
             f"give the points to try, for example [{low:g}, {(low + high) / 2:g}, {high:g}]"
         )
-    raise BadInput(f"{label}: the parameter is fixed at {parameter.default:g}; give it choices in the hardware spec")
+    raise BadInput(f"{label}: the parameter is fixed at {_in_unit(parameter, parameter.default)}; give it choices in the hardware spec")
+
+
+def _in_unit(parameter: Parameter, value: float) -> int | float:
+    """An SI value of the parameter as a number in the spec's unit: 160e9 bit/s is 20 where the spec writes GB/s."""
+    number = float(format_parameter(parameter, value).split()[0])
+    return int(number) if number.is_integer() else number
+
+
+def hardware_defaults(accelerator: Accelerator) -> dict[str, Value]:
+    """The default of every parameter, named and valued like the options of `hardware_space`."""
+    return {f"{HARDWARE_PREFIX}{p.name}": _in_unit(p, p.default) for p in accelerator.parameters}
 
 
 def hardware_values(values: Mapping[str, Value]) -> dict[str, Value]:

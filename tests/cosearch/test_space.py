@@ -2,8 +2,9 @@ import numpy as np
 import pytest
 
 from dovetail.accel.accelerator import Accelerator, Compute, Memory, Parameter
+from dovetail.accel.spec import load_accelerator
 from dovetail.cosearch.network_spaces import network_space
-from dovetail.cosearch.space import Choice, Space, hardware_space, hardware_values
+from dovetail.cosearch.space import Choice, Space, hardware_defaults, hardware_space, hardware_values
 from dovetail.errors import BadInput, UnknownName
 from dovetail.models.zoo.mobilenet import mobilenet_v2
 
@@ -85,6 +86,18 @@ def test_hardware_space_offers_the_parameters_choices_and_leaves_fixed_ones_out(
     space = hardware_space(accelerator)
     assert space.choices == (Choice("hw.pes", (2, 4, 8)),)
     assert hardware_values({"hw.pes": 8, "net.resolution": 224}) == {"pes": 8}
+
+
+def test_every_option_of_a_shipped_accelerator_can_be_set_as_it_stands():
+    accelerator = load_accelerator("edge_tpu")
+    space = hardware_space(accelerator)
+    assert space.size == 50_000
+    assert space.choice("hw.bandwidth").options == (5, 10, 15, 20, 25)
+    defaults = space.validate(hardware_defaults(accelerator))
+    assert defaults["hw.local_memory"] == 2
+    assert accelerator.with_parameters(**hardware_values(defaults)).values == accelerator.values
+    for point in space.neighbours(defaults):
+        assert accelerator.with_parameters(**hardware_values(point)).values != accelerator.values
 
 
 def test_hardware_space_asks_for_points_of_a_range():
