@@ -268,7 +268,9 @@ def _tensors(levels: Levels) -> Iterator[Found]:
 def _axes(levels: Levels) -> Iterator[Found]:
     for index, level in enumerate(levels):
         shape, dims = level.get("shape"), level.get("dims")
-        for axis in dims if isinstance(shape, dict) and isinstance(dims, dict) else ():
+        if not (isinstance(shape, dict) and isinstance(dims, dict)):
+            continue
+        for axis in dims:
             if axis not in shape:
                 close = nearest(str(axis), map(str, shape))
                 remedy = f"did you mean '{close}'?" if close else f"its axes are {_listed(list(shape))}"

@@ -5,17 +5,22 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
 from ..document import YamlPath
 from ..energy.estimators import Component, ComponentEstimate, estimate_component
+from ..energy.scaling import check_node
 from ..errors import BadInput, SpecError
+from ..models.op import Role
 from .accelerator import Accelerator, Array, Compute, Level, Memory, Parameter, Vector
 from .expressions import KINDS, Unit
 from .spec_check import Evaluator, Placer
 from .spec_models import AcceleratorSpec, ArraySpec, ComputeSpec, LevelSpec, MemorySpec, VectorSpec, kinds
 
 __all__ = ["FrozenDict", "resolve"]
+
+_Key = TypeVar("_Key", bound=str)
+Scalar = str | int | float
 
 
 class FrozenDict(dict[Any, Any]):
@@ -30,8 +35,8 @@ class FrozenDict(dict[Any, Any]):
     def _refuse(self, *_: Any, **__: Any) -> NoReturn:
         raise TypeError("this mapping cannot change; make a dict of it first")
 
-    __setitem__ = __delitem__ = __ior__ = _refuse  # type: ignore[assignment]
-    clear = pop = popitem = setdefault = update = _refuse  # type: ignore[assignment]
+    __setitem__ = __delitem__ = __ior__ = _refuse
+    clear = pop = popitem = setdefault = update = _refuse
 
 
 def resolve(
@@ -48,11 +53,6 @@ def resolve(
     technology_nm = round(metres * 1e9, 6)
     resolver = _Resolver(spec, evaluator, technology_nm)
     levels = resolver.levels()
-    operand_bits = next((level.operand_bits for level in levels if isinstance(level, Compute)), 8)
-    if not evaluator.problems:
-        for index, level in enumerate(levels):
-            if isinstance(level, Memory):
-                _check_room(level, operand_bits, ("levels", index, "size"), evaluator)
     if evaluator.problems:
         raise SpecError(evaluator.problems)
     return Accelerator(
@@ -68,14 +68,6 @@ def resolve(
     )
 
 
-def _check_room(memory: Memory, operand_bits: int, path: YamlPath, evaluator: Evaluator) -> None:
-    """A memory must hold at least one word of every tensor it cannot leave out."""
-    needed = sum(memory.bits(role, operand_bits) for role in memory.keeps - memory.may_bypass)
-    if memory.size_bits < needed:
-        what = f"{memory.size_bits:g} bits cannot hold one word of each tensor that '{memory.name}' keeps"
-        evaluator.complain(path, f"{what}; make it at least {needed} bits")
-
-
 class _Resolver:
     """Resolves the levels from inside out, since a network's wires are as long as what lies below is large."""
 
@@ -83,6 +75,7 @@ class _Resolver:
         self.spec, self.evaluator, self.technology_nm = spec, evaluator, technology_nm
         formats = [level.number for level in spec.levels if isinstance(level, ComputeSpec)]
         self.number_format = formats[0] if formats else "int"
+        self.operand_bits = 8  # until the compute level, resolved before any memory, says otherwise
 
     def levels(self) -> list[Level]:
         """All levels, outermost first."""
@@ -116,7 +109,7 @@ class _Resolver:
                 found[name] = self.evaluator.number((*path, name), raw, kind)
         return found
 
-    def _each(self, values: Mapping[str, Any], kind: str, path: YamlPath) -> dict[str, int]:
+    def _each(self, values: Mapping[_Key, Scalar], kind: str, path: YamlPath) -> dict[_Key, int]:
         return {key: int(self.evaluator.number((*path, key), raw, KINDS[kind])) for key, raw in values.items()}
 
     def _costs(
@@ -139,7 +132,7 @@ class _Resolver:
             try:
                 estimate, sources = _estimate(kind, self.technology_nm, tuple(sorted(attributes.items())))
             except BadInput as error:
-                self.evaluator.complain(path, str(error))
+                self.evaluator.complain(path if _known_node(self.technology_nm) else ("technology",), str(error))
                 return costs, FrozenDict(origin)
             found = {key: estimate.energy_j[action] for key, action in actions.items()}
             found |= {"leakage": estimate.leakage_w, "area": estimate.area_mm2}
@@ -150,6 +143,8 @@ class _Resolver:
     def _memory(self, level: MemorySpec, numbers: dict[str, float], path: YamlPath) -> Memory:
         actions = {"read_energy": "read", "write_energy": "write"}
         size, width, banks = numbers["size"], numbers["width"], numbers["banks"]
+        words = self._each(level.word, "bits", (*path, "word"))
+        self._check_room(level, size, words, path)
         if level.component == "dram":
             costs, origin = self._costs(numbers, actions, path, "dram", dram_kind=level.dram_kind or "lpddr4")
         elif level.component == "sram":
@@ -166,7 +161,7 @@ class _Resolver:
             write_bandwidth_bits_per_s=numbers.get("bandwidth" if shared else "write_bandwidth", math.inf),
             shared_port=shared,
             double_buffered=level.double_buffered,
-            word_bits=FrozenDict(self._each(level.word, "bits", (*path, "word"))),
+            word_bits=FrozenDict(words),
             component=level.component,
             banks=int(banks),
             width_bits=int(width),
@@ -176,6 +171,15 @@ class _Resolver:
             area_mm2=costs["area"],
             origin=origin,
         )
+
+    def _check_room(self, level: MemorySpec, size_bits: float, words: Mapping[Role, int], path: YamlPath) -> None:
+        """A memory must hold one word of every tensor it cannot leave out, twice where it is double-buffered."""
+        kept = [role for role in level.keeps if role not in level.may_bypass]
+        needed = sum(words.get(role, self.operand_bits) for role in kept) * (2 if level.double_buffered else 1)
+        if size_bits < needed:
+            twice = ", twice as it is double-buffered" if level.double_buffered else ""
+            what = f"{size_bits:g} bits cannot hold one word of each tensor that '{level.name}' keeps{twice}"
+            self.evaluator.complain((*path, "size"), f"{what}; make it at least {needed} bits")
 
     def _register_file(
         self, numbers: dict[str, float], actions: Mapping[str, str], path: YamlPath
@@ -209,6 +213,7 @@ class _Resolver:
 
     def _compute(self, level: ComputeSpec, numbers: dict[str, float], path: YamlPath) -> Compute:
         operand, accumulator = numbers["operand"], numbers["accumulator"]
+        self.operand_bits = int(operand)
         costs, origin = self._costs(
             numbers, {"energy": "mac"}, path, "mac",
             operand_bits=operand, weight_bits=operand, accumulator_bits=accumulator, number=level.number,
@@ -240,6 +245,14 @@ class _Resolver:
             area_mm2=costs["area"],
             origin=origin,
         )
+
+
+def _known_node(technology_nm: float) -> bool:
+    try:
+        check_node(technology_nm)
+    except BadInput:
+        return False
+    return True
 
 
 @lru_cache(maxsize=4096)
