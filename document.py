@@ -305,6 +305,10 @@ def _message(model: type[BaseModel], details: dict[str, Any], path: YamlPath) ->
     if kind == "value_error":
         what, _, remedy = str(context.get("error", details["msg"])).partition("; ")
         return path, what, remedy
+    if kind in ("too_short", "too_long"):
+        least, most = context.get("min_length"), context.get("max_length")
+        wanted = f"at least {least}" if kind == "too_short" else f"at most {most}"
+        return path, f"has {context.get('actual_length')} entries", f"write {wanted}"
     if kind in ("literal_error", "enum"):
         names = re.findall(r"'([^']*)'", str(context.get("expected", "")))
         remedy = _known(names, given) if isinstance(given, str) and names else f"use {context.get('expected')}"

@@ -173,7 +173,7 @@ def _is_scalar(value: Any) -> bool:
 def _unused(data: Mapping[str, Any], place: Placer) -> Iterator[Problem]:
     """Parameters that nothing refers to."""
     names = data.get("parameters")
-    used = {word for _, raw, _ in quantities(data) for word in re.findall(r"[A-Za-z_]\w*", str(raw))}
+    used = {word for _, raw, _ in quantities(data) for word in _words(raw)}
     for name in names if isinstance(names, dict) else ():
         if name not in used:
             remedy = "use it in a level or remove it"
@@ -202,8 +202,17 @@ def _quantities_of(data: Mapping[str, Any], model: Any, path: YamlPath) -> Itera
                 yield (*path, name) if key is None else (*path, name, key), raw, kind
 
 
+def _words(raw: Any) -> set[str]:
+    return set(re.findall(r"[A-Za-z_]\w*", str(raw)))
+
+
 def _check_quantities(data: Mapping[str, Any], evaluator: Evaluator) -> None:
+    """Evaluate everything but what uses a parameter that could not be read: that problem is already noted."""
+    named = data.get("parameters")
+    unread = set(named) - set(evaluator.units) if isinstance(named, dict) else set()
     for path, raw, kind in quantities(data):
+        if unread & _words(raw):
+            continue
         value = evaluator.number(path, raw, kind)
         if path == ("clock",):
             evaluator.clock_hz = value

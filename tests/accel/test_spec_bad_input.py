@@ -118,7 +118,7 @@ def test_a_wrong_line_is_answered_with_its_place_and_a_remedy(old, new, message)
         (GOOD + "  - {name: mac2, type: compute}\n", "levels: there are 2 compute levels"),
         (GOOD + "  - {name: late, type: array, shape: {x: 2}}\n", "levels[4]: stands inside the compute level"),
         (GOOD + "".join(f"  - {{name: {v}, type: vector, lanes: 1}}\n" for v in "vw"), "levels[5]: there is a second"),
-        (GOOD.split("levels:")[0] + "levels: []\n", "levels: "),
+        (GOOD.split("levels:")[0] + "levels: []\n", "levels: has 0 entries; write at least 1"),
         (GOOD.split("levels:")[0] + "levels: [{name: mac, type: compute}]\n", "levels: there is no memory"),
         (GOOD.split("levels:")[0], "levels: is missing"),
         (GOOD + GOOD, "name: 'name' stands twice in this mapping, on lines 1 and 26"),
@@ -143,6 +143,10 @@ def test_problems_of_every_kind_come_together_in_the_order_of_the_text():
         "clock", "parameters.pes", "parameters.buffer", "levels[0].bandwith", "levels[1].name", "levels[1].size",
         "levels[2].shape.x",
     ]  # fmt: skip
+
+
+def test_an_unreadable_parameter_is_reported_once_and_not_where_it_is_used():
+    assert len(lines(edited("default: 8 KiB", "default: 8 zib"))) == 1
 
 
 def test_an_unknown_key_in_a_shipped_spec_is_found(tmp_path):
