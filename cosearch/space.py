@@ -142,9 +142,9 @@ def hardware_space(
 ) -> Space:
     """The accelerator's searchable parameters as choices ``hw.<parameter>``.
 
-    Options are numbers in the unit in which the spec writes the parameter, as ``Accelerator.with_parameters`` takes them.
-    ``names`` picks parameters (default: every one that is not fixed); ``points`` gives the values to try of a parameter
-    that has a continuous range. Raises `BadInput` for a fixed parameter and for a range without points.
+    Options are numbers in the unit in which the spec writes the parameter, as ``Accelerator.with_parameters`` takes
+    them. ``names`` picks parameters (default: every one that is not fixed); ``points`` gives the values to try of a
+    parameter that has a continuous range. Raises `BadInput` for a fixed parameter and for a range without points.
     """
     known = {parameter.name: parameter for parameter in accelerator.parameters}
     points = points or {}
@@ -167,7 +167,8 @@ def _hardware_choice(parameter: Parameter, points: Sequence[Value] | None) -> Ch
             f"{label}: the parameter has the range {low:g} to {high:g} and no choices; "
             f"give the points to try, for example [{low:g}, {(low + high) / 2:g}, {high:g}]"
         )
-    raise BadInput(f"{label}: the parameter is fixed at {_in_unit(parameter, parameter.default)}; give it choices in the hardware spec")
+    fixed = _in_unit(parameter, parameter.default)
+    raise BadInput(f"{label}: the parameter is fixed at {fixed}; give it choices in the hardware spec")
 
 
 def _in_unit(parameter: Parameter, value: float) -> int | float:
