@@ -1,0 +1,74 @@
+"""The compiled model equals the readable one."""
+
+from __future__ import annotations
+
+import math
+import random
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from dovetail.accel.accelerator import Accelerator, Array, Compute, Memory
+from dovetail.accel.analytic import evaluate
+from dovetail.accel.batch import Problem
+from dovetail.errors import BadInput, Infeasible
+from nests import random_case
+
+
+def dressed(accelerator: Accelerator, rng: random.Random) -> Accelerator:
+    """The accelerator with random sizes, bandwidths, ports, widths and energies."""
+    levels = []
+    for level in accelerator.levels:
+        if isinstance(level, Memory):
+            level = replace(
+                level,
+                size_bits=rng.choice([math.inf, 2000.0]) if level.name != "dram" else math.inf,
+                read_bandwidth_bits_per_s=rng.choice([math.inf, rng.uniform(1e9, 1e11)]),
+                write_bandwidth_bits_per_s=rng.choice([math.inf, rng.uniform(1e9, 1e11)]),
+                shared_port=rng.random() < 0.3,
+                double_buffered=rng.random() < 0.5,
+                read_energy_j_per_bit=rng.random(),
+                write_energy_j_per_bit=rng.random(),
+                word_bits={} if rng.random() < 0.7 else {"output": 16},
+            )
+        elif isinstance(level, Array):
+            level = replace(level, hop_energy_j_per_bit=rng.random())
+        elif isinstance(level, Compute):
+            level = replace(level, energy_j=rng.random(), leakage_w=rng.random(), pipeline_cycles=3)
+        levels.append(level)
+    return replace(accelerator, levels=tuple(levels))
+
+
+@pytest.mark.parametrize("block", range(10))
+def test_bulk_costs_equal_the_reference_on_random_nests(block: int) -> None:
+    compared = 0
+    for seed in range(block * 200, block * 200 + 200):
+        op, accelerator, mapping = random_case(seed)
+        accelerator = dressed(accelerator, random.Random(seed))
+        problem = Problem(op, accelerator)
+        try:
+            factors, order, bypass = problem.from_mapping(mapping)
+        except BadInput:
+            continue  # a dimension split within one memory: only the reference takes it
+        compared += 1
+        energy, cycles, steps = problem.evaluate(factors[None], order[None], bypass[None])[0]
+        try:
+            cost = evaluate(op, accelerator, mapping)
+        except Infeasible:
+            assert math.isinf(energy), seed
+            continue
+        expected = (cost.energy_j, cost.cycles, cost.compute_cycles)
+        assert (energy, cycles, steps) == pytest.approx(expected, rel=1e-12, abs=0), seed
+        assert problem.to_mapping(factors, order, bypass).check(op, accelerator) is None
+    assert compared > 50
+
+
+def test_bulk_result_does_not_depend_on_threads() -> None:
+    op, accelerator, mapping = next(case for case in map(random_case, range(99)) if case[0].macs > 500)
+    problem = Problem(op, accelerator)
+    try:
+        matrices = problem.from_mapping(mapping)
+    except BadInput:
+        pytest.skip("the first large case splits a dimension")
+    batch = [np.repeat(matrix[None], 7, axis=0) for matrix in matrices]
+    assert np.array_equal(problem.evaluate(*batch, threads=1), problem.evaluate(*batch, threads=2))
