@@ -64,8 +64,8 @@ class Errors:
 @dataclass(frozen=True)
 class AccuracyReport:
     """Cross-validation: ``by_family`` keeps whole families aside (the honest error for a new design), ``by_row`` tenths
-    of the rows; ``basic_by_family`` is the part of the former with the basic recipe. ``widening`` multiplies the model's
-    own standard deviation so that the errors by family have unit variance.
+    of the rows; ``basic_by_family`` is the part of the former with the basic recipe. ``widening`` multiplies the
+    model's own standard deviation so that the errors by family have unit variance.
     """
 
     rows: int
@@ -202,8 +202,8 @@ class PublishedPredictor:
         report = self.report()
         family, row = report.by_family, report.by_row
         return (
-            f"Top-1 accuracy (ImageNet, {self.recipe} training recipe) is predicted, not measured: a scaling law fitted "
-            f"to {report.rows} published results of {report.families} families of networks. Predictions for a family "
+            f"Top-1 accuracy (ImageNet, {self.recipe} training recipe) is predicted, not measured: a scaling law "
+            f"fitted to {report.rows} published results of {report.families} families of networks. Predictions for a family "
             f"that was left out are wrong by {family.mae_pct:.1f} points on average (RMSE {family.rmse_pct:.1f}; rank "
             f"correlation {family.spearman:.2f}, Kendall {family.kendall:.2f}), for single rows left out by "
             f"{row.mae_pct:.1f} (RMSE {row.rmse_pct:.1f})."

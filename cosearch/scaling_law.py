@@ -68,15 +68,16 @@ def fit(
 ) -> Fit:
     """Fit n rows: ``sizes`` n×s, ``kinds`` n×k, ``families`` n integers, ``log_error`` n.
 
-    The first ``placing`` of the kinds also place a row for g. The last one may help or harm; all others and all sizes only
-    help.
+    The first ``placing`` of the kinds also place a row for g. The last one may help or harm; all others and all
+    sizes only help.
     """
     from scipy.linalg import cholesky, solve_triangular
     from scipy.optimize import lsq_linear
 
     scales = scales or Scales()
     mean, spread = sizes.mean(axis=0), sizes.std(axis=0)
-    scaled = (sizes - mean) / np.where(spread > 0, spread, 1.0)
+    spread = np.where(spread > 0, spread, 1.0)
+    scaled = (sizes - mean) / spread
     points = np.column_stack([scaled, kinds[:, :placing]])
     covariance = _radial(points, points, scales) + scales.family**2 * (families[:, None] == families[None, :])
     factor = cholesky(covariance + scales.row**2 * np.eye(len(sizes)), lower=True)
@@ -89,9 +90,7 @@ def fit(
     residual = whitened @ coefficients - target
     likelihood = -0.5 * residual @ residual - np.log(np.diag(factor)).sum() - 0.5 * len(sizes) * np.log(2 * np.pi)
     weights = solve_triangular(factor.T, residual, lower=False)
-    return Fit(
-        scales, mean, np.where(spread > 0, spread, 1.0), coefficients, points, weights, factor, float(likelihood), placing
-    )
+    return Fit(scales, mean, spread, coefficients, points, weights, factor, float(likelihood), placing)
 
 
 def _design(scaled: Array, kinds: Array) -> Array:

@@ -220,6 +220,19 @@ def test_sources_are_found_by_name():
 
 
 @pytest.mark.skipif(not REFERENCE.exists(), reason="the reference data is not here")
+def test_typed_figures_are_those_of_their_sources():
+    with REFERENCE.open(newline="") as text:
+        timm = {(float(row[1]), float(row[2])) for row in list(csv.reader(text))[1:]}
+    with (REFERENCE.parent / "torchvision_imagenet_weights.csv").open(newline="") as text:
+        torchvision = {float(row["acc1"]) for row in csv.DictReader(text) if row["acc1"]}
+    for row in load_published():
+        if row.source == "timm_results":
+            assert (row.features.resolution, row.top1_pct) in timm, row
+        if row.source == "torchvision_weights":
+            assert row.top1_pct in torchvision, row
+
+
+@pytest.mark.skipif(not REFERENCE.exists(), reason="the reference data is not here")
 @pytest.mark.parametrize(
     ("name", "network"),
     [
