@@ -1,0 +1,96 @@
+"""The front of a search as numbers, and as a figure for papers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..errors import BadInput
+from .trial import METRICS, Metric
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from pandas import DataFrame
+
+__all__ = ["FrontInfo", "front_info", "metric_of", "plot_front"]
+
+Column = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class FrontInfo:
+    """Feasible trials in two or three objectives, in units for people.
+
+    ``values`` has a column (n,) per objective, ``sigma`` the uncertainty of the error (n,) or None. ``on_front`` marks
+    the trials no other dominates. ``baseline`` is the baseline's point or None.
+    """
+
+    metrics: tuple[Metric, ...]
+    numbers: npt.NDArray[np.int64]
+    values: tuple[Column, ...]
+    on_front: npt.NDArray[np.bool_]
+    sigma: Column | None = None
+    baseline: tuple[float, ...] | None = None
+
+
+def metric_of(name: str) -> Metric:
+    """The metric's label and unit; an unknown one is shown under its own name."""
+    return METRICS.get(name, Metric(name, name, "none"))
+
+
+def front_info(trials: DataFrame, objectives: Sequence[str], baseline: Mapping[str, float] | None = None) -> FrontInfo:
+    """The feasible rows of a study's trials as points; raises `BadInput` where an objective has no column."""
+    missing = [name for name in (*objectives, "status", "on_front") if name not in trials.columns]
+    if missing:
+        raise BadInput(f"the trials have no column '{missing[0]}'; give StudyResult.trials() and its objectives")
+    feasible = trials[trials["status"] == "ok"]
+    metrics = tuple(metric_of(name) for name in objectives)
+    columns = tuple(feasible[metric.name].to_numpy(dtype=float) * metric.scale for metric in metrics)
+    known = baseline is not None and all(name in baseline for name in objectives)
+    point = tuple((baseline or {})[metric.name] * metric.scale for metric in metrics) if known else None
+    sigma = feasible["error_sigma_pct"].to_numpy(dtype=float) if "error_sigma_pct" in feasible else None
+    return FrontInfo(
+        metrics, feasible["number"].to_numpy(dtype=np.int64), columns,
+        feasible["on_front"].to_numpy(dtype=bool), sigma, point,
+    )  # fmt: skip
+
+
+def plot_front(info: FrontInfo, ax: Axes | None = None) -> Axes:
+    """Draw the first objective against the second, coloured by the third; ``ax.figure.savefig`` writes it.
+
+    Without ``ax`` a figure of one column's width of a paper (3.5 in) is made. Raises `BadInput` for one objective.
+    """
+    if len(info.metrics) < 2:
+        raise BadInput("a front is drawn in two objectives or more; the study has one")
+    if ax is None:
+        from matplotlib.figure import Figure
+
+        ax = Figure(figsize=(3.5, 2.7), layout="constrained").subplots()
+    x, y = info.values[:2]
+    front, other = info.on_front, ~info.on_front
+    ax.scatter(x[other], y[other], 7, color="#b8bec9", linewidths=0, label="dominated", rasterized=True)
+    style: dict[str, Any] = {"edgecolors": "#1c2430", "linewidths": 0.4, "label": "Pareto front", "zorder": 3}
+    if len(info.metrics) > 2:
+        drawn = ax.scatter(x[front], y[front], 20, c=info.values[2][front], cmap="viridis_r", **style)
+        if ax.figure is not None:
+            ax.figure.colorbar(drawn, ax=ax, label=info.metrics[2].title)
+    else:
+        ax.scatter(x[front], y[front], 20, color="#2f6fdb", **style)
+    if info.baseline is not None:
+        ax.scatter(*info.baseline[:2], marker="*", s=90, color="#d7263d", linewidths=0, label="baseline", zorder=4)
+    ax.set(xlabel=info.metrics[0].title, ylabel=info.metrics[1].title)
+    ax.set(xscale="log" if spans_decades(x) else "linear", yscale="log" if spans_decades(y) else "linear")
+    ax.grid(True, which="major", linewidth=0.4, color="#e4e7ec")
+    ax.set_axisbelow(True)
+    ax.spines[["top", "right"]].set_visible(False)
+    ax.legend(fontsize=7, frameon=False, loc="upper right")
+    return ax
+
+
+def spans_decades(column: Column) -> bool:
+    """Whether a logarithmic axis serves these values: all positive, and over a factor of eight from end to end."""
+    return bool(len(column) and column.min() > 0 and column.max() > 8 * column.min())
