@@ -204,7 +204,7 @@ class PublishedPredictor:
         return (
             f"Top-1 accuracy (ImageNet, {self.recipe} training recipe) is predicted, not measured: a scaling law "
             f"fitted to {report.rows} published results of {report.families} families of networks. Predictions for a "
-            f"family that was left out are wrong by {family.mae_pct:.1f} points on average (RMSE {family.rmse_pct:.1f}; "
+            f"family left out are wrong by {family.mae_pct:.1f} points on average (RMSE {family.rmse_pct:.1f}; "
             f"rank correlation {family.spearman:.2f}, Kendall {family.kendall:.2f}), for single rows left out by "
             f"{row.mae_pct:.1f} (RMSE {row.rmse_pct:.1f})."
         )
