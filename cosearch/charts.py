@@ -38,6 +38,7 @@ def _layout(x: str, y: str, **more: Any) -> dict[str, Any]:
         "paper_bgcolor": "rgba(0,0,0,0)", "plot_bgcolor": "#ffffff", "margin": {"l": 64, "r": 20, "t": 16, "b": 56},
         "xaxis": {"title": {"text": x}, **axis}, "yaxis": {"title": {"text": y}, **axis},
         "hoverlabel": {"bgcolor": "#ffffff", "bordercolor": "#cfd5de", "font": {"color": INK}},
+        "modebar": {"bgcolor": "rgba(0,0,0,0)", "color": "#c3cad5", "activecolor": INK},
         "legend": {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom", "bgcolor": "rgba(255,255,255,0)"},
         **more,
     }  # fmt: skip
@@ -45,7 +46,9 @@ def _layout(x: str, y: str, **more: Any) -> dict[str, Any]:
 
 def _axis_type(layout: dict[str, Any], axis: str, column: Any) -> None:
     if spans_decades(np.asarray(column, dtype=float)):
-        layout[axis] |= {"type": "log", "dtick": "D2", "exponentformat": "none"}
+        low, high = np.log10(np.min(column)), np.log10(np.max(column))
+        steps = [m * 10.0**e for e in range(int(np.floor(low)) - 1, int(np.ceil(high)) + 2) for m in (1, 2, 5)]
+        layout[axis] |= {"type": "log", "tickvals": steps, "ticktext": [f"{step:,.6g}" for step in steps]}
 
 
 def objectives_chart(info: FrontInfo, x: int, y: int, colour: int | None, chosen: Sequence[Chosen] = ()) -> Chart:
@@ -194,9 +197,12 @@ def parallel_chart(front: DataFrame, objectives: Sequence[str], labels: Mapping[
         })  # fmt: skip
     colour = front[objectives[-1]] * metric_of(objectives[-1]).scale
     line = {"color": colour.tolist(), "colorscale": _SCALE}
-    data = [{"type": "parcoords", "dimensions": dimensions, "line": line, "labelangle": -20, "labelside": "top"}]
+    data = [{
+        "type": "parcoords", "dimensions": dimensions, "line": line, "labelside": "top", "labelfont": {"size": 12},
+        "tickfont": {"size": 11}, "rangefont": {"color": "rgba(0,0,0,0)"},  # it would stand on the titles
+    }]  # fmt: skip
     layout = _layout("", "")
-    layout["margin"] = {"l": 70, "r": 50, "t": 80, "b": 24}
+    layout["margin"] = {"l": 70, "r": 50, "t": 56, "b": 24}
     return {"data": data, "layout": layout}
 
 

@@ -66,6 +66,8 @@ def plot_front(info: FrontInfo, ax: Axes | None = None) -> Axes:
     """
     if len(info.metrics) < 2:
         raise BadInput("a front is drawn in two objectives or more; the study has one")
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
     if ax is None:
         from matplotlib.figure import Figure
 
@@ -81,13 +83,19 @@ def plot_front(info: FrontInfo, ax: Axes | None = None) -> Axes:
     else:
         ax.scatter(x[front], y[front], 20, color="#2f6fdb", **style)
     if info.baseline is not None:
-        ax.scatter(*info.baseline[:2], marker="*", s=90, color="#d7263d", linewidths=0, label="baseline", zorder=4)
+        star_x, star_y = info.baseline[:2]
+        ax.scatter(star_x, star_y, 90, marker="*", color="#d7263d", linewidths=0, label="baseline", zorder=4)
     ax.set(xlabel=info.metrics[0].title, ylabel=info.metrics[1].title)
-    ax.set(xscale="log" if spans_decades(x) else "linear", yscale="log" if spans_decades(y) else "linear")
+    for axis, scale, column in ((ax.xaxis, ax.set_xscale, x), (ax.yaxis, ax.set_yscale, y)):
+        if spans_decades(column):
+            scale("log")
+            axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+            axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+            axis.set_minor_formatter(NullFormatter())
     ax.grid(True, which="major", linewidth=0.4, color="#e4e7ec")
     ax.set_axisbelow(True)
     ax.spines[["top", "right"]].set_visible(False)
-    ax.legend(fontsize=7, frameon=False, loc="upper right")
+    ax.legend(fontsize=7, frameon=False, loc="lower left", bbox_to_anchor=(0, 1), ncols=3, handletextpad=0.1)
     return ax
 
 

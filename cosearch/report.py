@@ -128,11 +128,19 @@ def _tiles(findings: Findings) -> str:
         tile(f"{len(trials)}{budget}", "trials"),
         tile(str(counts.get("ok", 0)), "feasible designs"),
         tile(str(len(findings.front)), "on the Pareto front"),
-        tile(f"{findings.context.designs:.1e}", "designs in the space"),
+        tile(_many(findings.context.designs), "designs in the space"),
         tile(f"{seconds / 60:.1f} min" if seconds >= 90 else f"{seconds:.1f} s", "evaluation, all workers"),
         tile(str(spec.seed), f"seed, {spec.strategy.name}"),
     ]
     return "".join(shown)
+
+
+def _many(count: float) -> str:
+    """A count of any size: 2.2 × 10²⁶."""
+    if count < 1e6:
+        return f"{count:,.0f}"
+    digits, _, power = f"{count:.1e}".partition("e+")
+    return f"{digits} × 10" + power.lstrip("0").translate(str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹"))
 
 
 def _verdict(findings: Findings) -> str:
@@ -150,9 +158,10 @@ def _verdict(findings: Findings) -> str:
         f"{escape(metric_of(metric).label.lower())} {_change(row[metric], baseline[metric], metric)[0]}"
         for metric in objectives
     )
+    verb = "is" if better == 1 else "are"
     return (
-        f"<b>{better} of {len(front)} designs on the front are better than the baseline</b> ({name}) in at least one "
-        f"objective and worse in none. The balanced one, trial {findings.chosen[0].number}: {changes}."
+        f"<b>{better} of {len(front)} designs on the front {verb} better than the baseline</b> ({name}) in at least "
+        f"one objective and worse in none. The balanced one, trial {findings.chosen[0].number}: {changes}."
     )
 
 
@@ -204,8 +213,8 @@ def _chosen_section(findings: Findings) -> str:
     rows = {number_: _row(findings, number_) for number_ in unique}
     head: list[Cell] = [("", "text"), ("Baseline", "")] if findings.context.baseline else [("", "text")]
     for number_, designs in unique.items():
-        titles = escape(" & ".join(design.title for design in designs))
-        head.append((f"{titles}<small>trial {number_}</small>", ""))
+        titles = " & ".join(design.title for design in designs)
+        head.append((f"{escape(titles[0] + titles[1:].lower())}<small>trial {number_}</small>", ""))
     body = [*_metric_rows(findings, rows), *_choice_rows(findings, rows)]
     meanings = "; ".join(f"{design.title.lower()}: {design.meaning}" for design in findings.chosen[:1])
     note = f"The designs people ask for first, with every parameter ({meanings}). Changes are against the baseline."
@@ -223,7 +232,7 @@ def _metric_rows(findings: Findings, rows: Mapping[int, Mapping[str, Any]]) -> l
             text = number(float(row[name]) * metric.scale)
             if name in (*findings.spec.objectives, "area_mm2") and name in baseline:
                 change, kind = _change(float(row[name]), baseline[name], name)
-                text, kind = f"{text}<small>{change}</small>", kind
+                text, kind = f"{text}<small>{change}</small>", kind if name in findings.spec.objectives else ""
             else:
                 kind = ""
             cells.append((text, kind))
