@@ -66,12 +66,18 @@ def plot_front(info: FrontInfo, ax: Axes | None = None) -> Axes:
     """
     if len(info.metrics) < 2:
         raise BadInput("a front is drawn in two objectives or more; the study has one")
-    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
-
     if ax is None:
+        from matplotlib import rc_context
         from matplotlib.figure import Figure
 
-        ax = Figure(figsize=(3.5, 2.7), layout="constrained").subplots()
+        with rc_context({"font.size": 8, "axes.linewidth": 0.6}):
+            return _draw(info, Figure(figsize=(3.5, 2.7), layout="constrained").subplots())
+    return _draw(info, ax)
+
+
+def _draw(info: FrontInfo, ax: Axes) -> Axes:
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
     x, y = info.values[:2]
     front, other = info.on_front, ~info.on_front
     ax.scatter(x[other], y[other], 7, color="#b8bec9", linewidths=0, label="dominated", rasterized=True)
@@ -95,7 +101,8 @@ def plot_front(info: FrontInfo, ax: Axes | None = None) -> Axes:
     ax.grid(True, which="major", linewidth=0.4, color="#e4e7ec")
     ax.set_axisbelow(True)
     ax.spines[["top", "right"]].set_visible(False)
-    ax.legend(fontsize=7, frameon=False, loc="lower left", bbox_to_anchor=(0, 1), ncols=3, handletextpad=0.1)
+    tight = {"handletextpad": 0.0, "columnspacing": 1.0, "borderaxespad": 0.3}
+    ax.legend(fontsize=7, frameon=False, loc="lower left", bbox_to_anchor=(0, 1), ncols=3, **tight)
     return ax
 
 
