@@ -149,9 +149,8 @@ class Traffic:
         if way.role == "output":
             stages = [self._asked(way, sharing) for sharing in self._sharing(way, lambda array: array.reduces)]
             count.updates += stages[-1]
-            starts = self._first_entries(Boundary(way.role, -1, way.parent), frozenset())
-            count.reads += stages[-1] - starts
             whole = self.nest.op.words("output")
+            count.reads += stages[-1] - whole * self._working_copies(way.parent)
             count.partial_updates += stages[-1] - whole
         else:
             stages = [self._asked(way, sharing) for sharing in self._sharing(way, lambda array: way.role in array.multicast)]
@@ -199,6 +198,14 @@ class Traffic:
             for loop in self.nest.spatial_above(way.child)
             if loop.dim not in relevant and loop.place not in sharing
         )
+
+    def _working_copies(self, place: int) -> int:
+        """Instances at ``place`` that sum up one output word and have work at all."""
+        copies = 1
+        for dim in self.nest.dims:
+            if dim not in self.nest.op.tensor("output").dims:
+                copies *= sum(1 for offset in self._offsets(dim, place) if offset < self.nest.op.bounds[dim])
+        return copies
 
     def _step(self, way: Boundary, stepping: int, sharing: frozenset[int]) -> _Sums:
         """Sums over all times that temporal loop number ``stepping`` above the child advances."""

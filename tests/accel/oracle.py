@@ -201,14 +201,15 @@ class Walk:
                 self.steps += 1
                 self.macs += sum(n for _, n in asked.values())
         if role == "output":
-            starts = count["entries"] - count["fills"] if "entries" in count else self.first_touches(keeper)
-            count["reads"] += updates - starts
+            count["reads"] += updates - self.first_touches(keeper)
 
     def first_touches(self, keeper: int) -> int:
+        """Words that start at zero in an instance that has work at all: their first update needs no read."""
         _, instances = self.spatial_tree(keeper, 0)
+        working = [(path, at) for path, at in instances if all(at[d] < b for d, b in self.op.bounds.items())]
         touched = set()
         for state in self.states(keeper):
-            for path, spatial in instances:
+            for path, spatial in working:
                 at = {d: state[d] + spatial[d] for d in state}
                 touched |= {(path, w) for w in words(self.tile("output", keeper, at))}
         return len(touched)
