@@ -1,1 +1,102 @@
-"""Dovetail."""
+"""Dovetail: a neural network and the accelerator it runs on, fitted to each other.
+
+>>> import dovetail as dt
+>>> network, chip = dt.load_network("resnet18"), dt.load_accelerator("edge_tpu")
+>>> dt.estimate(network, chip).latency_s  # doctest: +SKIP
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .accel.accelerator import Accelerator
+    from .accel.analytic import Cost, evaluate
+    from .accel.mapping import LevelMapping, Loop, Mapping
+    from .accel.spec import list_accelerators, load_accelerator
+    from .cosearch.study import StudyResult, search
+    from .errors import BadInput, CannotDo, DovetailError, Infeasible
+    from .mapper.base import Certificate, MappingResult
+    from .mapper.estimate import Estimate, Schedule, estimate
+    from .mapper.search import best_mapping
+    from .models.from_onnx import from_onnx
+    from .models.from_torch import from_torch
+    from .models.load import list_networks, load_network
+    from .models.network import Layer, Network
+    from .models.op import Op, VectorOp
+
+__version__ = "0.1.0"
+
+# Where each public name lives; a name is imported when it is first used, so that `import dovetail` is quick.
+_HOMES = {
+    "Accelerator": "accel.accelerator",
+    "BadInput": "errors",
+    "CannotDo": "errors",
+    "Certificate": "mapper.base",
+    "Cost": "accel.analytic",
+    "DovetailError": "errors",
+    "Estimate": "mapper.estimate",
+    "Infeasible": "errors",
+    "Layer": "models.network",
+    "LevelMapping": "accel.mapping",
+    "Loop": "accel.mapping",
+    "Mapping": "accel.mapping",
+    "MappingResult": "mapper.base",
+    "Network": "models.network",
+    "Op": "models.op",
+    "Schedule": "mapper.estimate",
+    "StudyResult": "cosearch.study",
+    "VectorOp": "models.op",
+    "best_mapping": "mapper.search",
+    "estimate": "mapper.estimate",
+    "evaluate": "accel.analytic",
+    "from_onnx": "models.from_onnx",
+    "from_torch": "models.from_torch",
+    "list_accelerators": "accel.spec",
+    "list_networks": "models.load",
+    "load_accelerator": "accel.spec",
+    "load_network": "models.load",
+    "search": "cosearch.study",
+}
+
+__all__ = [
+    "Accelerator",
+    "BadInput",
+    "CannotDo",
+    "Certificate",
+    "Cost",
+    "DovetailError",
+    "Estimate",
+    "Infeasible",
+    "Layer",
+    "LevelMapping",
+    "Loop",
+    "Mapping",
+    "MappingResult",
+    "Network",
+    "Op",
+    "Schedule",
+    "StudyResult",
+    "VectorOp",
+    "best_mapping",
+    "estimate",
+    "evaluate",
+    "from_onnx",
+    "from_torch",
+    "list_accelerators",
+    "list_networks",
+    "load_accelerator",
+    "load_network",
+    "search",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(import_module(f".{_HOMES[name]}", __name__), name)
+    raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,1 +1,27 @@
-"""."""
+"""What hardware is and costs: specs, mappings, and the analytic model in its readable and its compiled form."""
+
+from .accelerator import Accelerator, Array, Compute, Level, Memory, Parameter, Vector
+from .analytic import Cost, evaluate
+from .mapping import LevelMapping, Loop, Mapping
+from .spec import accelerator_schema, accelerator_to_yaml, list_accelerators, load_accelerator
+from .vector import evaluate_vector
+
+__all__ = [
+    "Accelerator",
+    "Array",
+    "Compute",
+    "Cost",
+    "Level",
+    "LevelMapping",
+    "Loop",
+    "Mapping",
+    "Memory",
+    "Parameter",
+    "Vector",
+    "accelerator_schema",
+    "accelerator_to_yaml",
+    "evaluate",
+    "evaluate_vector",
+    "list_accelerators",
+    "load_accelerator",
+]

@@ -1,0 +1,1 @@
+"""Joint search of networks and hardware: spaces, accuracy, strategies, studies, reports and the command line."""

@@ -1,0 +1,27 @@
+"""Lower bounds that hold for every mapping: peak compute and compulsory traffic of the outermost memory."""
+
+from __future__ import annotations
+
+from ..accel.accelerator import Accelerator
+from ..models.op import ROLES, Op
+from .base import Objective
+
+__all__ = ["roofline"]
+
+
+def roofline(op: Op, accelerator: Accelerator, objective: Objective) -> float:
+    """The least energy (J), latency (s) or their product: each multiply-accumulate is done once, each operand word leaves
+    the outermost memory at least once and each output word reaches it."""
+    memory, clock = accelerator.memories[0], accelerator.clock_hz
+    bits = {role: op.words(role) * memory.bits(role, op.tensor(role).bits) for role in ROLES}
+    read, written = bits["input"] + bits["weight"], bits["output"]
+    reading = read / memory.read_bandwidth_bits_per_s
+    if memory.shared_port:
+        moving = reading + written / memory.read_bandwidth_bits_per_s
+    else:
+        moving = max(reading, written / memory.write_bandwidth_bits_per_s)
+    latency = max(op.macs / accelerator.peak_macs_per_cycle / clock, moving)
+    energy = op.macs * accelerator.compute.energy_j
+    energy += read * memory.read_energy_j_per_bit + written * memory.write_energy_j_per_bit
+    energy += accelerator.leakage_w * latency
+    return {"energy": energy, "latency": latency, "edp": energy * latency}[objective]

@@ -1,0 +1,168 @@
+"""A whole network on an accelerator: one mapping per operator, and the totals."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping as MappingType
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..accel.accelerator import Accelerator
+from ..accel.analytic import Cost
+from ..accel.mapping import Mapping
+from ..accel.vector import evaluate_vector
+from ..errors import BadInput, ImpossibleResult
+from ..models.network import Network
+from ..models.op import Op
+from .registry import DEFAULT_MAPPER
+from .search import map_all
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+__all__ = ["Estimate", "Schedule", "estimate"]
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """One mapping per operator, in the network's order (None for vector operators); layers run one after another."""
+
+    mappings: tuple[Mapping | None, ...]
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Analytic cost of a network: layers in sequence, every layer's tensors passing through the outermost memory."""
+
+    network: Network
+    accelerator: Accelerator
+    objective: str
+    schedule: Schedule
+    costs: tuple[Cost, ...]
+
+    def __post_init__(self) -> None:
+        total = math.fsum(self.breakdown().values())
+        if not math.isclose(total, self.energy_j, rel_tol=1e-9):
+            raise ImpossibleResult(f"{self.network.name}: the breakdown sums to {total} J of {self.energy_j} J")
+        if self.utilization > 1.0:
+            raise ImpossibleResult(f"{self.network.name}: utilization {self.utilization} is above the peak")
+
+    @cached_property
+    def cycles(self) -> float:
+        """Clock cycles of one run of the network."""
+        return math.fsum(cost.cycles for cost in self.costs)
+
+    @property
+    def latency_s(self) -> float:
+        """Seconds of one run."""
+        return self.cycles / self.accelerator.clock_hz
+
+    @cached_property
+    def energy_j(self) -> float:
+        """Joules of one run."""
+        return math.fsum(cost.energy_j for cost in self.costs)
+
+    @property
+    def area_mm2(self) -> float:
+        """Silicon area of the accelerator; off-chip memory not counted."""
+        return self.accelerator.area_mm2
+
+    @property
+    def edp(self) -> float:
+        """Energy-delay product in joule-seconds."""
+        return self.energy_j * self.latency_s
+
+    @property
+    def utilization(self) -> float:
+        """Share of the peak multiply-accumulates over the whole run."""
+        return self.network.macs / (self.cycles * self.accelerator.peak_macs_per_cycle)
+
+    def breakdown(self, by: str = "component") -> dict[str, float]:
+        """Joules by "component" or by "tensor" ("" of the two is named "compute"); sums to ``energy_j``."""
+        if by not in ("component", "tensor"):
+            raise BadInput(f"breakdown by '{by}': choose 'component' or 'tensor'")
+        parts: dict[str, list[float]] = {}
+        for cost in self.costs:
+            for (component, tensor), joules in cost.energy.items():
+                parts.setdefault(component if by == "component" else tensor or "compute", []).append(joules)
+        return {name: math.fsum(joules) for name, joules in parts.items()}
+
+    def layers(self) -> DataFrame:
+        """A row per operator, in network order: cycles, latency_s, energy_j and its share by component, bound, mapping."""
+        import pandas as pd
+
+        rows = []
+        components = list(self.breakdown())
+        for op, mapping, cost in zip(self.network.ops, self.schedule.mappings, self.costs, strict=True):
+            row: dict[str, Any] = {
+                "name": op.name,
+                "kind": op.kind,
+                "macs": op.macs,
+                "cycles": cost.cycles,
+                "latency_s": cost.latency_s,
+                "energy_j": cost.energy_j,
+                "utilization": op.macs / (cost.cycles * self.accelerator.peak_macs_per_cycle) if cost.cycles else 0.0,
+                "bound": cost.bound,
+            }
+            spent = _by_component(cost.energy)
+            row |= {f"energy_{name}_j": spent.get(name, 0.0) for name in components}
+            rows.append(row | {"mapping": str(mapping) if mapping else ""})
+        return pd.DataFrame(rows)
+
+    def sources(self) -> tuple[str, ...]:
+        """Where the network, the accelerator and each of its constants come from."""
+        lines = [f"network {self.network.name}: {self.network.source}"] if self.network.source else []
+        if self.accelerator.source:
+            lines.append(f"accelerator {self.accelerator.name}: {self.accelerator.source}")
+        for level in self.accelerator.levels:
+            lines.extend(f"{level.name}.{what}: {origin}" for what, origin in level.origin.items())
+        return tuple(dict.fromkeys(lines))
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the network's and the accelerator's descriptions, and this estimate, leave out."""
+        own = ()
+        if self.accelerator.vector is None and len(self.network.contractions) < len(self.network.ops):
+            own = (f"{self.accelerator.name} has no vector unit: vector operators only move their words",)
+        return (*self.network.notes, *self.accelerator.notes, *own)
+
+
+def _by_component(energy: MappingType[tuple[str, str], float]) -> dict[str, float]:
+    spent: dict[str, float] = {}
+    for (component, _), joules in energy.items():
+        spent[component] = spent.get(component, 0.0) + joules
+    return spent
+
+
+def estimate(
+    network: Network,
+    accelerator: Accelerator,
+    mapper: str = DEFAULT_MAPPER,
+    objective: str = "edp",
+    *,
+    cache: Path | bool = True,
+    workers: int | None = None,
+) -> Estimate:
+    """Map every operator of ``network`` on ``accelerator`` and add up.
+
+    Layers run in sequence; a fused vector operator hides behind its producer. ``cache`` is a folder, True (the user's
+    cache folder) or False; ``workers`` threads map distinct operators at once (default: one per core).
+    Raises `Infeasible` naming the operator and the memory where something does not fit.
+    """
+    found = iter(map_all(network.contractions, accelerator, objective, mapper, cache=cache, workers=workers))
+    cycles: dict[str, float] = {}
+    costs: list[Cost] = []
+    mappings: list[Mapping | None] = []
+    for layer in network:
+        if isinstance(layer.op, Op):
+            result = next(found)
+            cost, mapping = result.cost, result.mapping
+        else:
+            hidden = cycles.get(layer.inputs[0], 0.0) if layer.inputs else 0.0
+            cost, mapping = evaluate_vector(layer.op, accelerator, hidden_cycles=hidden), None
+        cycles[layer.op.name] = cost.cycles
+        costs.append(cost)
+        mappings.append(mapping)
+    return Estimate(network, accelerator, objective, Schedule(tuple(mappings)), tuple(costs))
