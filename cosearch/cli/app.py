@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from ...errors import BadInput, CannotDo, SpecError, nearest
-from . import catalogue, estimate, study, validation
+from . import catalogue, estimate, mapping, study, validation
 
 __all__ = ["cosearch_main", "main"]
 
@@ -67,7 +67,8 @@ def _dovetail_parser() -> Parser:
     )
     parser.add_argument("--version", action="store_true", help="show the version and leave")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", parser_class=Parser)
-    estimate.add_commands(commands)
+    estimate.add_command(commands)
+    mapping.add_command(commands)
     cosearch = commands.add_parser(
         "cosearch",
         help="search networks and accelerators together",

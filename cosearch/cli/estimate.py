@@ -1,4 +1,4 @@
-"""`dovetail estimate` and `dovetail map`: what a network, or one of its layers, costs on an accelerator."""
+"""`dovetail estimate`: what a network costs on an accelerator."""
 
 from __future__ import annotations
 
@@ -15,34 +15,27 @@ if TYPE_CHECKING:
     from ...accel.accelerator import Accelerator
     from ...mapper.estimate import Estimate
     from ...models.network import Network
-    from ...models.op import Op
 
-__all__ = ["add_commands"]
+__all__ = ["add_command", "add_pair", "load_pair", "parse_settings", "show_breakdown", "show_layers"]
 
 SHOWN_LAYERS = 12
 BAR_CELLS = 24
 EXAMPLES = {"--set": "pes_x=8", "--option": "width=0.75"}
 
 
-def add_commands(commands: Any) -> None:
-    """Add `estimate` and `map` to the parser's commands."""
+def add_command(commands: Any) -> None:
+    """Add `estimate` to the parser's commands."""
     about = "latency, energy and area of a network on an accelerator"
     estimate = commands.add_parser("estimate", help=about, description=f"Print the {about}.")
-    _add_pair(estimate)
+    add_pair(estimate)
     estimate.add_argument("--layers", action="store_true", help=f"show every layer, not the {SHOWN_LAYERS} costliest")
     estimate.add_argument("--cite", action="store_true", help="list the source of every constant used")
     Output.add_options(estimate)
     estimate.set_defaults(command=_estimate, parser=estimate)
 
-    about = "the best mapping of one layer on an accelerator"
-    one = commands.add_parser("map", help=about, description=f"Print {about} and what it costs.")
-    _add_pair(one)
-    one.add_argument("--layer", required=True, metavar="L", help="the layer's name, as `dovetail estimate` lists it")
-    Output.add_options(one)
-    one.set_defaults(command=_map, parser=one)
 
-
-def _add_pair(parser: argparse.ArgumentParser) -> None:
+def add_pair(parser: argparse.ArgumentParser) -> None:
+    """Add what names a network, an accelerator and how they are mapped."""
     parser.add_argument(
         "network", metavar="NETWORK", help="a zoo name (dovetail list networks), a .yaml or an .onnx file"
     )
@@ -148,24 +141,23 @@ def _load_what_is_supported(args: argparse.Namespace) -> Network:
     return with_batch(from_onnx(args.network, bits=args.bits or 8, allow_unsupported=True), args.batch)
 
 
-def _choices(args: argparse.Namespace) -> dict[str, str]:
-    """Keyword arguments for the mapper; its own default where none is named."""
-    return {"objective": args.objective} | ({"mapper": args.mapper} if args.mapper else {})
-
-
 def _estimate(args: argparse.Namespace) -> None:
     output = Output.of(args)
     network, accelerator = load_pair(args)
-    from ...mapper.estimate import estimate  # after the checks: wrong input is answered without loading the compiler
+    # Imported after the checks: wrong input is answered without loading the compiler.
+    from ...mapper.estimate import estimate
+    from ...mapper.registry import DEFAULT_MAPPER
 
     with waiting(f"mapping {network.name} on {accelerator.name}"):
-        result = estimate(network, accelerator, **_choices(args))
-    rows = result.layers().to_dict("records")
+        mapper = args.mapper or DEFAULT_MAPPER
+        result = estimate(network, accelerator, mapper, args.objective)
+    rows = [{str(name): value for name, value in row.items()} for row in result.layers().to_dict("records")]
     data = {
         "network": network.name,
         "accelerator": accelerator.name,
         "batch": args.batch,
         "objective": args.objective,
+        "mapper": mapper,
         "parameters": dict(accelerator.values),
         "latency_s": result.latency_s,
         "energy_j": result.energy_j,
@@ -176,7 +168,7 @@ def _estimate(args: argparse.Namespace) -> None:
         "breakdown": result.breakdown(),
         "layers": rows,
         "sources": list(result.sources()),
-        "notes": [*network.notes, *accelerator.notes],
+        "notes": list(result.notes),
     }
     output.emit(data, rows, lambda to: _show_estimate(to, args, network, accelerator, result, rows))
 
@@ -196,21 +188,27 @@ def _show_estimate(
     batch = f", batch {args.batch}" if args.batch > 1 else ""
     to.print(f"{network.name} on {accelerator.name}{batch}", style="bold")
     per_second = args.batch / result.latency_s
+    per_mac = format_si(result.energy_j / (network.macs or 1), "J")
+    per_work = f"{format_si(result.energy_j / args.batch, 'J')} per input, {per_mac} per MAC"
     facts(
         to,
         [
             ("latency", format_si(result.latency_s, "s"), f"{result.cycles:,.0f} cycles; {per_second:,.1f} inputs/s"),
-            ("energy", format_si(result.energy_j, "J"), f"{format_si(result.energy_j / args.batch, 'J')} per input"),
+            (
+                "energy",
+                format_si(result.energy_j, "J"),
+                per_work,
+            ),
             ("energy x delay", format_si(result.edp, "Js"), f"mappings chosen for least {args.objective}"),
             (
                 "area",
                 f"{result.area_mm2:,.2f} mm2",
-                f"{accelerator.technology_nm:g} nm; memory outside the chip not counted",
+                f"{accelerator.technology_nm:g} nm, without memory outside the chip",
             ),
             ("utilization", f"{result.utilization:.1%}", f"of {accelerator.peak_ops_per_s / 1e12:,.2f} TOPS"),
         ],
     )
-    for note in (*network.notes, *accelerator.notes):
+    for note in result.notes:
         to.print(f"note: {note}", style="dim")
     if args.cite:
         to.print("\nSources", style="bold")
@@ -243,7 +241,7 @@ def show_layers(to: Console, rows: Sequence[Mapping[str, Any]], limit: int | Non
             (
                 row["name"],
                 row["kind"],
-                format_si(row["macs"], ""),
+                _millions(row["macs"]),
                 f"{row['cycles']:,.0f}",
                 format_si(row["latency_s"], "s"),
                 format_si(row["energy_j"], "J"),
@@ -259,6 +257,10 @@ def show_layers(to: Console, rows: Sequence[Mapping[str, Any]], limit: int | Non
     )
 
 
+def _millions(count: int) -> str:
+    return f"{count / 1e6:,.1f} M" if count else ""
+
+
 def show_breakdown(to: Console, breakdown: Mapping[str, float]) -> None:
     """Energy by component, largest first, with a bar for its share."""
     from ...energy.quantities import format_si
@@ -269,116 +271,8 @@ def show_breakdown(to: Console, breakdown: Mapping[str, float]) -> None:
         to,
         (Column("component"), Column("energy", right=True), Column("share", right=True), Column("", style="cyan")),
         [
-            (name, format_si(joules, "J"), f"{joules / total:.1%}", "█" * round(BAR_CELLS * joules / total))
+            (name, format_si(joules, "J"), f"{joules / total:.1%}", "█" * round(BAR_CELLS * joules / parts[0][1]))
             for name, joules in parts
         ],
         title="Energy by component",
     )
-
-
-def by_component(energy: Mapping[tuple[str, str], float]) -> dict[str, float]:
-    """Joules per component from joules per (component, tensor)."""
-    total: dict[str, float] = {}
-    for (component, _), joules in energy.items():
-        total[component] = total.get(component, 0.0) + joules
-    return total
-
-
-def _find_layer(network: Network, name: str) -> Op:
-    from ...models.op import Op
-
-    for op in network.ops:
-        if op.name == name:
-            if isinstance(op, Op):
-                return op
-            raise BadInput(f"layer '{name}' is a vector operator ({op.kind}); it has no loops to map")
-    raise UnknownName(f"layer of {network.name}", name, [op.name for op in network.contractions])
-
-
-def _map(args: argparse.Namespace) -> None:
-    output = Output.of(args)
-    network, accelerator = load_pair(args)
-    op = _find_layer(network, args.layer)
-    from ...mapper.search import best_mapping  # after the checks, as above
-
-    with waiting(f"mapping {op.name} on {accelerator.name}"):
-        result = best_mapping(op, accelerator, **_choices(args))
-    cost = result.cost
-    data = {
-        "network": network.name,
-        "accelerator": accelerator.name,
-        "layer": op.name,
-        "dims": op.bounds,
-        "macs": op.macs,
-        "cycles": cost.cycles,
-        "latency_s": cost.latency_s,
-        "energy_j": cost.energy_j,
-        "utilization": cost.utilization,
-        "bound": cost.bound,
-        "breakdown": by_component(cost.energy),
-        "mapping": result.mapping,
-        "certificate": result.certificate,
-    }
-    rows = [
-        {"level": level.level, "dim": loop.dim, "bound": loop.bound, "axis": loop.axis}
-        for level in result.mapping.levels
-        for loop in level.loops
-    ]
-    output.emit(data, rows, lambda to: _show_map(to, op, accelerator, result))
-
-
-def _show_map(to: Console, op: Op, accelerator: Accelerator, result: Any) -> None:
-    from ...energy.quantities import format_si
-
-    dims = " ".join(f"{dim}={bound}" for dim, bound in op.dims if bound > 1)
-    to.print(f"{op.name} ({op.kind}) on {accelerator.name}", style="bold")
-    to.print(f"{dims}\n", style="dim")
-    to.print(loop_nest(op, accelerator, result.mapping))
-    to.print()
-    show_breakdown(to, by_component(result.cost.energy))
-    facts(
-        to,
-        [
-            (
-                "latency",
-                format_si(result.cost.latency_s, "s"),
-                f"{result.cost.cycles:,.0f} cycles, bound by {result.cost.bound}",
-            ),
-            (
-                "energy",
-                format_si(result.cost.energy_j, "J"),
-                f"{format_si(result.cost.energy_j / op.macs, 'J')} per MAC",
-            ),
-            ("utilization", f"{result.cost.utilization:.1%}", f"of {accelerator.peak_macs_per_cycle:,} MACs per cycle"),
-        ],
-    )
-
-
-def loop_nest(op: Op, accelerator: Accelerator, mapping: Any) -> str:
-    """The mapping as indented loops, a level's name and the tensors it keeps before its loops."""
-    from ...accel.accelerator import Memory
-
-    places = {level.name: level for level in accelerator.levels}
-    lines: list[str] = []
-    depth = 0
-    for level in mapping.levels:
-        place = places[level.level]
-        kept = ""
-        if isinstance(place, Memory):
-            roles = [
-                tensor.role for tensor in op.tensors if tensor.role in place.keeps and tensor.role not in level.bypass
-            ]
-            kept = f" keeps {', '.join(roles) or 'nothing'}"
-        lines.append(f"{'  ' * depth}[{level.level}]{kept}")
-        for loop in level.loops:
-            if loop.bound > 1:
-                depth += 1
-                word = (
-                    f"parallel-for {loop.dim} in 0..{loop.bound - 1} along {loop.axis}"
-                    if loop.axis
-                    else (f"for {loop.dim} in 0..{loop.bound - 1}")
-                )
-                lines.append(f"{'  ' * depth}{word}")
-        depth += 1
-    lines.append(f"{'  ' * depth}multiply-accumulate")
-    return "\n".join(lines)

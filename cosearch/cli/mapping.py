@@ -1,0 +1,151 @@
+"""`dovetail map`: the best mapping of one layer, as a loop nest, and what it costs."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from ...errors import BadInput, UnknownName
+from .estimate import add_pair, load_pair, show_breakdown
+from .output import Output, facts, waiting
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from ...accel.accelerator import Accelerator
+    from ...accel.mapping import Mapping as LoopMapping
+    from ...mapper.base import MappingResult
+    from ...models.network import Network
+    from ...models.op import Op
+
+__all__ = ["add_command", "loop_nest"]
+
+
+def add_command(commands: Any) -> None:
+    """Add `map` to the parser's commands."""
+    about = "the best mapping of one layer on an accelerator"
+    one = commands.add_parser("map", help=about, description=f"Print {about} and what it costs.")
+    add_pair(one)
+    one.add_argument("--layer", required=True, metavar="L", help="the layer's name, as `dovetail estimate` lists it")
+    Output.add_options(one)
+    one.set_defaults(command=_map, parser=one)
+
+
+def _utilization(op: Op, accelerator: Accelerator, cycles: float) -> float:
+    """Share of the peak over all cycles, waiting for memories included: what `estimate` says of a layer."""
+    return op.macs / (cycles * accelerator.peak_macs_per_cycle)
+
+
+def by_component(energy: Mapping[tuple[str, str], float]) -> dict[str, float]:
+    """Joules per component from joules per (component, tensor)."""
+    total: dict[str, float] = {}
+    for (component, _), joules in energy.items():
+        total[component] = total.get(component, 0.0) + joules
+    return total
+
+
+def _find_layer(network: Network, name: str) -> Op:
+    from ...models.op import Op
+
+    for op in network.ops:
+        if op.name == name:
+            if isinstance(op, Op):
+                return op
+            raise BadInput(f"layer '{name}' is a vector operator ({op.kind}); it has no loops to map")
+    raise UnknownName(f"layer of {network.name}", name, [op.name for op in network.contractions])
+
+
+def _map(args: argparse.Namespace) -> None:
+    output = Output.of(args)
+    network, accelerator = load_pair(args)
+    op = _find_layer(network, args.layer)
+    from ...mapper.registry import DEFAULT_MAPPER
+    from ...mapper.search import best_mapping
+
+    with waiting(f"mapping {op.name} on {accelerator.name}"):
+        result = best_mapping(op, accelerator, args.objective, args.mapper or DEFAULT_MAPPER)
+    cost = result.cost
+    data = {
+        "network": network.name,
+        "accelerator": accelerator.name,
+        "layer": op.name,
+        "dims": op.bounds,
+        "macs": op.macs,
+        "cycles": cost.cycles,
+        "latency_s": cost.latency_s,
+        "energy_j": cost.energy_j,
+        "utilization": _utilization(op, accelerator, cost.cycles),
+        "compute_utilization": cost.utilization,
+        "bound": cost.bound,
+        "breakdown": by_component(cost.energy),
+        "mapping": result.mapping,
+        "certificate": result.certificate,
+    }
+    rows = [
+        {"level": level.level, "dim": loop.dim, "bound": loop.bound, "axis": loop.axis}
+        for level in result.mapping.levels
+        for loop in level.loops
+    ]
+    output.emit(data, rows, lambda to: _show_map(to, op, accelerator, result))
+
+
+def _show_map(to: Console, op: Op, accelerator: Accelerator, result: MappingResult) -> None:
+    from ...energy.quantities import format_si
+
+    dims = " ".join(f"{dim}={bound}" for dim, bound in op.dims if bound > 1)
+    to.print(f"{op.name} ({op.kind}) on {accelerator.name}", style="bold")
+    to.print(f"{dims}\n", style="dim")
+    to.print(loop_nest(op, accelerator, result.mapping))
+    to.print()
+    show_breakdown(to, by_component(result.cost.energy))
+    facts(
+        to,
+        [
+            (
+                "latency",
+                format_si(result.cost.latency_s, "s"),
+                f"{result.cost.cycles:,.0f} cycles, bound by {result.cost.bound}",
+            ),
+            (
+                "energy",
+                format_si(result.cost.energy_j, "J"),
+                f"{format_si(result.cost.energy_j / op.macs, 'J')} per MAC",
+            ),
+            (
+                "utilization",
+                f"{_utilization(op, accelerator, result.cost.cycles):.1%}",
+                f"of {accelerator.peak_macs_per_cycle:,} MACs per cycle; {result.cost.utilization:.1%} while computing",
+            ),
+        ],
+    )
+
+
+def loop_nest(op: Op, accelerator: Accelerator, mapping: LoopMapping) -> str:
+    """The mapping as indented loops, a level's name and the tensors it keeps before its loops."""
+    from ...accel.accelerator import Memory
+
+    places = {level.name: level for level in accelerator.levels}
+    lines: list[str] = []
+    depth = 0
+    for level in mapping.levels:
+        place = places[level.level]
+        kept = ""
+        if isinstance(place, Memory):
+            roles = [
+                tensor.role for tensor in op.tensors if tensor.role in place.keeps and tensor.role not in level.bypass
+            ]
+            kept = f" keeps {', '.join(roles) or 'nothing'}"
+        lines.append(f"{'  ' * depth}[{level.level}]{kept}")
+        for loop in level.loops:
+            if loop.bound > 1:
+                depth += 1
+                word = (
+                    f"parallel-for {loop.dim} in 0..{loop.bound - 1} along {loop.axis}"
+                    if loop.axis
+                    else (f"for {loop.dim} in 0..{loop.bound - 1}")
+                )
+                lines.append(f"{'  ' * depth}{word}")
+        depth += 1
+    lines.append(f"{'  ' * depth}multiply-accumulate")
+    return "\n".join(lines)
