@@ -207,11 +207,12 @@ def parallel_chart(front: DataFrame, objectives: Sequence[str], labels: Mapping[
 
 
 def layers_chart(layers: DataFrame, parts: Sequence[str], names: Sequence[str]) -> Chart:
-    """Energy of each layer in µJ, stacked by component."""
-    data = []
+    """Energy of each layer in µJ, stacked by component; layers of less than a thousandth of the whole are left out."""
+    spent = layers[list(parts)].sum(axis=1)
+    data, layers = [], layers[spent > 1e-3 * float(spent.sum())]
     for index, (part, name) in enumerate(zip(parts, names, strict=True)):
         data.append({
-            "type": "bar", "name": html.escape(name), "x": layers["layer"].tolist(), "y": (layers[part] * 1e6).tolist(),
+            "type": "bar", "name": html.escape(name), "x": layers["name"].tolist(), "y": (layers[part] * 1e6).tolist(),
             "marker": {"color": _SERIES[index % len(_SERIES)]}, "hovertemplate": "%{x}<br>%{y:.3g} µJ",
         })  # fmt: skip
     layout = _layout("", "Energy (µJ)", barmode="stack", bargap=0.15)

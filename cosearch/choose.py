@@ -38,7 +38,8 @@ def chosen_designs(front: DataFrame, objectives: Sequence[str], baseline: Mappin
     if not len(front):
         return []
     better = beats_baseline(front, objectives, baseline)
-    pool = front[better] if better.any() else front
+    others = np.array([any(row[name] != baseline.get(name) for name in objectives) for _, row in front.iterrows()])
+    pool = front[better] if better.any() else front[others] if others.any() else front
     meaning = "nearest to the best of every objective at once"
     if better.any():
         meaning += ", among the designs better than the baseline in all"

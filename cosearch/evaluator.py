@@ -129,7 +129,8 @@ class StudyEvaluator:
         from ..mapper.estimate import estimate
 
         mapper = self.spec.mapper
-        return estimate(network, accelerator, mapper=mapper.name, objective=mapper.objective)
+        # One thread: the search's own processes share the cores.
+        return estimate(network, accelerator, mapper=mapper.name, objective=mapper.objective, workers=1)
 
     def layers(self, values: Mapping[str, Value]) -> DataFrame:
         """A row per operator of a design: cycles, energy by component, bound, mapping."""

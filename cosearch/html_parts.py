@@ -54,13 +54,18 @@ def table(head: Sequence[Cell], rows: Iterable[tuple[str, Sequence[Cell]]]) -> s
     return "".join(lines)
 
 
-def frame_table(frame: DataFrame, titles: Mapping[str, str], classes: Sequence[str] = ()) -> str:
-    """A data frame as a table; ``titles`` replaces column names."""
-    text = {str(name): frame[name].dtype.kind not in "iuf" for name in frame.columns}
-    head = [(escape(titles.get(name, name)), "text" if is_text else "") for name, is_text in text.items()]
+def frame_table(
+    frame: DataFrame, titles: Mapping[str, str], classes: Sequence[str] = (), wrapped: Sequence[str] = ()
+) -> str:
+    """A data frame as a table; ``titles`` replaces column names, the text of ``wrapped`` columns may break."""
+    kinds = {
+        str(name): "wrap" if name in wrapped else "" if frame[name].dtype.kind in "iuf" else "text"
+        for name in frame.columns
+    }
+    head = [(escape(titles.get(name, name)), "text" if kind else "") for name, kind in kinds.items()]
     rows = []
     for index, row in enumerate(frame.itertuples(index=False, name=None)):
-        cells = [cell(value, "text" if is_text else "") for value, is_text in zip(row, text.values(), strict=True)]
+        cells = [cell(value, kind) for value, kind in zip(row, kinds.values(), strict=True)]
         rows.append((classes[index] if classes else "", cells))
     return table(head, rows)
 

@@ -218,7 +218,7 @@ def _chosen_section(findings: Findings) -> str:
     body = [*_metric_rows(findings, rows), *_choice_rows(findings, rows)]
     meanings = "; ".join(f"{design.title.lower()}: {design.meaning}" for design in findings.chosen[:1])
     note = f"The designs people ask for first, with every parameter ({meanings}). Changes are against the baseline."
-    return section("Chosen designs", escape(note), f"<div class='card'>{table(head, body)}</div>")
+    return section("Chosen designs", escape(note), f"<div class='card full'>{table(head, body)}</div>")
 
 
 def _metric_rows(findings: Findings, rows: Mapping[int, Mapping[str, Any]]) -> list[tuple[str, list[Cell]]]:
@@ -287,13 +287,19 @@ def _front_table(findings: Findings) -> str:
 def _layers_section(findings: Findings, layers: DataFrame) -> str:
     trial = int(layers["trial"].iloc[0])
     shown = layers.drop(columns=["trial"])
-    blocks = []
-    parts = [str(name) for name in shown.columns if str(name).startswith("energy_j_")]
-    if parts and "layer" in shown:
-        names = [part.removeprefix("energy_j_").replace("_", " ") for part in parts]
-        blocks.append(chart_block(charts.layers_chart(shown, parts, names), 430, "Energy by component"))
+    blocks, titles = [], {"utilization": "utilisation"}
+    joules = [str(name) for name in shown.columns if str(name).endswith("_j")]
+    parts = {name: name[len("energy_") : -len("_j")].replace("_", " ") for name in joules if name != "energy_j"}
+    parts = {name: title for name, title in parts.items() if shown[name].sum() > 0}
+    if parts and "name" in shown:
+        chart = charts.layers_chart(shown, list(parts), list(parts.values()))
+        blocks.append(chart_block(chart, 430, "Energy by component"))
+    for name in [*joules, *(name for name in ("latency_s",) if name in shown)]:
+        shown[name] = shown[name] * 1e6
+        titles[name] = f"{parts.get(name, name.rpartition('_')[0])} ({'µs' if name == 'latency_s' else 'µJ'})"
+    shown = shown.drop(columns=[name for name in joules if name not in parts and name != "energy_j"])
     title, note = f"Layer by layer: the balanced design (trial {trial})", "Each operator's cost, bound and mapping."
-    return section(title, note, *blocks, f"<div class='card'>{frame_table(shown, {})}</div>")
+    return section(title, note, *blocks, f"<div class='card'>{frame_table(shown.fillna(''), titles)}</div>")
 
 
 def _search_section(findings: Findings) -> str:
@@ -316,7 +322,7 @@ def _rejected_section(findings: Findings) -> str:
     rejected = findings.trials[findings.trials["status"] != "ok"][["number", "status", "reason"]]
     if not len(rejected):
         return section("Turned away", "Every trial was feasible.")
-    listing = frame_table(rejected, {"number": "Trial", "status": "Status", "reason": "Reason"})
+    listing = frame_table(rejected, {"number": "Trial", "status": "Status", "reason": "Reason"}, wrapped=["reason"])
     note = f"{len(rejected)} designs broke a limit or have no mapping; a search learns from them as from the others."
     summary = f"<details><summary>Show all {len(rejected)}</summary><div class='card'>{listing}</div></details>"
     return section("Turned away", note, summary)

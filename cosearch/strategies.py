@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import warnings
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
@@ -81,9 +81,14 @@ class RandomSearch:
 
 
 class NSGA2Options(StrategyOptions):
-    """``population``: designs in a generation; ``crossover``: probability of two parents; ``mutation``: of a choice."""
+    """``population``: designs in a generation; ``crossover``: probability of two parents; ``mutation``: of a choice.
+
+    ``around_first`` is the share of the first generation that are variations of the given first designs; the rest is
+    drawn from the whole space.
+    """
 
     population: int = Field(default=40, ge=2, le=10_000)
+    around_first: float = Field(default=0.0, ge=0.0, le=1.0)
     crossover: float = Field(default=0.9, ge=0.0, le=1.0)
     mutation: float | None = Field(default=None, ge=0.0, le=1.0)
 
@@ -111,8 +116,9 @@ class NSGA2:
                 mutation_prob=options.mutation, seed=seed,
             )  # fmt: skip
             self._study = optuna.create_study(directions=["minimize"] * len(self._objectives), sampler=sampler)
-        for values in first:
-            code = space.encode(values)
+        known = [space.encode(values) for values in first]
+        count = round(options.around_first * options.population) if known else 0
+        for code in [*known, *variations(space, known, max(0, count - len(known)), np.random.default_rng(seed))]:
             self._study.enqueue_trial(dict(zip(space.names, code, strict=True)))
 
     def ask(self, count: int) -> list[Proposal]:
@@ -133,6 +139,16 @@ class NSGA2:
                 trial = self._trials.pop(number)
                 trial.set_constraint("feasibility", 0.0 if result.status == "ok" else _violation(result))
                 self._study.tell(trial, [result.metrics.get(name, _NO_VALUE) for name in self._objectives])
+
+
+def variations(
+    space: Space, known: Sequence[Sequence[int]], count: int, rng: np.random.Generator
+) -> Iterator[list[int]]:
+    """Index vectors near ``known`` ones: each redraws every choice with a probability of its own, up to one half."""
+    sizes = np.array([len(choice.options) for choice in space.choices])
+    for index in range(count):
+        redrawn = rng.random(len(sizes)) < rng.uniform(0.0, 0.5)
+        yield np.where(redrawn, rng.integers(sizes), known[index % len(known)]).tolist()
 
 
 _NO_VALUE = 1e30  # finite, because crowding distances are differences

@@ -114,6 +114,7 @@ def study_text(spec: StudySpec) -> str:
 
 def references(spec: StudySpec) -> Iterator[tuple[YamlPath, Callable[[], object]]]:
     """Where a study names something, and a check that raises `BadInput` unless it is there."""
+    from ..mapper.registry import mapper_class
     from ..models.load import load_network
 
     hardware, baseline = spec.hardware, spec.baseline
@@ -128,6 +129,7 @@ def references(spec: StudySpec) -> Iterator[tuple[YamlPath, Callable[[], object]
             yield ("hardware", "search", index), partial(_among, f"parameter of {accelerator.name}", name, names)
         if all(name in names for name in hardware.search or ()):
             yield ("hardware", "points"), lambda: hardware_space(accelerator, hardware.search, hardware.points)
+    yield ("mapper", "name"), lambda: mapper_class(spec.mapper.name)
     if baseline:
         yield ("baseline", "network"), lambda: load_network(baseline.network)
         yield ("baseline", "accelerator"), lambda: load_accelerator(baseline.accelerator)

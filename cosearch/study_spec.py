@@ -113,7 +113,7 @@ class MapperPart(_Part):
     """The mapper, and what it minimises for each layer."""
 
     name: str = "local"
-    objective: str = "edp"
+    objective: Literal["energy", "latency", "edp"] = "edp"
 
 
 class StrategyPart(BaseModel):

@@ -72,8 +72,8 @@ class FakeProblem:
 
     def layers(self, values):
         return pd.DataFrame({
-            "layer": ["conv<1>", "conv2"], "cycles": [10, 20],
-            "energy_j_dram": [1e-6, 2e-6], "energy_j_mac": [3e-6, 1e-6],
+            "name": ["conv<1>", "conv2"], "cycles": [10, 20], "latency_s": [1e-6, 2e-6],
+            "energy_j": [4e-6, 3e-6], "energy_dram_j": [1e-6, 2e-6], "energy_mac_j": [3e-6, 1e-6],
         })  # fmt: skip
 
     def accuracy_statement(self):
