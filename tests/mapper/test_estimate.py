@@ -1,0 +1,90 @@
+"""Estimates of whole networks add up and keep to the physics."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+import dovetail as dt
+from dovetail.errors import BadInput
+from dovetail.mapper import search
+from dovetail.mapper.bounds import roofline
+from dovetail.models.op import conv2d
+
+
+def tiny_network() -> dt.Network:
+    conv = conv2d("a", k=16, c=8, p=8, q=8, r=3, s=3)
+    same = conv2d("b", k=16, c=8, p=8, q=8, r=3, s=3)
+    relu = dt.VectorOp("a.relu", "relu", 1024, 1024, 1024, fused=True)
+    pool = dt.VectorOp("pool", "avg_pool", 1024, 1024, 16)
+    return dt.Network("tiny", (dt.Layer(conv), dt.Layer(relu, ("a",)), dt.Layer(same, ("a.relu",)), dt.Layer(pool, ("b",))))
+
+
+@pytest.fixture(scope="module")
+def result() -> dt.Estimate:
+    return dt.estimate(tiny_network(), dt.load_accelerator("edge_tpu"), cache=False)
+
+
+@pytest.mark.parametrize("by", ["component", "tensor"])
+def test_the_breakdown_sums_to_the_total(result: dt.Estimate, by: str) -> None:
+    assert sum(result.breakdown(by).values()) == pytest.approx(result.energy_j, rel=1e-12)
+
+
+def test_an_unknown_breakdown_is_refused(result: dt.Estimate) -> None:
+    with pytest.raises(BadInput, match="choose 'component' or 'tensor'"):
+        result.breakdown("layer")
+
+
+def test_the_table_has_a_row_per_operator_and_sums_to_the_total(result: dt.Estimate) -> None:
+    table = result.layers()
+    assert list(table["name"]) == ["a", "a.relu", "b", "pool"]
+    assert table["energy_j"].sum() == pytest.approx(result.energy_j)
+    assert table["cycles"].sum() == pytest.approx(result.cycles)
+    parts = [column for column in table if column.startswith("energy_") and column != "energy_j"]
+    assert table[parts].sum(axis=1).tolist() == pytest.approx(table["energy_j"].tolist())
+
+
+def test_equal_layers_are_mapped_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+    original = search.mapper_class("local").map
+    monkeypatch.setattr(search.mapper_class("local"), "map", lambda self, op, *rest, **more: asked.append(op.name) or original(self, op, *rest, **more))
+    dt.estimate(tiny_network(), dt.load_accelerator("gemmini"), cache=False)
+    assert asked == ["a"]
+
+
+def test_a_fused_operator_moves_no_words(result: dt.Estimate) -> None:
+    relu, pool = result.costs[1], result.costs[3]
+    assert ("dram", "input") not in relu.energy
+    assert relu.cycles == 0.0
+    assert pool.energy["dram", "input"] > 0
+
+
+def test_latency_never_falls_below_the_roofline_and_utilization_never_above_one(result: dt.Estimate) -> None:
+    bounds = sum(roofline(op, result.accelerator, "latency") for op in result.network.contractions)
+    assert result.latency_s >= bounds
+    assert 0 < result.utilization <= 1
+
+
+def test_more_bandwidth_never_slows_a_mapping_down() -> None:
+    op = conv2d("conv", k=64, c=64, p=14, q=14, r=3, s=3)
+    slow = dt.load_accelerator("edge_tpu").with_parameters(bandwidth="5 GB/s")
+    mapping = dt.best_mapping(op, slow, cache=False).mapping
+    costs = [dt.evaluate(op, slow.with_parameters(bandwidth=f"{speed} GB/s"), mapping) for speed in (5, 10, 15, 20, 25)]
+    assert all(a.cycles >= b.cycles for a, b in zip(costs, costs[1:], strict=False))
+    assert len({round(cost.energy["dram", "weight"], 18) for cost in costs}) == 1
+
+
+def test_an_estimate_is_the_same_from_the_cache_and_with_any_number_of_threads(tmp_path: Path) -> None:
+    chip = dt.load_accelerator("simba")
+    network = dt.Network("two", (dt.Layer(conv2d("a", k=8, c=8, p=7, q=7, r=3, s=3)), dt.Layer(conv2d("b", k=8, c=4, p=7, q=7, r=1, s=1))))
+    fresh = dt.estimate(network, chip, cache=tmp_path, workers=1)
+    again, threaded = dt.estimate(network, chip, cache=tmp_path), dt.estimate(network, chip, cache=False, workers=2)
+    assert fresh.energy_j == again.energy_j == threaded.energy_j
+    assert fresh.latency_s == again.latency_s == threaded.latency_s
+
+
+def test_sources_name_the_accelerator_and_the_constants(result: dt.Estimate) -> None:
+    text = "\n".join(result.sources())
+    assert "2102.08619" in text
+    assert "dram.read_energy" in text
