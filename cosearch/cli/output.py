@@ -157,9 +157,9 @@ def table(to: Console, columns: Sequence[Column], rows: Iterable[Sequence[str]],
     from rich.text import Text
 
     grid = Table(
-        title=Text(title) if title else None,
+        title=Text(title, style="bold") if title else None,
         title_justify="left",
-        title_style="bold",
+        title_style="",
         header_style="bold",
         box=box.SIMPLE_HEAD,
         pad_edge=False,

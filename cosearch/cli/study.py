@@ -8,16 +8,28 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...errors import BadInput
-from .output import Column, Output, facts, progress_bar, table
+from .output import Column, Output, progress_bar, table
 
 if TYPE_CHECKING:
     from pandas import DataFrame
     from rich.console import Console
 
+    from ..study_files import Context
+
 __all__ = ["add_commands"]
 
 SHOWN_DESIGNS = 15
 REPORT = "report.html"
+HARDWARE_PREFIX = "hw."
+METRICS = {
+    "latency_s": "latency",
+    "energy_j": "energy",
+    "error_pct": "error",
+    "error_sigma_pct": "+-",
+    "area_mm2": "area",
+    "macs": "MACs",
+    "params": "parameters",
+}
 
 
 def add_commands(parser: argparse.ArgumentParser) -> None:
@@ -74,8 +86,7 @@ def _run(args: argparse.Namespace) -> None:
             resume=args.resume,
             progress=progress,
         )
-    front, trials = result.front(), result.trials()
-    _emit(output, out, front, trials, result.baseline)
+    _emit(output, out, result.front(), result.trials(), result.context)
 
 
 def _report(args: argparse.Namespace) -> None:
@@ -86,59 +97,78 @@ def _report(args: argparse.Namespace) -> None:
     import pandas as pd
 
     from ..report import report
+    from ..study_files import Context
 
     report(folder)
-    _emit(output, folder, pd.read_csv(folder / "front.csv"), pd.read_csv(folder / "trials.csv"), None)
+    front, trials = pd.read_csv(folder / "front.csv"), pd.read_csv(folder / "trials.csv")
+    _emit(output, folder, front, trials, Context.read(folder / "context.json"))
 
 
-def _emit(output: Output, out: Path, front: DataFrame, trials: DataFrame, baseline: Any) -> None:
+def _emit(output: Output, out: Path, front: DataFrame, trials: DataFrame, context: Context) -> None:
     rows = [{str(name): value for name, value in row.items()} for row in front.to_dict("records")]
-    data = {"out": str(out), "report": str(out / REPORT), "trials": len(trials), "front": rows, "baseline": baseline}
-    output.emit(data, rows, lambda to: _show(to, out, front, trials))
+    data = {
+        "out": str(out),
+        "report": str(out / REPORT),
+        "trials": len(trials),
+        "front": rows,
+        "baseline": context.baseline,
+        "accuracy": context.accuracy,
+    }
+    output.emit(data, rows, lambda to: _show(to, out, front, trials, context))
 
 
-def _show(to: Console, out: Path, front: DataFrame, trials: DataFrame) -> None:
-    show_frame(to, front, title=f"Pareto front: {len(front)} of {len(trials)} trials", limit=SHOWN_DESIGNS)
-    facts(
-        to,
-        [
-            ("report", str(out / REPORT), "open in a browser"),
-            ("front", str(out / "front.csv"), ""),
-            ("trials", str(out / "trials.csv"), ""),
-        ],
-    )
+def _show(to: Console, out: Path, front: DataFrame, trials: DataFrame, context: Context) -> None:
+    show_front(to, front, title=f"Pareto front: {len(front)} of {len(trials)} trials")
+    if context.baseline:
+        known = [name for name in METRICS if name in context.baseline]
+        to.print("baseline: " + ", ".join(f"{_title(name)} {_text(name, context.baseline[name])}" for name in known))
+    to.print(f"{context.accuracy}\n", style="dim")
+    for name in (REPORT, "front.csv", "trials.csv"):
+        to.print(str(out / name), style="bold" if name == REPORT else "", soft_wrap=True)
 
 
-def show_frame(to: Console, frame: DataFrame, *, title: str, limit: int) -> None:
-    """As many leading columns and rows of ``frame`` as fit the console, saying how many are left out."""
-    shown = frame.head(limit)
-    cells = {str(name): [_cell(value) for value in shown[name]] for name in frame.columns}
-    columns: list[str] = []
-    width = 0
-    for name, values in cells.items():
-        width += max(len(text) for text in (name, *values)) + 2
-        if width > to.width and columns:
-            break
-        columns.append(name)
-    table(
-        to,
-        [Column(name, right=frame[name].dtype.kind in "if") for name in columns],
-        list(zip(*(cells[name] for name in columns), strict=True)),
-        title=title,
-    )
-    left_out = [
-        f"{count} more {what}"
-        for count, what in (
-            (len(frame) - len(shown), "rows"),
-            (len(cells) - len(columns), "columns"),
-        )
-        if count
+def show_front(to: Console, front: DataFrame, *, title: str) -> None:
+    """The metrics and the hardware of the first designs, in as many columns as fit the console."""
+    shown = front.head(SHOWN_DESIGNS)
+    names: list[str] = [
+        "number",
+        *(name for name in METRICS if name in front),
+        *filter(_is_hardware, map(str, front.columns)),
     ]
-    if left_out:
-        to.print(f"({' and '.join(left_out)} in front.csv)", style="dim")
+    columns: list[Column] = []
+    cells: list[list[str]] = []
+    width = 0
+    for name in names:
+        texts = [_text(name, value) for value in shown[name]]
+        width += max(map(len, (_title(name), *texts))) + 3
+        if width > to.width:
+            break
+        columns.append(Column(_title(name), right=True))
+        cells.append(texts)
+    table(to, columns, list(zip(*cells, strict=True)), title=title)
+    rest = f"{len(front) - len(shown)} more designs and " if len(front) > len(shown) else ""
+    to.print(f"({rest}every choice of network and hardware: front.csv)", style="dim")
 
 
-def _cell(value: object) -> str:
-    if isinstance(value, float):
-        return f"{value:.4g}"
-    return str(value)
+def _is_hardware(name: str) -> bool:
+    return name.startswith(HARDWARE_PREFIX)
+
+
+def _title(name: str) -> str:
+    return METRICS.get(name, name.removeprefix(HARDWARE_PREFIX))
+
+
+def _text(name: str, value: Any) -> str:
+    """A cell for people: a metric with its unit by the ending of its name, anything else short."""
+    from ...energy.quantities import format_si
+
+    for ending, unit in (("_s", "s"), ("_j", "J")):
+        if name.endswith(ending):
+            return format_si(value, unit)
+    if name.endswith("_pct"):
+        return f"{value:.1f} %"
+    if name.endswith("_mm2"):
+        return f"{value:.1f} mm2"
+    if name in ("macs", "params"):
+        return f"{value / 1e6:,.1f} M"
+    return f"{value:g}" if isinstance(value, float) else str(value)
