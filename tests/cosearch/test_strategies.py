@@ -75,3 +75,13 @@ def test_unknown_strategy_is_answered_with_the_nearest():
     assert {"nsga2", "random"} <= set(strategy_names())
     with pytest.raises(UnknownName, match="'nsga2'"):
         strategy_class("nsga3")
+
+
+def test_part_of_the_first_generation_varies_the_given_design():
+    def shared(proposal):
+        return np.mean([proposal.values[name] == FIRST[name] for name in SPACE.names])
+
+    proposals = make("nsga2", population=40, around_first=0.5).ask(40)
+    assert np.mean([shared(p) for p in proposals[:20]]) > 0.6
+    assert np.mean([shared(p) for p in proposals[20:]]) < 0.5
+    assert len({tuple(p.values.items()) for p in proposals}) > 35
