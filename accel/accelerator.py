@@ -53,9 +53,9 @@ class Memory:
 class Array:
     """A spatial fan-out; everything below it exists ``size`` times.
 
-    ``dims`` limits which dimensions may be laid along an axis (absent axis: any). ``multicast`` names the operands whose
-    identical tiles are sent once to all instances that need them; ``reduces`` says partial sums of one output word are
-    added on their way up. ``hop_energy_j_per_bit`` is paid for each word delivered to or collected from an instance.
+    ``dims`` limits which dimensions may be laid along an axis (absent axis: any). ``multicast`` names the operands
+    whose identical tiles are sent once to all instances that need them; ``reduces`` says partial sums of one output
+    word are added on their way up. ``hop_energy_j_per_bit`` is paid for each word delivered to or collected from an instance.
     """
 
     name: str
@@ -112,7 +112,7 @@ Level = Memory | Array | Compute | Vector
 class Parameter:
     """A named knob of a spec. Values are ints or floats in SI units (bits, Hz, bit/s); ``unit`` is how YAML wrote it.
 
-    Exactly one of ``choices`` (discrete) and ``bounds`` (a closed interval) describes the search range; both empty: fixed.
+    ``choices`` (discrete) or ``bounds`` (a closed interval) describe the search range; both empty: fixed.
     """
 
     name: str
@@ -138,7 +138,7 @@ class Accelerator:
     spec: AcceleratorSpec | None = field(default=None, repr=False, compare=False)
 
     def with_parameters(self, **values: Any) -> Accelerator:
-        """The same spec with some parameters changed; values are numbers in YAML's unit of the default or texts with a unit.
+        """The same spec with some parameters changed; values are numbers in the unit of the default or texts with one.
 
         Raises `BadInput` for an unknown parameter, a wrong unit, or a value outside the choices or bounds.
         """

@@ -29,7 +29,7 @@ class Cost:
 
     ``energy`` maps (component, tensor) to joules and sums to ``energy_j``; tensor is "" for compute and leakage.
     ``bound`` names what decides the latency: "compute" or a memory. ``utilization`` is the share of the peak
-    multiply-accumulates of the compute's own steps that did work.
+    multiply-accumulates over all cycles, ``compute_utilization`` over the compute's own steps.
     """
 
     cycles: float
@@ -38,6 +38,7 @@ class Cost:
     macs: int
     compute_cycles: int
     utilization: float
+    compute_utilization: float
     bound: str
     energy: MappingType[tuple[str, str], float]
 
@@ -54,7 +55,7 @@ class Cost:
 def evaluate(op: Op, accelerator: Accelerator, mapping: Mapping) -> Cost:
     """Analytic cost of ``mapping``.
 
-    Raises `BadInput` where the mapping does not fit operator or accelerator, `Infeasible` where a tile exceeds a memory.
+    Raises `BadInput` where the mapping does not fit the operator or the levels, `Infeasible` where a tile does not fit.
     """
     nest = Nest(op, accelerator, mapping)
     check_capacity(nest, accelerator)
@@ -64,8 +65,18 @@ def evaluate(op: Op, accelerator: Accelerator, mapping: Mapping) -> Cost:
     energy = _energy(traffic, accelerator)
     if accelerator.leakage_w:
         energy["leakage", ""] = accelerator.leakage_w * latency_s
-    utilization = op.macs / (traffic.steps * accelerator.peak_macs_per_cycle)
-    cost = Cost(cycles, latency_s, math.fsum(energy.values()), op.macs, traffic.steps, utilization, bound, energy)
+    peak = accelerator.peak_macs_per_cycle
+    cost = Cost(
+        cycles=cycles,
+        latency_s=latency_s,
+        energy_j=math.fsum(energy.values()),
+        macs=op.macs,
+        compute_cycles=traffic.steps,
+        utilization=op.macs / (cycles * peak),
+        compute_utilization=op.macs / (traffic.steps * peak),
+        bound=bound,
+        energy=energy,
+    )
     check_invariants(cost, traffic)
     return cost
 
@@ -176,7 +187,10 @@ def _cycles(traffic: Traffic, accelerator: Accelerator) -> tuple[float, str]:
     first = last = halts = 0.0
     edge: dict[int, list[float]] = defaultdict(lambda: [0.0, 0.0])
     for way in traffic.boundaries:
-        coming, leaving = clock.down(way, way.first_served, way.first_filled), clock.up(way, way.last_drained, way.last_collected)
+        coming, leaving = (
+            clock.down(way, way.first_served, way.first_filled),
+            clock.up(way, way.last_drained, way.last_collected),
+        )
         first, last = first + coming, last + leaving
         edge[way.parent][0] += way.first_served * clock.bits(way, way.parent)
         edge[way.child][1] += way.first_filled * clock.bits(way, way.child)
@@ -227,5 +241,5 @@ def check_invariants(cost: Cost, traffic: Traffic) -> None:
             raise ImpossibleResult(f"negative count of {role} at {traffic.nest.places[place].name}: {count}")
     if not all(value >= 0.0 and math.isfinite(value) for value in (cost.cycles, *cost.energy.values())):
         raise ImpossibleResult(f"negative or infinite cost: {cost}")
-    if not 0.0 < cost.utilization <= 1.0 or cost.cycles < cost.compute_cycles:
+    if not 0.0 < cost.utilization <= cost.compute_utilization <= 1.0 or cost.cycles < cost.compute_cycles:
         raise ImpossibleResult(f"above peak: utilization {cost.utilization}, {cost.cycles} cycles")

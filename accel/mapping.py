@@ -26,7 +26,7 @@ class Loop:
 
 @dataclass(frozen=True)
 class LevelMapping:
-    """The loops of one memory (temporal) or array (spatial), outer to inner; ``bypass`` names tensors a memory skips."""
+    """The loops of one memory (temporal) or array (spatial), outer to inner; ``bypass``: tensors a memory skips."""
 
     level: str
     loops: tuple[Loop, ...] = ()
@@ -70,7 +70,9 @@ class Mapping:
                 _check_window(op, place, level)
             elif not level.bypass <= place.may_bypass:
                 extra = sorted(level.bypass - place.may_bypass)
-                raise BadInput(f"{level.level}: {extra} cannot bypass this memory; the spec allows {sorted(place.may_bypass)}")
+                raise BadInput(
+                    f"{level.level}: {extra} cannot bypass this memory; the spec allows {sorted(place.may_bypass)}"
+                )
         for dim, bound in op.dims:
             if product[dim] < bound:
                 raise BadInput(f"loops over {dim} cover {product[dim]} of {bound}; raise a bound")
@@ -87,7 +89,9 @@ def _check_array(array: Array, level: LevelMapping) -> None:
         if loop.axis not in shape:
             raise BadInput(f"{array.name}: loop {loop} names no axis of the array; use one of {list(shape)}")
         if loop.bound > 1 and not array.allows(loop.axis, loop.dim):
-            raise BadInput(f"{array.name}.{loop.axis}: {loop.dim} may not be spread here; allowed: {sorted(array.dims[loop.axis])}")
+            raise BadInput(
+                f"{array.name}.{loop.axis}: {loop.dim} may not be spread here; allowed: {sorted(array.dims[loop.axis])}"
+            )
 
 
 def _check_window(op: Op, array: Array, level: LevelMapping) -> None:
@@ -95,4 +99,6 @@ def _check_window(op: Op, array: Array, level: LevelMapping) -> None:
     window = {dim for rank in op.tensor("output").ranks if len(rank.terms) > 1 for dim, _ in rank.terms}
     for loop in level.loops:
         if loop.bound > 1 and loop.dim in window:
-            raise BadInput(f"{array.name}: {loop} would split an overlapping window of {op.name}'s output; loop over it in time")
+            raise BadInput(
+                f"{array.name}: {loop} would split an overlapping window of {op.name}'s output; loop over it in time"
+            )

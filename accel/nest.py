@@ -23,7 +23,7 @@ __all__ = ["FlatLoop", "Move", "Nest"]
 
 @dataclass(frozen=True)
 class FlatLoop:
-    """One loop of the nest; ``step`` is how far one iteration moves along ``dim``, ``place`` counts levels from outside."""
+    """One loop; ``step`` is how far an iteration moves along ``dim``, ``place`` counts levels from outside."""
 
     place: int
     dim: str
@@ -33,13 +33,13 @@ class FlatLoop:
 
 
 class Move(NamedTuple):
-    """``count`` times, the first instance's offset changes by ``-shift``; what then remains of the dimension ahead of it.
+    """``times`` over, the first instance's offset changes by ``-shift``; what then remains of the dimension ahead.
 
     ``old_left``/``new_left`` are measured from the first instance's tile start and cut at the span of all instances, so
     that every case with nothing cut off looks the same.
     """
 
-    count: int
+    times: int
     shift: int
     old_left: int
     new_left: int
@@ -82,7 +82,7 @@ class Nest:
         return spread + self.span(dim, place)
 
     def bases(self, dim: str, loops: Iterable[FlatLoop]) -> list[tuple[int, int | None]]:
-        """(count, offset) of the distinct states of the temporal ``loops`` over ``dim``; None: nothing is cut off there.
+        """(count, offset) of the states of the temporal ``loops`` over ``dim``; offset None: nothing is cut off.
 
         ``loops`` must be the outer part of the nest, in order.
         """
@@ -91,7 +91,8 @@ class Nest:
         for loop in loops:
             if loop.dim != dim:
                 continue
-            wide = sum((o.bound - 1) * o.step for o in self.loops if o.dim == dim and o.spatial and o.step > loop.step) + loop.step
+            outside = (o for o in self.loops if o.dim == dim and o.spatial and o.step > loop.step)
+            wide = loop.step + sum((o.bound - 1) * o.step for o in outside)
             split: list[tuple[int, int | None]] = []
             for count, base in states:
                 if base is None:

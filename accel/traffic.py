@@ -41,7 +41,7 @@ class WordCounts:
 
 @dataclass
 class Boundary:
-    """The way of one tensor from the memory at place ``parent`` to that at ``child`` (``child`` = all places: the compute).
+    """The way of one tensor from the memory at place ``parent`` to that at ``child`` (past the last: the compute).
 
     Words are summed over instances: downwards ``served`` leave the parent and ``filled`` reach the child; upwards
     ``drained`` leave the child and ``collected`` reach the parent; ``first_*`` and ``last_*`` are the shares that pass
@@ -117,7 +117,9 @@ class Traffic:
         down = self._sharing(way, lambda array: way.role in array.multicast)
         entering = [self._entering(way, sharing) for sharing in down]
         if way.role == "output":
-            entering = [total - self._first_entries(way, sharing) for total, sharing in zip(entering, down, strict=True)]
+            entering = [
+                total - self._first_entries(way, sharing) for total, sharing in zip(entering, down, strict=True)
+            ]
             self._count_drains(way)
         else:
             way.first_filled, way.first_served = self._at_start(way, down[0]), self._at_start(way, down[-1])
@@ -153,7 +155,9 @@ class Traffic:
             count.reads += stages[-1] - whole * self._working_copies(way.parent)
             count.partial_updates += stages[-1] - whole
         else:
-            stages = [self._asked(way, sharing) for sharing in self._sharing(way, lambda array: way.role in array.multicast)]
+            stages = [
+                self._asked(way, sharing) for sharing in self._sharing(way, lambda array: way.role in array.multicast)
+            ]
             count.reads += stages[-1]
         self._add_hops(way, stages)
 
@@ -216,7 +220,7 @@ class Traffic:
         copies = self._idle_copies(way, sharing)
         for dim in self.nest.dims:
             if dim not in tensor.dims:
-                copies *= sum(move.count for move in moves[dim])
+                copies *= sum(move.times for move in moves[dim])
         new = kept = old = copies
         for rank in tensor.ranks:
             if len(rank.terms) == 1:
@@ -253,7 +257,9 @@ class Traffic:
         new = kept = old = 0
         for move_a, move_b in itertools.product(moves[a], moves[b]):
 
-            def leaf(at: Mapping[str, int], move_a: Move = move_a, move_b: Move = move_b) -> tuple[_Positions, _Positions]:
+            def leaf(
+                at: Mapping[str, int], move_a: Move = move_a, move_b: Move = move_b
+            ) -> tuple[_Positions, _Positions]:
                 after = _positions(
                     (at[a], _cut(move_a.new_left - at[a], sizes[a]), scale_a),
                     (at[b], _cut(move_b.new_left - at[b], sizes[b]), scale_b),
@@ -264,7 +270,7 @@ class Traffic:
                 )
                 return before, after
 
-            count = move_a.count * move_b.count
+            count = move_a.times * move_b.times
             for before, after in _shared_leaves(spatial, sharing, {a: 0, b: 0}, leaf):
                 new, old = new + count * len(after), old + count * len(before)
                 kept += count * len(before & after)
@@ -306,11 +312,15 @@ class Traffic:
         lefts = {}
         for dim in (a, b):
             reach, bound = nest.reach(dim, way.child), nest.op.bounds[dim]
-            lefts[dim] = [(n, reach if base is None else min(reach, bound - base)) for n, base in nest.bases(dim, temporal)]
+            lefts[dim] = [
+                (n, reach if base is None else min(reach, bound - base)) for n, base in nest.bases(dim, temporal)
+            ]
         total = 0
         for (count_a, left_a), (count_b, left_b) in itertools.product(lefts[a], lefts[b]):
 
-            def leaf(at: Mapping[str, int], left_a: int = left_a, left_b: int = left_b) -> tuple[_Positions, _Positions]:
+            def leaf(
+                at: Mapping[str, int], left_a: int = left_a, left_b: int = left_b
+            ) -> tuple[_Positions, _Positions]:
                 here = at[a] < left_a and at[b] < left_b
                 return frozenset(), frozenset({scale_a * at[a] + scale_b * at[b]} if here else ())
 

@@ -40,4 +40,4 @@ def evaluate_vector(op: VectorOp, accelerator: Accelerator, *, hidden_cycles: fl
     if accelerator.leakage_w and cycles:
         energy["leakage", ""] = accelerator.leakage_w * latency_s
     bound = "" if not cycles else memory.name if moving >= computing else "vector"
-    return Cost(cycles, latency_s, math.fsum(energy.values()), 0, 0, 0.0, bound, energy)
+    return Cost(cycles, latency_s, math.fsum(energy.values()), 0, 0, 0.0, 0.0, bound, energy)

@@ -10,8 +10,11 @@ __all__ = ["roofline"]
 
 
 def roofline(op: Op, accelerator: Accelerator, objective: Objective) -> float:
-    """The least energy (J), latency (s) or their product: each multiply-accumulate is done once, each operand word leaves
-    the outermost memory at least once and each output word reaches it."""
+    """The least energy (J), latency (s) or their product.
+
+    Each multiply-accumulate is done once, each operand word leaves the outermost memory at least once, and each output
+    word reaches it.
+    """
     memory, clock = accelerator.memories[0], accelerator.clock_hz
     bits = {role: op.words(role) * memory.bits(role, op.tensor(role).bits) for role in ROLES}
     read, written = bits["input"] + bits["weight"], bits["output"]

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import sqlite3
 from collections.abc import Mapping as MappingType
 from contextlib import closing
@@ -22,17 +21,10 @@ from ..accel.mapping import LevelMapping, Loop, Mapping
 from ..models.op import ROLES, Op
 from .base import Certificate, Mapper, Objective
 
-__all__ = ["MappingCache", "cache_folder", "content_key"]
+__all__ = ["MappingCache", "accelerator_text", "content_key"]
 
 MODEL_VERSION = 1
 _FILE = "mappings.sqlite"
-
-
-def cache_folder() -> Path:
-    """``$DOVETAIL_CACHE``, else the user's cache folder."""
-    if named := os.environ.get("DOVETAIL_CACHE"):
-        return Path(named)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "dovetail"
 
 
 def _plain(value: Any) -> Any:
@@ -97,7 +89,7 @@ class MappingCache:
         connection = self._open()
         if connection is None:
             return {}
-        found = {}
+        found: dict[str, tuple[Mapping, Certificate]] = {}
         with closing(connection):
             for key in keys:
                 try:
@@ -129,7 +121,13 @@ def _write(mapping: Mapping, certificate: Certificate) -> str:
         [level.level, [[loop.dim, loop.bound, loop.axis] for loop in level.loops], sorted(level.bypass)]
         for level in mapping.levels
     ]
-    proof = [certificate.optimum, certificate.lower_bound, certificate.evaluated, certificate.pruned, certificate.seconds]
+    proof = [
+        certificate.optimum,
+        certificate.lower_bound,
+        certificate.evaluated,
+        certificate.pruned,
+        certificate.seconds,
+    ]
     body = json.dumps([levels, proof])
     return json.dumps([hashlib.sha256(body.encode()).hexdigest()[:16], body])
 

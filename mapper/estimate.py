@@ -90,7 +90,7 @@ class Estimate:
         return {name: math.fsum(joules) for name, joules in parts.items()}
 
     def layers(self) -> DataFrame:
-        """A row per operator, in network order: cycles, latency_s, energy_j and its share by component, bound, mapping."""
+        """A row per operator, in network order: cycles, latency_s, energy_j and by component, bound, mapping."""
         import pandas as pd
 
         rows = []
@@ -103,7 +103,7 @@ class Estimate:
                 "cycles": cost.cycles,
                 "latency_s": cost.latency_s,
                 "energy_j": cost.energy_j,
-                "utilization": op.macs / (cost.cycles * self.accelerator.peak_macs_per_cycle) if cost.cycles else 0.0,
+                "utilization": cost.utilization,
                 "bound": cost.bound,
             }
             spent = _by_component(cost.energy)
@@ -123,7 +123,7 @@ class Estimate:
     @property
     def notes(self) -> tuple[str, ...]:
         """What the network's and the accelerator's descriptions, and this estimate, leave out."""
-        own = ()
+        own: tuple[str, ...] = ()
         if self.accelerator.vector is None and len(self.network.contractions) < len(self.network.ops):
             own = (f"{self.accelerator.name} has no vector unit: vector operators only move their words",)
         return (*self.network.notes, *self.accelerator.notes, *own)

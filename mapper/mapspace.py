@@ -69,7 +69,7 @@ class Mapspace:
         """
         memories = int((self.extents == 0).sum())
         orders = math.factorial(len(self.problem.dims)) ** memories
-        return self._tilings() * orders * 2 ** int(self.may_bypass.sum())
+        return self._tilings() * orders * int(2 ** int(self.may_bypass.sum()))
 
     def _tilings(self) -> int:
         """Ways to split all dimensions exactly over the slots within the axes' extents."""
@@ -116,5 +116,3 @@ def _ordered_factorizations(number: int, parts: int) -> int:
         total *= math.comb(exponent + parts - 1, parts - 1)
         prime += 1
     return total
-
-

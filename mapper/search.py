@@ -11,8 +11,9 @@ from ..accel.accelerator import Accelerator
 from ..accel.analytic import evaluate
 from ..errors import BadInput, Infeasible
 from ..models.op import Op
-from .base import MappingResult, Objective, check_objective
-from .cache import MappingCache, accelerator_text, cache_folder, content_key
+from ..storage import cache_folder
+from .base import MappingResult, check_objective
+from .cache import MappingCache, accelerator_text, content_key
 from .registry import DEFAULT_MAPPER, mapper_class
 
 __all__ = ["best_mapping", "map_all"]

@@ -13,7 +13,18 @@ from ..errors import BadInput
 Role = Literal["input", "weight", "output"]
 ROLES: tuple[Role, ...] = ("input", "weight", "output")
 
-__all__ = ["ROLES", "Op", "Rank", "Role", "Tensor", "VectorOp", "batched_matmul", "conv2d", "linear", "transposed_conv2d"]
+__all__ = [
+    "ROLES",
+    "Op",
+    "Rank",
+    "Role",
+    "Tensor",
+    "VectorOp",
+    "batched_matmul",
+    "conv2d",
+    "linear",
+    "transposed_conv2d",
+]
 
 
 @dataclass(frozen=True)
@@ -178,8 +189,20 @@ def _plain(*dims: str) -> tuple[Rank, ...]:
 
 
 def conv2d(
-    name: str, *, n: int = 1, g: int = 1, k: int, c: int, p: int, q: int, r: int, s: int,
-    stride: tuple[int, int] = (1, 1), dilation: tuple[int, int] = (1, 1), bits: int = 8, bias: bool = True,
+    name: str,
+    *,
+    n: int = 1,
+    g: int = 1,
+    k: int,
+    c: int,
+    p: int,
+    q: int,
+    r: int,
+    s: int,
+    stride: tuple[int, int] = (1, 1),
+    dilation: tuple[int, int] = (1, 1),
+    bits: int = 8,
+    bias: bool = True,
     kind: str = "conv2d",
 ) -> Op:
     """A (grouped, strided, dilated) convolution; ``k`` and ``c`` are channels *per group*, ``p``×``q`` the output size.
@@ -187,8 +210,15 @@ def conv2d(
     Depthwise: ``g=channels, k=1, c=1``. Words outside the input (padding) count as data, as in Timeloop.
     """
     tensors = (
-        Tensor("input", (*_plain("N", "G", "C"), _rank(("P", stride[0]), ("R", dilation[0])),
-                         _rank(("Q", stride[1]), ("S", dilation[1]))), bits),
+        Tensor(
+            "input",
+            (
+                *_plain("N", "G", "C"),
+                _rank(("P", stride[0]), ("R", dilation[0])),
+                _rank(("Q", stride[1]), ("S", dilation[1])),
+            ),
+            bits,
+        ),
         Tensor("weight", _plain("G", "K", "C", "R", "S"), bits, is_parameter=True),
         Tensor("output", _plain("N", "G", "K", "P", "Q"), bits),
     )
@@ -197,14 +227,29 @@ def conv2d(
 
 
 def transposed_conv2d(
-    name: str, *, n: int = 1, g: int = 1, k: int, c: int, h: int, w: int, r: int, s: int,
-    stride: tuple[int, int] = (1, 1), bits: int = 8, bias: bool = True,
+    name: str,
+    *,
+    n: int = 1,
+    g: int = 1,
+    k: int,
+    c: int,
+    h: int,
+    w: int,
+    r: int,
+    s: int,
+    stride: tuple[int, int] = (1, 1),
+    bits: int = 8,
+    bias: bool = True,
 ) -> Op:
     """A transposed convolution: every input position (``h``×``w``) is spread over an r×s patch of the output."""
     tensors = (
         Tensor("input", _plain("N", "G", "C", "P", "Q"), bits),
         Tensor("weight", _plain("G", "K", "C", "R", "S"), bits, is_parameter=True),
-        Tensor("output", (*_plain("N", "G", "K"), _rank(("P", stride[0]), ("R", 1)), _rank(("Q", stride[1]), ("S", 1))), bits),
+        Tensor(
+            "output",
+            (*_plain("N", "G", "K"), _rank(("P", stride[0]), ("R", 1)), _rank(("Q", stride[1]), ("S", 1))),
+            bits,
+        ),
     )
     dims = (("N", n), ("G", g), ("K", k), ("C", c), ("P", h), ("Q", w), ("R", r), ("S", s))
     return Op(name, dims, tensors, "transposed_conv2d", bias=g * k if bias else 0)

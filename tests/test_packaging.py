@@ -13,7 +13,7 @@ import dovetail
 
 PACKAGE = Path(dovetail.__file__).resolve().parent
 FLOORS = {"models": 1, "energy": 2, "accel": 3, "mapper": 4, "cosearch": 5}
-OPEN_TO_ALL = {"errors", "document"}
+OPEN_TO_ALL = {"document", "errors", "storage"}
 HEAVY = ("torch", "pandas", "plotly", "matplotlib", "optuna", "sklearn", "onnx")
 
 

@@ -32,11 +32,6 @@ def add_command(commands: Any) -> None:
     one.set_defaults(command=_map, parser=one)
 
 
-def _utilization(op: Op, accelerator: Accelerator, cycles: float) -> float:
-    """Share of the peak over all cycles, waiting for memories included: what `estimate` says of a layer."""
-    return op.macs / (cycles * accelerator.peak_macs_per_cycle)
-
-
 def by_component(energy: Mapping[tuple[str, str], float]) -> dict[str, float]:
     """Joules per component from joules per (component, tensor)."""
     total: dict[str, float] = {}
@@ -75,8 +70,8 @@ def _map(args: argparse.Namespace) -> None:
         "cycles": cost.cycles,
         "latency_s": cost.latency_s,
         "energy_j": cost.energy_j,
-        "utilization": _utilization(op, accelerator, cost.cycles),
-        "compute_utilization": cost.utilization,
+        "utilization": cost.utilization,
+        "compute_utilization": cost.compute_utilization,
         "bound": cost.bound,
         "breakdown": by_component(cost.energy),
         "mapping": result.mapping,
@@ -114,8 +109,8 @@ def _show_map(to: Console, op: Op, accelerator: Accelerator, result: MappingResu
             ),
             (
                 "utilization",
-                f"{_utilization(op, accelerator, result.cost.cycles):.1%}",
-                f"of {accelerator.peak_macs_per_cycle:,} MACs per cycle; {result.cost.utilization:.1%} while computing",
+                f"{result.cost.utilization:.1%}",
+                f"of {accelerator.peak_macs_per_cycle:,} MACs per cycle; {result.cost.compute_utilization:.1%} while computing",
             ),
         ],
     )

@@ -16,27 +16,52 @@ def random_op(rng: random.Random) -> Op:
         return linear("gemm", n=rng.randint(1, 7), k=rng.randint(1, 7), c=rng.randint(1, 7))
     small = {"k": rng.randint(1, 4), "c": rng.randint(1, 3), "r": rng.randint(1, 3), "s": rng.randint(1, 3)}
     if kind == "transposed":
-        return transposed_conv2d("up", h=rng.randint(1, 5), w=rng.randint(1, 3),
-                                 stride=(rng.randint(1, 3), rng.randint(1, 2)), **small)
+        return transposed_conv2d(
+            "up", h=rng.randint(1, 5), w=rng.randint(1, 3), stride=(rng.randint(1, 3), rng.randint(1, 2)), **small
+        )
     stride = (rng.randint(1, 3), rng.randint(1, 3)) if kind == "strided" else (1, 1)
     dilation = (rng.randint(1, 3), rng.randint(1, 3)) if kind == "dilated" else (1, 1)
-    return conv2d("conv", n=rng.randint(1, 2), g=rng.randint(2, 3) if kind == "grouped" else 1,
-                  p=rng.randint(1, 6), q=rng.randint(1, 4), stride=stride, dilation=dilation, **small)
+    return conv2d(
+        "conv",
+        n=rng.randint(1, 2),
+        g=rng.randint(2, 3) if kind == "grouped" else 1,
+        p=rng.randint(1, 6),
+        q=rng.randint(1, 4),
+        stride=stride,
+        dilation=dilation,
+        **small,
+    )
 
 
 def random_accelerator(rng: random.Random) -> Accelerator:
     levels: list[Memory | Array | Compute] = [Memory("dram", frozenset(ROLES))]
     for index in range(rng.randint(1, 3)):
         if rng.random() < 0.6:
-            levels.append(Array(f"array{index}", (("x", 8),), {}, frozenset(r for r in ROLES if rng.random() < 0.6),
-                                rng.random() < 0.6))
+            levels.append(
+                Array(
+                    f"array{index}",
+                    (("x", 8),),
+                    {},
+                    frozenset(r for r in ROLES if rng.random() < 0.6),
+                    rng.random() < 0.6,
+                )
+            )
             if rng.random() < 0.3:
-                levels.append(Array(f"more{index}", (("x", 8),), {}, frozenset(r for r in ROLES if rng.random() < 0.6),
-                                    rng.random() < 0.6))
+                levels.append(
+                    Array(
+                        f"more{index}",
+                        (("x", 8),),
+                        {},
+                        frozenset(r for r in ROLES if rng.random() < 0.6),
+                        rng.random() < 0.6,
+                    )
+                )
         keeps = frozenset(r for r in ROLES if rng.random() < 0.7) or frozenset(ROLES)
         levels.append(Memory(f"buffer{index}", keeps, keeps))
     if rng.random() < 0.5:
-        levels.append(Array("last", (("x", 8),), {}, frozenset(r for r in ROLES if rng.random() < 0.6), rng.random() < 0.6))
+        levels.append(
+            Array("last", (("x", 8),), {}, frozenset(r for r in ROLES if rng.random() < 0.6), rng.random() < 0.6)
+        )
     return Accelerator("random", 1e9, 45.0, (*levels, Compute("mac")))
 
 

@@ -48,15 +48,18 @@ class Walk:
         self.steps = 0
         self.macs = 0
         for role in ROLES:
-            keepers = [p for p, lv in enumerate(self.order)
-                       if isinstance(lv, Memory) and role in lv.keeps and role not in self.bypass[lv.name]]
+            keepers = [
+                p
+                for p, lv in enumerate(self.order)
+                if isinstance(lv, Memory) and role in lv.keeps and role not in self.bypass[lv.name]
+            ]
             for parent, child in itertools.pairwise(keepers):
                 self.walk_boundary(role, parent, child)
             self.walk_compute(role, keepers[-1])
 
     def step_of(self, index: int) -> int:
         step = 1
-        for _, dim, bound, _ in self.flat[index + 1:]:
+        for _, dim, bound, _ in self.flat[index + 1 :]:
             if dim == self.flat[index][1]:
                 step *= bound
         return step
@@ -113,7 +116,10 @@ class Walk:
             groups = defaultdict(list)
             for path, listed in level.items():
                 groups[path[:depth]].append(sorted(listed))
-            level = {path: self.share(lists) if flags[arrays[depth]] else sum(lists, []) for path, lists in groups.items()}
+            level = {
+                path: self.share(lists) if flags[arrays[depth]] else [one for listed in lists for one in listed]
+                for path, lists in groups.items()
+            }
             stages.append(sum(n for transfers in level.values() for _, n in transfers))
         return stages
 
@@ -140,7 +146,7 @@ class Walk:
         drained: dict[tuple, set] = defaultdict(set)
         empty: Tile = tuple(frozenset() for _ in self.op.tensor(role).ranks)
         old = {path: empty for path, _ in instances}
-        sequence = list(self.states(child)) + [None]
+        sequence = [*self.states(child), None]
         for state in sequence:
             incoming, leaving = {}, {}
             for path, spatial in instances:
@@ -167,8 +173,7 @@ class Walk:
                 child_count["drains"] += stages[0]
                 parent_count["updates"] += stages[-1]
                 self.add_hops(role, parent, child, stages, "up")
-                ideal = self.merged(arrays, leaving,
-                                    self.flags(role, parent, child, reduce=True, all_reduce=True))
+                ideal = self.merged(arrays, leaving, self.flags(role, parent, child, reduce=True, all_reduce=True))
                 parent_count["reads"] += stages[-1] - ideal[-1]
 
     def add_hops(self, role: Role, parent: int, child: int, stages: list[int], kind: str) -> None:

@@ -5,15 +5,16 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import dovetail
 import pytest
+from nests import random_case
+from oracle import Walk
+
+import dovetail
 from dovetail.accel.accelerator import Accelerator, Array, Compute, Memory
 from dovetail.accel.mapping import LevelMapping, Loop, Mapping
 from dovetail.accel.nest import Nest
 from dovetail.accel.traffic import Traffic
 from dovetail.models.op import ROLES, conv2d
-from nests import random_case
-from oracle import Walk
 
 CASES = Path(dovetail.__file__).resolve().parent.parent / "shared/reference/timeloop_counts/cases.json"
 KINDS = ("reads", "fills", "updates", "drains")
@@ -32,7 +33,11 @@ def test_counts_equal_the_oracle_on_random_nests(block: int) -> None:
         assert (walk.steps, walk.macs) == (traffic.steps, op.macs), seed
         for (name, role), counts in walk.counts.items():
             modelled = traffic.counts[places.index(name), role]
-            assert [counts.get(kind, 0) for kind in KINDS] == [getattr(modelled, kind) for kind in KINDS], (seed, name, role)
+            assert [counts.get(kind, 0) for kind in KINDS] == [getattr(modelled, kind) for kind in KINDS], (
+                seed,
+                name,
+                role,
+            )
         for (name, role), hops in walk.hops.items():
             assert sum(hops.values()) == traffic.hops[places.index(name), role], (seed, name, role)
     assert compared >= 100  # 20 blocks: at least 2,000 nests
@@ -40,8 +45,17 @@ def test_counts_equal_the_oracle_on_random_nests(block: int) -> None:
 
 def timeloop_case(case: dict) -> Traffic:
     dims = case["dims"]
-    op = conv2d("case", n=dims["N"], k=dims["K"], c=dims["C"], p=dims["P"], q=dims["Q"], r=dims["R"], s=dims["S"],
-                stride=tuple(case["stride"]))
+    op = conv2d(
+        "case",
+        n=dims["N"],
+        k=dims["K"],
+        c=dims["C"],
+        p=dims["P"],
+        q=dims["Q"],
+        r=dims["R"],
+        s=dims["S"],
+        stride=tuple(case["stride"]),
+    )
     levels: list = []
     mapped: list[LevelMapping] = []
     for index, level in enumerate(case["levels_outermost_first"]):
@@ -63,11 +77,19 @@ def test_counts_agree_with_timeloop() -> None:
         for level, tensors in case["counts"].items():
             for role, published in tensors.items():
                 modelled = traffic.counts[places.index(level), role]
-                for ours, theirs in (("reads", "reads_per_instance"), ("fills", "fills_per_instance"),
-                                     ("updates", "updates_per_instance")):
+                for ours, theirs in (
+                    ("reads", "reads_per_instance"),
+                    ("fills", "fills_per_instance"),
+                    ("updates", "updates_per_instance"),
+                ):
                     expected = published[theirs] * published["instances"]
                     tolerance = 0.01 if name == "conv_16pe_halo" and role == "input" else 0.0
-                    assert getattr(modelled, ours) == pytest.approx(expected, rel=tolerance, abs=0), (name, level, role, ours)
+                    assert getattr(modelled, ours) == pytest.approx(expected, rel=tolerance, abs=0), (
+                        name,
+                        level,
+                        role,
+                        ours,
+                    )
 
 
 def test_timeloop_halo_case_differs_by_its_three_corners_only() -> None:

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 import dovetail as dt
-from dovetail.mapper import cache as cache_module
 from dovetail.mapper.cache import MappingCache, accelerator_text, content_key
 from dovetail.mapper.local import LocalMapper
 from dovetail.models.op import linear
+from dovetail.storage import cache_folder
 
 OP = linear("fc", n=4, k=16, c=8)
 
@@ -116,4 +116,4 @@ def test_two_processes_write_one_file(tmp_path: Path) -> None:
 
 def test_the_environment_names_the_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DOVETAIL_CACHE", str(tmp_path / "here"))
-    assert cache_module.cache_folder() == tmp_path / "here"
+    assert cache_folder() == tmp_path / "here"

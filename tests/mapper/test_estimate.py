@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,9 @@ def tiny_network() -> dt.Network:
     same = conv2d("b", k=16, c=8, p=8, q=8, r=3, s=3)
     relu = dt.VectorOp("a.relu", "relu", 1024, 1024, 1024, fused=True)
     pool = dt.VectorOp("pool", "avg_pool", 1024, 1024, 16)
-    return dt.Network("tiny", (dt.Layer(conv), dt.Layer(relu, ("a",)), dt.Layer(same, ("a.relu",)), dt.Layer(pool, ("b",))))
+    return dt.Network(
+        "tiny", (dt.Layer(conv), dt.Layer(relu, ("a",)), dt.Layer(same, ("a.relu",)), dt.Layer(pool, ("b",)))
+    )
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +51,11 @@ def test_the_table_has_a_row_per_operator_and_sums_to_the_total(result: dt.Estim
 def test_equal_layers_are_mapped_once(monkeypatch: pytest.MonkeyPatch) -> None:
     asked = []
     original = search.mapper_class("local").map
-    monkeypatch.setattr(search.mapper_class("local"), "map", lambda self, op, *rest, **more: asked.append(op.name) or original(self, op, *rest, **more))
+    monkeypatch.setattr(
+        search.mapper_class("local"),
+        "map",
+        lambda self, op, *rest, **more: asked.append(op.name) or original(self, op, *rest, **more),
+    )
     dt.estimate(tiny_network(), dt.load_accelerator("gemmini"), cache=False)
     assert asked == ["a"]
 
@@ -71,13 +78,16 @@ def test_more_bandwidth_never_slows_a_mapping_down() -> None:
     slow = dt.load_accelerator("edge_tpu").with_parameters(bandwidth="5 GB/s")
     mapping = dt.best_mapping(op, slow, cache=False).mapping
     costs = [dt.evaluate(op, slow.with_parameters(bandwidth=f"{speed} GB/s"), mapping) for speed in (5, 10, 15, 20, 25)]
-    assert all(a.cycles >= b.cycles for a, b in zip(costs, costs[1:], strict=False))
+    assert all(a.cycles >= b.cycles for a, b in itertools.pairwise(costs))
     assert len({round(cost.energy["dram", "weight"], 18) for cost in costs}) == 1
 
 
 def test_an_estimate_is_the_same_from_the_cache_and_with_any_number_of_threads(tmp_path: Path) -> None:
     chip = dt.load_accelerator("simba")
-    network = dt.Network("two", (dt.Layer(conv2d("a", k=8, c=8, p=7, q=7, r=3, s=3)), dt.Layer(conv2d("b", k=8, c=4, p=7, q=7, r=1, s=1))))
+    network = dt.Network(
+        "two",
+        (dt.Layer(conv2d("a", k=8, c=8, p=7, q=7, r=3, s=3)), dt.Layer(conv2d("b", k=8, c=4, p=7, q=7, r=1, s=1))),
+    )
     fresh = dt.estimate(network, chip, cache=tmp_path, workers=1)
     again, threaded = dt.estimate(network, chip, cache=tmp_path), dt.estimate(network, chip, cache=False, workers=2)
     assert fresh.energy_j == again.energy_j == threaded.energy_j

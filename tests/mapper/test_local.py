@@ -27,8 +27,14 @@ def small_chip(words: int = 64) -> Accelerator:
         1e9,
         45.0,
         (
-            Memory("dram", keeps, read_bandwidth_bits_per_s=16e9, shared_port=True, read_energy_j_per_bit=8e-12,
-                   write_energy_j_per_bit=8e-12),
+            Memory(
+                "dram",
+                keeps,
+                read_bandwidth_bits_per_s=16e9,
+                shared_port=True,
+                read_energy_j_per_bit=8e-12,
+                write_energy_j_per_bit=8e-12,
+            ),
             Memory("buffer", keeps, size_bits=words * 8.0, double_buffered=True, **ENERGY),
             Array("array", (("x", 2),), {"x": frozenset({"K", "C"})}),
             Compute("mac", accumulator_bits=8, energy_j=1e-13),
@@ -43,8 +49,13 @@ def exhaustive(op: Op, chip: Accelerator, objective: str) -> float:
     splits = []
     for d, dim in enumerate(dims):
         bound = op.bounds[dim]
-        splits.append([f for f in itertools.product(range(1, bound + 1), repeat=3)
-                       if math.prod(f) == bound and (space.allowed[2, d] or f[2] == 1)])
+        splits.append(
+            [
+                f
+                for f in itertools.product(range(1, bound + 1), repeat=3)
+                if math.prod(f) == bound and (space.allowed[2, d] or f[2] == 1)
+            ]
+        )
     orders = list(itertools.permutations(range(len(dims))))
     points = [np.array(point).T for point in itertools.product(*splits) if math.prod(f[2] for f in point) <= 2]
     factors = np.repeat(np.array(points), len(orders) ** 2, axis=0)

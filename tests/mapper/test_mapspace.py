@@ -30,7 +30,11 @@ def chip(*, extent: int = 4, open_bypass: bool = False) -> Accelerator:
 def enumerated_tilings(bounds: dict[str, int], extent: int) -> int:
     """Exact splits of each dimension over dram, axis x (K and C only) and buffer, counted one by one."""
     splits = {
-        dim: [f for f in itertools.product(range(1, bound + 1), repeat=3) if math.prod(f) == bound and (dim != "N" or f[1] == 1)]
+        dim: [
+            f
+            for f in itertools.product(range(1, bound + 1), repeat=3)
+            if math.prod(f) == bound and (dim != "N" or f[1] == 1)
+        ]
         for dim, bound in bounds.items()
     }
     return sum(1 for point in itertools.product(*splits.values()) if math.prod(f[1] for f in point) <= extent)
@@ -50,6 +54,8 @@ def test_open_bypasses_double_the_space_each() -> None:
 
 def test_a_window_of_the_output_is_never_spread_over_an_array() -> None:
     op = transposed_conv2d("up", k=2, c=2, h=4, w=4, r=2, s=2)
-    space = Mapspace(op, Accelerator("any", 1e9, 45.0, (Memory("dram", frozenset(ROLES)), Array("a", (("x", 4),)), Compute("mac"))))
+    space = Mapspace(
+        op, Accelerator("any", 1e9, 45.0, (Memory("dram", frozenset(ROLES)), Array("a", (("x", 4),)), Compute("mac")))
+    )
     spread = {dim for dim, open_here in zip(space.problem.dims, space.allowed[1], strict=True) if open_here}
     assert spread == {"K", "C"}
