@@ -28,7 +28,7 @@ METRIC_ROWS = (
 INK, MUTED, GRID, ACCENT, BAD = "#1c2430", "#667085", "#e6e9ef", "#2f6fdb", "#d7263d"
 DOMINATED, FRONT = "#b4bcc9", "#1f9d8b"
 _SCALE = [[0.0, "#0b7a75"], [0.35, "#3fae8c"], [0.65, "#e3b23c"], [1.0, "#c8553d"]]
-_SERIES = ("#2f6fdb", "#1f9d8b", "#e3b23c", "#c8553d", "#7a5cc7", "#5b8c3a", "#b5487f", "#8a8f98")
+_SERIES = ("#2f6fdb", "#1f9d8b", "#e3b23c", "#c8553d", "#7a5cc7", "#5b8c3a", "#b5487f", "#8a8f98", "#5fb4d9", "#94633a")
 
 
 def _layout(x: str, y: str, **more: Any) -> dict[str, Any]:

@@ -156,6 +156,7 @@ def _verdict(findings: Findings) -> str:
     row = _row(findings, findings.chosen[0].number)
     changes = ", ".join(
         f"{escape(metric_of(metric).label.lower())} {_change(row[metric], baseline[metric], metric)[0]}"
+        + (f" (predicted, ± {row['error_sigma_pct']:.1f})" if metric == "error_pct" and "error_sigma_pct" in row else "")
         for metric in objectives
     )
     verb = "is" if better == 1 else "are"
@@ -243,7 +244,7 @@ def _metric_rows(findings: Findings, rows: Mapping[int, Mapping[str, Any]]) -> l
 def _choice_rows(findings: Findings, rows: Mapping[int, Mapping[str, Any]]) -> list[tuple[str, list[Cell]]]:
     """Hardware parameters a row each; a network's choices gathered by block ("net.b01.kernel", "net.b01.op")."""
     lines: list[tuple[str, list[Cell]]] = []
-    blank: list[Cell] = [("", "")] if findings.context.baseline else []
+    original = _baseline_choices(findings)
     groups: dict[str, dict[str, list[str]]] = {}
     for name in (name for name in findings.front.columns if name.partition(".")[0] in ("hw", "net")):
         side, _, rest = name.partition(".")
@@ -260,8 +261,21 @@ def _choice_rows(findings: Findings, rows: Mapping[int, Mapping[str, Any]]) -> l
                 for row in rows.values()
             ]
             kind = "same" if len(set(texts)) == 1 < len(texts) else ""
-            lines.append((kind, [cell(label, "text"), *blank, *(cell(text) for text in texts)]))
+            known = [option_text(findings.context.labels, name, original[name]) for name in names if name in original]
+            if findings.context.baseline:
+                texts.insert(0, " · ".join(known))
+            lines.append((kind, [cell(label, "text"), *(cell(text) for text in texts)]))
     return lines
+
+
+def _baseline_choices(findings: Findings) -> Mapping[str, Any]:
+    """The baseline's choices where it was the first trial: then it costs what the first trial costs."""
+    trials, baseline = findings.trials, findings.context.baseline
+    first = trials[trials["number"] == 0]
+    if not len(first) or not baseline:
+        return {}
+    row = {str(name): value for name, value in first.iloc[0].items()}
+    return row if all(row.get(name) == baseline.get(name) for name in findings.spec.objectives) else {}
 
 
 def _block_label(block: str, names: list[str]) -> str:
