@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -18,7 +20,7 @@ from .analytic import output_bits
 from .mapping import LevelMapping, Loop, Mapping
 
 if TYPE_CHECKING:
-    from .kernel import F64, I64, ProblemArrays
+    from .kernel_nest import F64, I64, ProblemArrays
 
 __all__ = ["Problem", "Slot"]
 
@@ -56,38 +58,57 @@ class Problem:
     @cached_property
     def arrays(self) -> ProblemArrays:
         """What the compiled model reads."""
-        from .kernel import ProblemArrays
+        from . import kernel_nest as columns
 
-        op, accelerator = self.op, self.accelerator
-        per_cycle = 1.0 / accelerator.clock_hz
-        memories = [level if isinstance(level, Memory) else None for level in self.places]
-        spatial = [level if isinstance(level, Array) else None for level in self.places]
-        return ProblemArrays(
-            bounds=_ints([op.bounds[dim] for dim in self.dims]),
-            slot_place=_ints([slot.place for slot in self.slots]),
-            slot_spatial=_ints([bool(slot.axis) for slot in self.slots]),
-            is_memory=_ints([m is not None for m in memories]),
-            room_bits=_floats([(m.size_bits / (2 if m.double_buffered else 1)) if m else math.inf for m in memories]),
-            keeps=_ints([[bool(m) and role in m.keeps for role in ROLES] if m else [0, 0, 0] for m in memories]),
-            whole_bits=self._widths(partial=False),
-            partial_bits=self._widths(partial=True),
-            read_bw=_floats([m.read_bandwidth_bits_per_s * per_cycle if m else math.inf for m in memories]),
-            write_bw=_floats([m.write_bandwidth_bits_per_s * per_cycle if m else math.inf for m in memories]),
-            shared_port=_ints([bool(m and m.shared_port) for m in memories]),
-            double_buffered=_ints([bool(m and m.double_buffered) for m in memories]),
-            read_energy=_floats([m.read_energy_j_per_bit if m else 0.0 for m in memories]),
-            write_energy=_floats([m.write_energy_j_per_bit if m else 0.0 for m in memories]),
-            multicast=_ints([[bool(a) and role in a.multicast for role in ROLES] if a else [0, 0, 0] for a in spatial]),
-            reduces=_ints([bool(a and a.reduces) for a in spatial]),
-            hop_energy=self._hop_energy(),
+        ints = np.zeros((len(self.places), columns.INT_COLUMNS), np.int64)
+        reals = np.zeros((len(self.places), columns.REAL_COLUMNS), np.float64)
+        reals[:, columns.ROOM : columns.WRITE_BW + 1] = math.inf
+        per_cycle = 1.0 / self.accelerator.clock_hz
+        for place, level in enumerate(self.places):
+            if isinstance(level, Memory):
+                ints[place, columns.MEMORY] = 1
+                ints[place, columns.SHARED_PORT] = level.shared_port
+                ints[place, columns.DOUBLE_BUFFERED] = level.double_buffered
+                ints[place, columns.KEEPS0 : columns.KEEPS0 + 3] = [role in level.keeps for role in ROLES]
+                reals[place, columns.ROOM] = level.size_bits / (2 if level.double_buffered else 1)
+                reals[place, columns.READ_BW] = level.read_bandwidth_bits_per_s * per_cycle
+                reals[place, columns.WRITE_BW] = level.write_bandwidth_bits_per_s * per_cycle
+                reals[place, columns.READ_J] = level.read_energy_j_per_bit
+                reals[place, columns.WRITE_J] = level.write_energy_j_per_bit
+            else:
+                ints[place, columns.REDUCES] = level.reduces
+                ints[place, columns.MULTICAST0 : columns.MULTICAST0 + 3] = [role in level.multicast for role in ROLES]
+        reals[:, columns.WHOLE0 : columns.WHOLE0 + 3] = self._widths(partial=False)
+        reals[:, columns.PARTIAL0 : columns.PARTIAL0 + 3] = self._widths(partial=True)
+        reals[:, columns.HOP0 : columns.HOP0 + 3] = self._hop_energy()
+        return columns.ProblemArrays(
+            bounds=_ints([self.op.bounds[dim] for dim in self.dims]),
+            slots=_ints([[slot.place, bool(slot.axis)] for slot in self.slots]),
+            ints=ints,
+            reals=reals,
             ranks=self._ranks(),
-            relevant=_ints([[dim in op.tensor(role).dims for dim in self.dims] for role in ROLES]).reshape(3, -1),
-            output_words=float(op.words("output")),
-            macs=float(op.macs),
-            compute_energy=op.macs * accelerator.compute.energy_j,
-            leakage_per_cycle=accelerator.leakage_w * per_cycle,
-            pipeline=float(accelerator.compute.pipeline_cycles),
+            relevant=self._relevant(),
+            scalars=self._scalars(),
         )
+
+    def _scalars(self) -> F64:
+        """Output words, energy of all multiply-accumulates (J), leakage (J per cycle), pipeline (cycles)."""
+        op, accelerator = self.op, self.accelerator
+        leakage = accelerator.leakage_w / accelerator.clock_hz
+        pipeline = accelerator.compute.pipeline_cycles
+        return _floats([op.words("output"), op.macs * accelerator.compute.energy_j, leakage, pipeline])
+
+    def _relevant(self) -> I64:
+        """[3, D] how each tensor depends on each dimension."""
+        from .kernel_nest import APART, SINGLE, WINDOW
+
+        found = np.full((3, len(self.dims)), APART, np.int64)
+        for role, tensor in enumerate(self.op.tensors):
+            for row in self._rank_rows(tensor):
+                for dim in (row[0], row[2]):
+                    if dim >= 0 and found[role, dim] != SINGLE:
+                        found[role, dim] = SINGLE if row[2] < 0 else WINDOW
+        return found
 
     def _widths(self, *, partial: bool) -> F64:
         rows = []
@@ -116,8 +137,10 @@ class Problem:
         rows = []
         for rank in tensor.ranks:
             terms = [(self.dims.index(dim), scale) for dim, scale in rank.terms if dim in self.dims]
-            if terms:
-                rows.append([*terms[0], *(terms[1] if len(terms) == 2 else (-1, -1))])
+            divisor = math.gcd(*(scale for _, scale in terms))
+            reduced = [(dim, scale // divisor) for dim, scale in terms]
+            if reduced:
+                rows.append([*reduced[0], *(reduced[1] if len(reduced) == 2 else (-1, -1))])
         return rows
 
     def evaluate(self, factors: I64, order: I64, bypass: I64 | None = None, *, threads: int = 1) -> F64:
@@ -130,7 +153,15 @@ class Problem:
 
         if bypass is None:
             bypass = np.zeros((len(factors), len(self.places), 3), np.int64)
-        return evaluate_many(self.arrays, factors, order, bypass, max(1, min(threads, len(factors))))
+        result = np.empty((len(factors), 3), np.float64)
+        edges = np.linspace(0, len(factors), max(1, min(threads, len(factors))) + 1).astype(int)
+        parts = [slice(a, b) for a, b in itertools.pairwise(edges)]
+        if len(parts) == 1:
+            evaluate_many(self.arrays, factors, order, bypass, result)
+            return result
+        with ThreadPoolExecutor(len(parts)) as pool:  # the compiled code releases the interpreter lock
+            list(pool.map(lambda p: evaluate_many(self.arrays, factors[p], order[p], bypass[p], result[p]), parts))
+        return result
 
     def to_mapping(self, factors: I64, order: I64, bypass: I64 | None = None) -> Mapping:
         """The mapping that a pair of matrices [S, D] describes; loops of bound 1 are left out."""
