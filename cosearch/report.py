@@ -154,15 +154,15 @@ def _verdict(findings: Findings) -> str:
     if not better:
         return f"No design found so far is better than the baseline, {name}, without being worse in another objective."
     row = _row(findings, findings.chosen[0].number)
-    changes = ", ".join(
-        f"{escape(metric_of(metric).label.lower())} {_change(row[metric], baseline[metric], metric)[0]}"
-        + (f" (predicted, ± {row['error_sigma_pct']:.1f})" if metric == "error_pct" and "error_sigma_pct" in row else "")
-        for metric in objectives
-    )
+    changes = []
+    for metric in objectives:
+        change = f"{metric_of(metric).label.lower()} {_change(row[metric], baseline[metric], metric)[0]}"
+        uncertain = metric == "error_pct" and "error_sigma_pct" in row
+        changes.append(change + (f" (predicted, ± {row['error_sigma_pct']:.1f})" if uncertain else ""))
     verb = "is" if better == 1 else "are"
     return (
         f"<b>{better} of {len(front)} designs on the front {verb} better than the baseline</b> ({name}) in at least "
-        f"one objective and worse in none. The balanced one, trial {findings.chosen[0].number}: {changes}."
+        f"one objective and worse in none. The balanced one, trial {findings.chosen[0].number}: {escape(', '.join(changes))}."
     )
 
 
