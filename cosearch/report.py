@@ -159,10 +159,10 @@ def _verdict(findings: Findings) -> str:
         change = f"{metric_of(metric).label.lower()} {_change(row[metric], baseline[metric], metric)[0]}"
         uncertain = metric == "error_pct" and "error_sigma_pct" in row
         changes.append(change + (f" (predicted, ± {row['error_sigma_pct']:.1f})" if uncertain else ""))
-    verb = "is" if better == 1 else "are"
+    verb, balanced = "is" if better == 1 else "are", findings.chosen[0].number
     return (
         f"<b>{better} of {len(front)} designs on the front {verb} better than the baseline</b> ({name}) in at least "
-        f"one objective and worse in none. The balanced one, trial {findings.chosen[0].number}: {escape(', '.join(changes))}."
+        f"one objective and worse in none. The balanced one, trial {balanced}: {escape(', '.join(changes))}."
     )
 
 
