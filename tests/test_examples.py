@@ -1,0 +1,51 @@
+"""Every example runs from start to end and prints what its docstring promises."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import dovetail
+
+EXAMPLES = Path(dovetail.__file__).resolve().parent / "examples"
+# Side of the array, and twice its multipliers times 0.5 GHz in GOPS.
+PEAKS = (("8", "64"), ("16", "256"), ("32", "1024"))
+
+
+def run(name: str, *arguments: str, folder: Path) -> str:
+    """What the example prints; it starts in an empty folder, as on a reader's machine."""
+    command = [sys.executable, str(EXAMPLES / name), *arguments]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=600, check=False)
+    assert done.returncode == 0, done.stderr
+    assert not list(folder.iterdir()), "an example leaves nothing behind"
+    return done.stdout
+
+
+@pytest.mark.slow
+def test_a_torch_module_is_priced_on_three_accelerators(tmp_path: Path) -> None:
+    shown = run("estimate_torch_module.py", folder=tmp_path)
+    assert "SmallResNet: 21 operators, 12.50 M MACs, 77,610 parameters" in shown
+    assert all(name in shown for name in ("gemmini", "nvdla", "edge_tpu", "slowest layers"))
+
+
+def test_an_own_accelerator_is_swept_and_its_errors_are_shown(tmp_path: Path) -> None:
+    shown = run("own_accelerator.py", folder=tmp_path)
+    rows = [line.split() for line in shown.splitlines() if "GOPS" in line]
+    assert [(row[0], row[3]) for row in rows] == [(side, peak) for side, peak in PEAKS for _ in range(2)]
+    assert "small: side: '12' is not allowed; use one of 8, 16, 32" in shown
+
+
+@pytest.mark.slow
+def test_a_study_is_run_and_its_front_summarised(tmp_path: Path) -> None:
+    shown = run("read_a_study.py", folder=tmp_path)
+    assert shown.startswith("12 trials (")
+    assert "on the front" in shown
+    assert "hw." not in shown
+
+
+def test_every_example_is_tested() -> None:
+    text = Path(__file__).read_text(encoding="utf-8")
+    assert [path.name for path in EXAMPLES.glob("*.py") if f'"{path.name}"' not in text] == []
