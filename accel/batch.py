@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -149,18 +148,24 @@ class Problem:
         ``factors`` [B, S, D] bounds, ``order`` [B, S, D] dimension numbers outer to inner (rows of memories count),
         ``bypass`` [B, P, 3] or None → [B, 3]. A mapping that does not fit has infinite energy.
         """
-        from .kernel import evaluate_many
+        from .kernel import evaluate_many, evaluate_one
+        from .kernel_nest import workspace
 
         if bypass is None:
             bypass = np.zeros((len(factors), len(self.places), 3), np.int64)
         result = np.empty((len(factors), 3), np.float64)
         edges = np.linspace(0, len(factors), max(1, min(threads, len(factors))) + 1).astype(int)
-        parts = [slice(a, b) for a, b in itertools.pairwise(edges)]
-        if len(parts) == 1:
-            evaluate_many(self.arrays, factors, order, bypass, result)
-            return result
-        with ThreadPoolExecutor(len(parts)) as pool:  # the compiled code releases the interpreter lock
-            list(pool.map(lambda p: evaluate_many(self.arrays, factors[p], order[p], bypass[p], result[p]), parts))
+
+        def part(begin: int, end: int) -> None:
+            chunk = slice(begin, end)
+            ws = workspace(len(self.places), len(self.dims))
+            evaluate_many(evaluate_one, self.arrays, factors[chunk], order[chunk], bypass[chunk], ws, result[chunk])
+
+        if len(edges) == 2:
+            part(0, len(factors))
+        else:
+            with ThreadPoolExecutor(len(edges) - 1) as pool:  # the compiled code releases the interpreter lock
+                list(pool.map(part, edges[:-1], edges[1:]))
         return result
 
     def to_mapping(self, factors: I64, order: I64, bypass: I64 | None = None) -> Mapping:

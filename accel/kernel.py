@@ -57,6 +57,7 @@ from .kernel_nest import (
     WHOLE0,
     WRITE_BW,
     WRITE_J,
+    Evaluate,
     ProblemArrays,
     Results,
     Stack,
@@ -67,7 +68,6 @@ from .kernel_nest import (
     fits,
     flatten,
     last_offset,
-    workspace,
 )
 from .kernel_window import asked_window, classes, kept_window, shared_window, states_window
 
@@ -451,9 +451,10 @@ def evaluate_one(pr: ProblemArrays, factors: Table, order: Table, bypass: Table,
 
 
 @compiled
-def evaluate_many(pr: ProblemArrays, factors: Stack, order: Stack, bypass: Stack, result: Results) -> None:
+def evaluate_many(
+    evaluate: Evaluate, pr: ProblemArrays, factors: Stack, order: Stack, bypass: Stack, ws: Workspace, result: Results
+) -> None:
     """`evaluate_one` over a batch: ``factors`` [B, S, D], ``order`` [B, S, D], ``bypass`` [B, P, 3], into [B, 3]."""
-    ws = workspace(pr.ints.shape[0], pr.bounds.shape[0])
     for i in range(factors.shape[0]):
-        energy, cycles, steps = evaluate_one(pr, factors[i], order[i], bypass[i], ws)
+        energy, cycles, steps = evaluate(pr, factors[i], order[i], bypass[i], ws)
         result[i, 0], result[i, 1], result[i, 2] = energy, cycles, steps

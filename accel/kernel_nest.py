@@ -19,6 +19,7 @@ F64 = NDArray[np.float64]
 F = TypeVar("F", bound=Callable[..., Any])
 Table = NDArray[np.int64]  # [rows, columns]
 Stack = NDArray[np.int64]  # [tables, rows, columns]
+Vector = NDArray[np.int64]
 Results = NDArray[np.float64]  # [rows, columns]
 
 __all__ = ["ProblemArrays", "Workspace", "cover", "fits", "flatten", "last_offset", "size_pair", "workspace"]
@@ -73,35 +74,39 @@ class Workspace(NamedTuple):
     hashes: NDArray[np.uint64]  # [MAX_LEAVES]
 
 
-_FIELDS = {1: types.Array(types.int64, 1, "C"), 2: types.Array(types.int64, 2, "C"), 3: types.Array(types.int64, 3, "C")}
+# `evaluate_one` as an argument: a call through a pointer, so that its callers compile without compiling it again
+Evaluate = Callable[[ProblemArrays, Table, Table, Table, Workspace], tuple[float, float, float]]
+_INTS = {n: types.Array(types.int64, n, "C") for n in (1, 2, 3)}
 _REALS = {n: types.Array(types.float64, n, "C") for n in (1, 2, 3)}
-_TYPES = {
+_HASHES = types.Array(types.uint64, 1, "C")
+_TYPES: dict[str, Any] = {
     "int": types.int64,
     "float": types.float64,
     "bool": types.boolean,
     "np.uint64": types.uint64,
     "None": types.void,
-    "Table": _FIELDS[2],
-    "Stack": _FIELDS[3],
+    "Vector": _INTS[1],
+    "Table": _INTS[2],
+    "Stack": _INTS[3],
     "Results": _REALS[2],
     "ProblemArrays": types.NamedTuple(
-        [_FIELDS[1], _FIELDS[2], _FIELDS[2], _REALS[2], _FIELDS[3], _FIELDS[2], _REALS[1]], ProblemArrays
+        [_INTS[1], _INTS[2], _INTS[2], _REALS[2], _INTS[3], _INTS[2], _REALS[1]], ProblemArrays
     ),
     "Workspace": types.NamedTuple(
-        [
-            _FIELDS[2], _FIELDS[1], _FIELDS[2], _FIELDS[2], _REALS[3], _REALS[2], _FIELDS[3], _REALS[2],
-            types.Array(types.uint64, 1, "C"),
-        ],
-        Workspace,
+        [_INTS[2], _INTS[1], _INTS[2], _INTS[2], _REALS[3], _REALS[2], _INTS[3], _REALS[2], _HASHES], Workspace
     ),
-    "tuple[int, int]": types.UniTuple(types.int64, 2),
-    "tuple[float, float]": types.UniTuple(types.float64, 2),
-    "tuple[float, float, float]": types.UniTuple(types.float64, 3),
+    "tuple[int, int]": types.Tuple([types.int64] * 2),
+    "tuple[float, int]": types.Tuple([types.float64, types.int64]),
+    "tuple[float, float]": types.Tuple([types.float64] * 2),
+    "tuple[float, float, float]": types.Tuple([types.float64] * 3),
 }
+_TYPES["Evaluate"] = types.FunctionType(
+    _TYPES["tuple[float, float, float]"](*(_TYPES[name] for name in ("ProblemArrays", "Table", "Table", "Table", "Workspace")))
+)
 
 
 def compiled(function: F) -> F:
-    """Compile for exactly the annotated types: constants as arguments would otherwise each make a version of their own."""
+    """Compile for exactly the annotated types: otherwise every constant argument makes a version of its own."""
     annotations = dict(function.__annotations__)
     result = _TYPES[annotations.pop("return")]
     signature = result(*(_TYPES[annotation] for annotation in annotations.values()))

@@ -1,29 +1,28 @@
-"""The compiled part of the local mapper: greedy growth of tiles, then simulated annealing over the mapspace."""
+"""The compiled part of the local mapper: grown starts, simulated annealing of the best, and a last polish."""
 
 from __future__ import annotations
 
 import math
 
 import numpy as np
-from numba import njit
-from numpy.typing import NDArray
 
 from ..accel.kernel import evaluate_one
-from ..accel.kernel_nest import ProblemArrays, Workspace, workspace
-
-I64 = NDArray[np.int64]
+from ..accel.kernel_nest import I64, Evaluate, ProblemArrays, Table, Vector, Workspace, compiled, workspace
 
 __all__ = ["anneal"]
 
 ENERGY, LATENCY, EDP = 0, 1, 2
+ROUNDS = ((1.0, 0.3), (0.3, 0.2), (0.3, 0.1))  # share of the starts kept and first temperature of each round
+PREPARE, FINISH = 300, 1000  # evaluations that polishing a start and a result may take
+COLD = 0.005  # last temperature, on the logarithm of the objective
 
 
-@njit(cache=True)
+@compiled
 def _score(
-    pr: ProblemArrays, factors: I64, order: I64, bypass: I64, ws: Workspace, objective: int
+    evaluate: Evaluate, pr: ProblemArrays, factors: Table, order: Table, bypass: Table, ws: Workspace, objective: int
 ) -> float:
     """The objective to minimise; infinite where the mapping does not fit. Ties are broken by the other quantity."""
-    energy, cycles, _ = evaluate_one(pr, factors, order, bypass, ws)
+    energy, cycles, _ = evaluate(pr, factors, order, bypass, ws)
     if not energy < math.inf:
         return math.inf
     if objective == ENERGY:
@@ -33,17 +32,25 @@ def _score(
     return energy * cycles
 
 
-@njit(cache=True)
-def _cover(pr: ProblemArrays, factors: I64, dim: int) -> None:
-    """Set the outermost memory's factor to the least that covers the dimension."""
+@compiled
+def _inner(factors: Table, dim: int, but: int) -> int:
+    """Product of the factors of a dimension inside the outermost memory, slot ``but`` left out."""
     inner = 1
     for s in range(1, factors.shape[0]):
-        inner *= factors[s, dim]
-    factors[0, dim] = (pr.bounds[dim] + inner - 1) // inner
+        if s != but:
+            inner *= factors[s, dim]
+    return inner
 
 
-@njit(cache=True)
-def _room(factors: I64, slot: int, dim: int, extent: int) -> int:
+@compiled
+def _cover(bounds: Vector, factors: Table, dim: int) -> None:
+    """Set the outermost memory's factor to the least that covers the dimension."""
+    inner = _inner(factors, dim, 0)
+    factors[0, dim] = (bounds[dim] + inner - 1) // inner
+
+
+@compiled
+def _room(factors: Table, slot: int, dim: int, extent: int) -> int:
     """How large the factor of ``dim`` may be on an axis, given the other dimensions there."""
     used = 1
     for d in range(factors.shape[1]):
@@ -52,207 +59,269 @@ def _room(factors: I64, slot: int, dim: int, extent: int) -> int:
     return max(1, extent // used)
 
 
-@njit(cache=True)
+@compiled
+def _fill_axis(bounds: Vector, allowed: Table, extents: Vector, factors: Table, slot: int, skip: float) -> None:
+    """Spread dimensions along an axis in random priority, as many as it holds; each is left out with chance ``skip``."""
+    dims = factors.shape[1]
+    turn, stride = np.random.randint(dims), 1 + np.random.randint(dims)
+    for k in range(2 * dims):  # every dimension, some of them twice
+        dim = (turn + k * stride) % dims if k < dims else k - dims
+        if k >= dims and skip > 0.0:
+            break
+        if not allowed[slot, dim] or np.random.random() < skip:
+            continue
+        inner = _inner(factors, dim, slot)
+        left = (bounds[dim] + inner - 1) // inner
+        value = min(left, _room(factors, slot, dim, extents[slot]))
+        trips = (left + value - 1) // value
+        factors[slot, dim] = (left + trips - 1) // trips  # the same trips with fuller tiles
+    for dim in range(dims):
+        _cover(bounds, factors, dim)
+
+
+@compiled
+def _hold(relevant: Table, order: Table, slot: int, role: int) -> None:
+    """Make a tensor stationary at a memory: dimensions it lacks innermost, otherwise in the present order."""
+    dims = order.shape[1]
+    for _ in range(dims):
+        for k in range(dims - 1):
+            if not relevant[role, order[slot, k]] and relevant[role, order[slot, k + 1]]:
+                order[slot, k], order[slot, k + 1] = order[slot, k + 1], order[slot, k]
+
+
+@compiled
+def _shift(pr: ProblemArrays, extents: Vector, factors: Table, dim: int, source: int, to: int, prime: int) -> bool:
+    """Move a factor of one dimension between slots; False, with nothing changed, where an axis has no room for it."""
+    if source == to or factors[source, dim] < 2 or to == 0 and source == 0:
+        return False
+    if extents[to] and factors[to, dim] * prime > _room(factors, to, dim, extents[to]):
+        return False
+    factors[source, dim] = (factors[source, dim] + prime - 1) // prime
+    if to > 0:
+        factors[to, dim] *= prime
+    _cover(pr.bounds, factors, dim)
+    return True
+
+
+@compiled
+def _polish(
+    evaluate: Evaluate, pr: ProblemArrays, allowed: Table, extents: Vector, may_bypass: Table, factors: Table,
+    order: Table, bypass: Table, ws: Workspace, objective: int, best: float, budget: int,
+) -> tuple[float, int]:
+    """Take every single factor, stationary tensor or bypass that helps until none does or the budget is spent."""
+    slots, dims = factors.shape
+    spent, quiet = 0, 0
+    before, sequence = factors.copy(), np.empty(dims, np.int64)
+    while quiet < dims + slots and spent < budget:
+        for dim in range(dims):
+            quiet += 1
+            for source in range(slots):
+                for to in range(slots):
+                    if to and not allowed[to, dim]:
+                        continue
+                    for prime in (2, 3, 5, 7, factors[source, dim]):
+                        whole = prime == factors[source, dim]
+                        if prime > factors[source, dim] or (factors[source, dim] % prime and prime > 2):
+                            continue
+                        for s in range(slots):
+                            before[s, dim] = factors[s, dim]
+                        if not _shift(pr, extents, factors, dim, source, to, prime):
+                            continue
+                        score = _score(evaluate, pr, factors, order, bypass, ws, objective)
+                        spent += 1
+                        if score < best:
+                            best, quiet = score, 0
+                        else:
+                            for s in range(slots):
+                                factors[s, dim] = before[s, dim]
+                        if whole:
+                            break
+        for slot in range(slots):
+            quiet += 1
+            if extents[slot]:
+                continue
+            for role in range(3):
+                sequence[:] = order[slot]
+                _hold(pr.relevant, order, slot, role)
+                score = _score(evaluate, pr, factors, order, bypass, ws, objective)
+                spent += 1
+                if score < best:
+                    best, quiet = score, 0
+                else:
+                    order[slot] = sequence
+        for place in range(bypass.shape[0]):
+            for role in range(3):
+                if may_bypass[place, role]:
+                    bypass[place, role] = 1 - bypass[place, role]
+                    score = _score(evaluate, pr, factors, order, bypass, ws, objective)
+                    spent += 1
+                    if score < best:
+                        best, quiet = score, 0
+                    else:
+                        bypass[place, role] = 1 - bypass[place, role]
+    return best, spent
+
+
+@compiled
 def _prime_of(number: int) -> int:
     """A random prime factor, or 2 where the number is a prime above 7 (a partial tile)."""
     left, found, chosen = number, 0, 2
-    prime = 2
-    while left > 1 and prime <= 7:
+    for prime in (2, 3, 5, 7):
         if left % prime == 0:
             found += 1
             if np.random.randint(found) == 0:
                 chosen = prime
-            while left % prime == 0:
-                left //= prime
-        prime += 1
     return chosen
 
 
-@njit(cache=True)
-def _fill_axes(pr: ProblemArrays, allowed: I64, extents: I64, factors: I64) -> None:
-    """Spread dimensions over the arrays, each axis as full as a random priority of dimensions allows."""
+@compiled
+def _reset(pr: ProblemArrays, extents: Vector, factors: Table, slot: int, dim: int) -> bool:
+    """Set one factor anew, the outermost memory making up for it."""
+    inner = _inner(factors, dim, slot)
+    left = (pr.bounds[dim] + inner - 1) // inner
+    trips = np.random.randint(left) + 1
+    if np.random.random() < 0.3:
+        trips = 1
+    value = (left + trips - 1) // trips
+    if extents[slot]:
+        value = min(value, _room(factors, slot, dim, extents[slot]))
+    if value == factors[slot, dim]:
+        return False
+    factors[slot, dim] = value
+    _cover(pr.bounds, factors, dim)
+    return True
+
+
+@compiled
+def _exchange(
+    pr: ProblemArrays, allowed: Table, extents: Vector, factors: Table, slot: int, other: int, dim: int, back: int
+) -> bool:
+    """Move a factor of ``dim`` from ``slot`` to ``other`` and one of ``back`` the other way, as a full memory or axis needs."""
+    if dim == back or factors[slot, dim] < 2 or factors[other, back] < 2 or not (allowed[other, dim] and allowed[slot, back]):
+        return False
+    out, into = _prime_of(factors[slot, dim]), _prime_of(factors[other, back])
+    if _shift(pr, extents, factors, dim, slot, other, out):
+        _shift(pr, extents, factors, back, other, slot, into)
+        return True
+    return _shift(pr, extents, factors, back, other, slot, into) and _shift(pr, extents, factors, dim, slot, other, out)
+
+
+@compiled
+def _change(
+    pr: ProblemArrays, allowed: Table, extents: Vector, may_bypass: Table, factors: Table, order: Table, bypass: Table
+) -> bool:
+    """One random change: a factor moved or set anew, an axis filled again, a loop order, a bypass; False: none came of it."""
     slots, dims = factors.shape
-    left = pr.bounds.copy()
-    for slot in range(slots - 1, -1, -1):
-        if not extents[slot]:
-            continue
-        for dim in np.random.permutation(dims):
-            if allowed[slot, dim] and left[dim] > 1:
-                value = min(left[dim], _room(factors, slot, dim, extents[slot]))
-                trips = (left[dim] + value - 1) // value
-                value = (left[dim] + trips - 1) // trips  # the same trips with fuller tiles
-                factors[slot, dim] = value
-                left[dim] = (left[dim] + value - 1) // value
-    for dim in range(dims):
-        _cover(pr, factors, dim)
-
-
-@njit(cache=True)
-def _grow(
-    pr: ProblemArrays, allowed: I64, extents: I64, factors: I64, order: I64, bypass: I64, ws: Workspace, objective: int
-) -> tuple[float, int]:
-    """Move factors from the outermost memory inwards, always the step that helps most, until none does."""
-    slots, dims = factors.shape
-    best, evaluations = _score(pr, factors, order, bypass, ws, objective), 1
-    primes = (2, 3, 5, 7)
-    while True:
-        found, at_slot, at_dim, at_value = best, -1, -1, 0
-        for dim in range(dims):
-            outer = factors[0, dim]
-            if outer == 1:
-                continue
-            for slot in range(slots - 1, 0, -1):
-                if extents[slot]:
-                    continue
-                here = factors[slot, dim]
-                for prime in primes:
-                    if prime > outer or (outer % prime and prime > 2):
-                        continue
-                    factors[slot, dim] = here * prime
-                    _cover(pr, factors, dim)
-                    score = _score(pr, factors, order, bypass, ws, objective)
-                    evaluations += 1
-                    if score < found:
-                        found, at_slot, at_dim, at_value = score, slot, dim, here * prime
-                factors[slot, dim] = here
-                factors[0, dim] = outer
-        if at_slot < 0:
-            return best, evaluations
-        factors[at_slot, at_dim] = at_value
-        _cover(pr, factors, at_dim)
-        best = found
-
-
-@njit(cache=True)
-def _change_factor(pr: ProblemArrays, allowed: I64, extents: I64, factors: I64) -> None:
-    """Move a factor of one dimension from one slot to another, or set one anew."""
-    slots, dims = factors.shape
-    dim = np.random.randint(dims)
-    to = np.random.randint(slots)
-    if not allowed[to, dim]:
-        return
-    if np.random.random() < 0.6:
+    kind, slot, dim = np.random.random(), np.random.randint(slots), np.random.randint(dims)
+    if kind < 0.2:
+        return _exchange(pr, allowed, extents, factors, slot, np.random.randint(slots), dim, np.random.randint(dims))
+    if kind < 0.45:
         source = np.random.randint(slots)
-        if source == to or factors[source, dim] == 1:
-            return
-        prime = _prime_of(factors[source, dim])
-        factors[source, dim] = (factors[source, dim] + prime - 1) // prime
-        factors[to, dim] *= prime
-    elif to > 0:
-        inner = 1
-        for s in range(1, slots):
-            if s != to:
-                inner *= factors[s, dim]
-        left = (pr.bounds[dim] + inner - 1) // inner
-        trips = np.random.randint(left) + 1
-        factors[to, dim] = (left + trips - 1) // trips
-    if extents[to]:
-        factors[to, dim] = min(factors[to, dim], _room(factors, to, dim, extents[to]))
-    _cover(pr, factors, dim)
-
-
-@njit(cache=True)
-def _change_axis(pr: ProblemArrays, allowed: I64, extents: I64, factors: I64) -> None:
-    """Empty one axis of an array and fill it again in another priority."""
-    slots, dims = factors.shape
-    slot = np.random.randint(slots)
-    if not extents[slot]:
-        return
-    factors[slot, :] = 1
-    for dim in np.random.permutation(dims):
-        if not allowed[slot, dim] or np.random.random() < 0.3:
-            continue
-        inner = 1
-        for s in range(1, slots):
-            inner *= factors[s, dim]
-        left = (pr.bounds[dim] + inner - 1) // inner
-        value = min(left, _room(factors, slot, dim, extents[slot]))
-        trips = (left + value - 1) // value
-        factors[slot, dim] = (left + trips - 1) // trips
-    for dim in range(dims):
-        _cover(pr, factors, dim)
-
-
-@njit(cache=True)
-def _change_order(extents: I64, factors: I64, order: I64) -> None:
-    """Take one loop of a memory to another position."""
-    slots, dims = factors.shape
-    slot = np.random.randint(slots)
-    if extents[slot] or dims < 2:
-        return
-    start, end = np.random.randint(dims), np.random.randint(dims)
-    moved = order[slot, start]
-    if start < end:
-        for k in range(start, end):
-            order[slot, k] = order[slot, k + 1]
-    else:
-        for k in range(start, end, -1):
-            order[slot, k] = order[slot, k - 1]
-    order[slot, end] = moved
-
-
-@njit(cache=True)
-def _change_bypass(may_bypass: I64, bypass: I64) -> None:
+        if not allowed[slot, dim] or factors[source, dim] < 2:
+            return False
+        return _shift(pr, extents, factors, dim, source, slot, _prime_of(factors[source, dim]))
+    if kind < 0.65:
+        return slot > 0 and allowed[slot, dim] and _reset(pr, extents, factors, slot, dim)
+    if kind < 0.7:
+        if extents[slot]:
+            factors[slot, :] = 1
+            _fill_axis(pr.bounds, allowed, extents, factors, slot, 0.3)
+        return extents[slot] > 0
+    if kind < 0.95:
+        if extents[slot] or factors[slot, dim] < 2:
+            return False
+        if kind < 0.82:
+            _hold(pr.relevant, order, slot, np.random.randint(3))
+        else:
+            other = np.random.randint(dims)
+            order[slot, dim], order[slot, other] = order[slot, other], order[slot, dim]
+        return True
     place, role = np.random.randint(bypass.shape[0]), np.random.randint(3)
     if may_bypass[place, role]:
         bypass[place, role] = 1 - bypass[place, role]
+    return may_bypass[place, role] > 0
 
 
-@njit(cache=True)
+@compiled
+def _walk(
+    evaluate: Evaluate, pr: ProblemArrays, allowed: Table, extents: Vector, may_bypass: Table, best_f: Table,
+    best_o: Table, best_b: Table, ws: Workspace, objective: int, best: float, steps: int,
+    hot: float, cold: float,
+) -> float:
+    """Anneal from a mapping, which becomes the best found; returns its score.
+
+    The temperature, on the logarithm of the objective, falls geometrically.
+    """
+    now_f, now_o, now_b, now = best_f.copy(), best_o.copy(), best_b.copy(), best
+    factors, order, bypass = now_f.copy(), now_o.copy(), now_b.copy()
+    temperature = hot
+    cooling = (cold / temperature) ** (1.0 / max(1, steps))
+    for step in range(steps):
+        temperature *= cooling
+        if step % 300 == 299 and now > best * (1.0 + 4.0 * temperature):
+            now_f[:], now_o[:], now_b[:], now = best_f, best_o, best_b, best
+        factors[:], order[:], bypass[:] = now_f, now_o, now_b
+        wanted = 1 + np.random.randint(3)
+        for _ in range(20):  # most draws change nothing; a proposal is worth its evaluation only if something did
+            wanted -= _change(pr, allowed, extents, may_bypass, factors, order, bypass)
+            if wanted <= 0:
+                break
+        score = _score(evaluate, pr, factors, order, bypass, ws, objective)
+        if score <= now or (score < math.inf and np.random.random() < math.exp(math.log(now / score) / temperature)):
+            now_f[:], now_o[:], now_b[:], now = factors, order, bypass, score
+            if score < best:
+                best_f[:], best_o[:], best_b[:], best = factors, order, bypass, score
+    return best
+
+
+@compiled
+def _begin(
+    evaluate: Evaluate, pr: ProblemArrays, allowed: Table, extents: Vector, factors: Table, order: Table, bypass: Table,
+    ws: Workspace, objective: int, seed: int, skip: float,
+) -> float:
+    """A random start: full axes unless ``skip`` is 1, a random tensor stationary at each memory; returns its score."""
+    np.random.seed(seed)
+    slots, dims = factors.shape
+    factors[:], bypass[:] = 1, 0
+    for slot in range(slots):
+        for k in range(dims):
+            order[slot, k] = k
+        for k in range(dims - 1, 0, -1):
+            other = np.random.randint(k + 1)
+            order[slot, k], order[slot, other] = order[slot, other], order[slot, k]
+        _hold(pr.relevant, order, slot, np.random.randint(3))
+    for slot in range(slots - 1, 0, -1):
+        if extents[slot] and skip < 1.0:
+            _fill_axis(pr.bounds, allowed, extents, factors, slot, skip)
+    for dim in range(dims):
+        _cover(pr.bounds, factors, dim)
+    return _score(evaluate, pr, factors, order, bypass, ws, objective)
+
+
 def anneal(
     pr: ProblemArrays, allowed: I64, extents: I64, may_bypass: I64, seed: int, starts: int, steps: int, objective: int
 ) -> tuple[float, I64, I64, I64, int]:
     """Best (score, factors [S, D], order [S, D], bypass [P, 3]) found and the number of evaluations.
 
-    The best of ``starts`` random spatial assignments with greedily grown tiles is annealed for ``steps`` proposals, the
-    temperature (on the logarithm of the objective) falling geometrically; the result is grown once more.
+    ``starts`` spatial assignments and loop orders are polished; the best are annealed for ``steps`` proposals in all and
+    polished again. The first start has every loop in the outermost memory: where that fits, so does the result.
     """
-    np.random.seed(seed)
-    slots, dims = allowed.shape
-    places = may_bypass.shape[0]
-    ws = workspace(places, dims)
-    can_bypass = may_bypass.sum() > 0
-    factors = np.ones((slots, dims), np.int64)
-    order = np.empty((slots, dims), np.int64)
-    bypass = np.zeros((places, 3), np.int64)
-    best, evaluations = math.inf, 0
-    best_f, best_o, best_b = factors.copy(), order.copy(), bypass.copy()
-    for start in range(starts):
-        factors[:] = 1
-        for slot in range(slots):
-            order[slot] = np.random.permutation(dims)
-        if start > 0:
-            _fill_axes(pr, allowed, extents, factors)
-        else:
-            for dim in range(dims):
-                _cover(pr, factors, dim)
-        score, spent = _grow(pr, allowed, extents, factors, order, bypass, ws, objective)
-        evaluations += spent
-        if score < best or start == 0:
-            best, best_f, best_o = score, factors.copy(), order.copy()
-    now_f, now_o, now_b, now = best_f.copy(), best_o.copy(), best_b.copy(), best
-    temperature, last = 0.3, 0.001
-    cooling = (last / temperature) ** (1.0 / max(1, steps))
-    for step in range(steps):
-        temperature *= cooling
-        if step % 500 == 499 and now > best * 1.5:
-            now_f, now_o, now_b, now = best_f.copy(), best_o.copy(), best_b.copy(), best
-        factors, order, bypass = now_f.copy(), now_o.copy(), now_b.copy()
-        for _ in range(1 + np.random.randint(2)):
-            kind = np.random.random()
-            if kind < 0.45:
-                _change_factor(pr, allowed, extents, factors)
-            elif kind < 0.6:
-                _change_axis(pr, allowed, extents, factors)
-            elif kind < 0.95 or not can_bypass:
-                _change_order(extents, factors, order)
-            else:
-                _change_bypass(may_bypass, bypass)
-        score = _score(pr, factors, order, bypass, ws, objective)
-        evaluations += 1
-        if score <= now or (score < math.inf and np.random.random() < math.exp(math.log(now / score) / temperature)):
-            now_f, now_o, now_b, now = factors, order, bypass, score
-            if score < best:
-                best, best_f, best_o, best_b = score, factors.copy(), order.copy(), bypass.copy()
-    best, spent = _grow(pr, allowed, extents, best_f, best_o, best_b, ws, objective)
-    return best, best_f, best_o, best_b, evaluations + spent
+    ws, evaluations = workspace(len(may_bypass), allowed.shape[1]), 0
+    pool: list[tuple[float, I64, I64, I64]] = []
+    for start in range(max(1, starts)):
+        point = np.ones(allowed.shape, np.int64), np.zeros(allowed.shape, np.int64), np.zeros(may_bypass.shape, np.int64)
+        skip = 1.0 if start == 0 else 0.2 * (start % 3)
+        score = _begin(evaluate_one, pr, allowed, extents, *point, ws, objective, seed * 1009 + start, skip)
+        score, spent = _polish(evaluate_one, pr, allowed, extents, may_bypass, *point, ws, objective, score, PREPARE)
+        evaluations += spent + 1
+        pool.append((score, *point))
+    for keep, hot in ROUNDS:
+        pool = sorted(pool, key=lambda one: one[0])[: max(1, int(len(pool) * keep))]
+        share = steps // (len(ROUNDS) * len(pool))
+        for at, (score, *point) in enumerate(pool):
+            score = _walk(evaluate_one, pr, allowed, extents, may_bypass, *point, ws, objective, score, share, hot, COLD)
+            evaluations += share
+            pool[at] = (score, *point)
+    score, *point = min(pool, key=lambda one: one[0])
+    score, spent = _polish(evaluate_one, pr, allowed, extents, may_bypass, *point, ws, objective, score, FINISH)
+    return (score, *point, evaluations + spent)
