@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +21,9 @@ from .mapping import LevelMapping, Loop, Mapping
 if TYPE_CHECKING:
     from .kernel_nest import F64, I64, ProblemArrays
 
-__all__ = ["Problem", "Slot"]
+__all__ = ["MAX_DIMS", "MAX_PLACES", "MAX_SLOTS", "Problem", "Slot"]
+
+MAX_DIMS, MAX_PLACES, MAX_SLOTS = 12, 40, 60  # what the compiled model has room for
 
 
 @dataclass(frozen=True)
@@ -43,24 +45,30 @@ class Problem:
     def __init__(self, op: Op, accelerator: Accelerator) -> None:
         self.op, self.accelerator = op, accelerator
         self.places = tuple(level for level in accelerator.levels if isinstance(level, Memory | Array))
-        if len(self.places) > 60:
-            raise BadInput(f"'{accelerator.name}' has {len(self.places)} levels; at most 60 can be evaluated in bulk")
         self.dims = tuple(dim for dim, bound in op.dims if bound > 1)
         self.slots = tuple(
             slot
             for place, level in enumerate(self.places)
             for slot in (
-                [Slot(place, axis, extent) for axis, extent in level.shape] if isinstance(level, Array) else [Slot(place)]
+                [Slot(place, axis, size) for axis, size in level.shape] if isinstance(level, Array) else [Slot(place)]
             )
         )
+        for count, most, what in (
+            (len(self.places), MAX_PLACES, "levels"),
+            (len(self.slots), MAX_SLOTS, "memories and array axes"),
+            (len(self.dims), MAX_DIMS, "dimensions"),
+        ):
+            if count > most:
+                raise BadInput(f"{op.name} on '{accelerator.name}': {count} {what}; at most {most} can be evaluated in bulk")
 
     @cached_property
     def arrays(self) -> ProblemArrays:
         """What the compiled model reads."""
         from . import kernel_nest as columns
 
-        ints = np.zeros((len(self.places), columns.INT_COLUMNS), np.int64)
-        reals = np.zeros((len(self.places), columns.REAL_COLUMNS), np.float64)
+        record = np.zeros(1, columns.PROBLEM)[0]
+        record["n_dims"], record["n_slots"], record["n_places"] = len(self.dims), len(self.slots), len(self.places)
+        ints, reals = record["ints"][: len(self.places)], record["reals"][: len(self.places)]
         reals[:, columns.ROOM : columns.WRITE_BW + 1] = math.inf
         per_cycle = 1.0 / self.accelerator.clock_hz
         for place, level in enumerate(self.places):
@@ -80,15 +88,14 @@ class Problem:
         reals[:, columns.WHOLE0 : columns.WHOLE0 + 3] = self._widths(partial=False)
         reals[:, columns.PARTIAL0 : columns.PARTIAL0 + 3] = self._widths(partial=True)
         reals[:, columns.HOP0 : columns.HOP0 + 3] = self._hop_energy()
-        return columns.ProblemArrays(
-            bounds=_ints([self.op.bounds[dim] for dim in self.dims]),
-            slots=_ints([[slot.place, bool(slot.axis)] for slot in self.slots]),
-            ints=ints,
-            reals=reals,
-            ranks=self._ranks(),
-            relevant=self._relevant(),
-            scalars=self._scalars(),
-        )
+        ranks = self._ranks()
+        record["n_ranks"] = ranks.shape[1]
+        record["ranks"][:, : ranks.shape[1]] = ranks
+        record["bounds"][: len(self.dims)] = [self.op.bounds[dim] for dim in self.dims]
+        record["slots"][: len(self.slots)] = [[slot.place, bool(slot.axis)] for slot in self.slots]
+        record["relevant"][:, : len(self.dims)] = self._relevant()
+        record["scalars"] = self._scalars()
+        return cast("ProblemArrays", record)
 
     def _scalars(self) -> F64:
         """Output words, energy of all multiply-accumulates (J), leakage (J per cycle), pipeline (cycles)."""
@@ -158,7 +165,7 @@ class Problem:
 
         def part(begin: int, end: int) -> None:
             chunk = slice(begin, end)
-            ws = workspace(len(self.places), len(self.dims))
+            ws = workspace()
             evaluate_many(evaluate_one, self.arrays, factors[chunk], order[chunk], bypass[chunk], ws, result[chunk])
 
         if len(edges) == 2:

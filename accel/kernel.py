@@ -14,6 +14,7 @@ from __future__ import annotations
 import math
 
 from .kernel_nest import (
+    PLACE_COLUMNS,
     AFTER,
     APART,
     BEFORE,
@@ -22,6 +23,7 @@ from .kernel_nest import (
     BW_WRITE,
     COMPUTE_J,
     COPIES,
+    COUNT_COLUMNS,
     DIM,
     DOUBLE_BUFFERED,
     DRAINS,
@@ -64,6 +66,7 @@ from .kernel_nest import (
     Table,
     Workspace,
     compiled,
+    entry,
     cover,
     fits,
     flatten,
@@ -75,10 +78,10 @@ __all__ = ["evaluate_many", "evaluate_one"]
 
 
 @compiled
-def _start_states(ws: Workspace, child: int, last: int) -> None:
+def _start_states(pr: ProblemArrays, ws: Workspace, child: int, last: int) -> None:
     """Per dimension: instances above ``child`` and states of the temporal loops up to ``last``; nothing runs inside yet."""
     loops, state = ws.loops, ws.dims
-    for dim in range(state.shape[0]):
+    for dim in range(pr.n_dims):
         state[dim, COPIES] = state[dim, STATES] = 1
         state[dim, RUN] = state[dim, INNERMOST] = 0
     for i in range(ws.above[child]):
@@ -103,25 +106,25 @@ def _staying(pr: ProblemArrays, ws: Workspace, dim: int, child: int, index: int)
     state, head, bound = ws.dims, ws.dims[dim, HEAD], pr.bounds[dim]
     if not state[dim, INNERMOST]:
         return bound
-    left = bound - last_offset(ws.loops, head, 0, index, 0, bound)
+    left = bound - last_offset(ws, head, 0, index, 0, bound)
     if left > state[dim, INNERMOST]:
         return 0  # the loops inside run and come back: everything was replaced
-    return cover(ws.loops, head, left, 0, child, 0, ws.span[child, dim])
+    return cover(ws, head, left, 0, child, 0, ws.span[child, dim])
 
 
 @compiled
 def _entering(pr: ProblemArrays, ws: Workspace, role: int, child: int, last: int) -> float:
     """Words entering the instances of ``child`` over the whole run, for one instance per idle copy."""
     loops, state, ranks, relevant = ws.loops, ws.dims, pr.ranks, pr.relevant
-    dims, total = pr.bounds.shape[0], 1.0
+    dims, total = pr.n_dims, 1.0
     for dim in range(dims):
         if relevant[role, dim] == APART:
             total *= state[dim, STATES]
-    for r in range(ranks.shape[1]):
+    for r in range(pr.n_ranks):
         dim_a, dim_b = ranks[role, r, 0], ranks[role, r, 2]
         if dim_a < 0:
             break
-        total *= pr.bounds[dim_a] if dim_b < 0 else states_window(ws, ranks, role, r, child, pr.bounds[dim_a], pr.bounds[dim_b])
+        total *= pr.bounds[dim_a] if dim_b < 0 else states_window(pr, ws, role, r, child, pr.bounds[dim_a], pr.bounds[dim_b])
     for index in range(last, -1, -1):
         if loops[index, SPATIAL]:
             continue
@@ -134,7 +137,7 @@ def _entering(pr: ProblemArrays, ws: Workspace, role: int, child: int, last: int
             _step_inwards(ws, index)
             continue
         kept = float(loops[index, AFTER] - loops[index, BEFORE]) if kind == APART else 1.0
-        for r in range(ranks.shape[1]):
+        for r in range(pr.n_ranks):
             if ranks[role, r, 0] < 0:
                 break
             if ranks[role, r, 2] < 0:
@@ -144,7 +147,7 @@ def _entering(pr: ProblemArrays, ws: Workspace, role: int, child: int, last: int
         for dim in range(dims):
             if relevant[role, dim] == APART and dim != stepping:
                 kept *= state[dim, STATES]
-        for r in range(ranks.shape[1]):
+        for r in range(pr.n_ranks):
             if ranks[role, r, 0] < 0 or kept == 0.0:
                 break
             if ranks[role, r, 2] >= 0:
@@ -158,15 +161,15 @@ def _entering(pr: ProblemArrays, ws: Workspace, role: int, child: int, last: int
 def _covered(pr: ProblemArrays, ws: Workspace, dim: int, child: int, last_tile: bool) -> int:
     head, left = ws.dims[dim, HEAD], pr.bounds[dim]
     if last_tile:
-        left -= last_offset(ws.loops, head, 0, ws.above[child], 0, left)
-    return cover(ws.loops, head, left, 0, child, 0, ws.span[child, dim])
+        left -= last_offset(ws, head, 0, ws.above[child], 0, left)
+    return cover(ws, head, left, 0, child, 0, ws.span[child, dim])
 
 
 @compiled
 def _tile(pr: ProblemArrays, ws: Workspace, role: int, child: int, last_tile: bool) -> float:
     """Words of the first or the last tile at ``child``, for one instance per idle copy."""
     total, ranks = 1.0, pr.ranks
-    for r in range(ranks.shape[1]):
+    for r in range(pr.n_ranks):
         dim, other = ranks[role, r, 0], ranks[role, r, 2]
         if dim < 0:
             break
@@ -174,7 +177,7 @@ def _tile(pr: ProblemArrays, ws: Workspace, role: int, child: int, last_tile: bo
         if other < 0:
             total *= covered
         else:
-            total *= states_window(ws, ranks, role, r, child, covered, _covered(pr, ws, other, child, last_tile))
+            total *= states_window(pr, ws, role, r, child, covered, _covered(pr, ws, other, child, last_tile))
     return total
 
 
@@ -184,11 +187,11 @@ def _shared_step(pr: ProblemArrays, ws: Workspace, role: int, child: int, index:
     loops, state, ranks = ws.loops, ws.dims, pr.ranks
     stepping = loops[index, DIM] if index >= 0 else -1
     new = kept = 1.0
-    for dim in range(pr.bounds.shape[0]):
+    for dim in range(pr.n_dims):
         if pr.relevant[role, dim] == APART and index >= 0:
             states = float(loops[index, AFTER] - loops[index, BEFORE] if dim == stepping else state[dim, STATES])
             new, kept = new * states, kept * states
-    for r in range(ranks.shape[1]):
+    for r in range(pr.n_ranks):
         dim = ranks[role, r, 0]
         if dim < 0:
             break
@@ -197,9 +200,9 @@ def _shared_step(pr: ProblemArrays, ws: Workspace, role: int, child: int, index:
             new, kept = new * entering, kept * staying
             continue
         bound, head, size = pr.bounds[dim], state[dim, HEAD], ws.span[child, dim]
-        covered = cover(loops, head, bound, max(0, index), child, 0, size)
+        covered = cover(ws, head, bound, max(0, index), child, 0, size)
         if dim == stepping:
-            covered = cover(loops, head, bound, index + 1, child, 0, size) - covered
+            covered = cover(ws, head, bound, index + 1, child, 0, size) - covered
         new *= covered
         kept *= 0 if dim == stepping or index < 0 else _staying(pr, ws, dim, child, index)
     return new, kept
@@ -208,7 +211,7 @@ def _shared_step(pr: ProblemArrays, ws: Workspace, role: int, child: int, index:
 @compiled
 def _entering_shared(pr: ProblemArrays, ws: Workspace, role: int, child: int, last: int, shared: int) -> tuple[float, float]:
     """Words entering over the whole run and at first where arrays in ``shared`` send overlapping, cut windows once."""
-    _start_states(ws, child, last)
+    _start_states(pr, ws, child, last)
     first, _ = _shared_step(pr, ws, role, child, -1, shared)
     total = first
     for index in range(last, -1, -1):
@@ -224,7 +227,7 @@ def _entering_shared(pr: ProblemArrays, ws: Workspace, role: int, child: int, la
 def _scale(pr: ProblemArrays, ws: Workspace, role: int, child: int, shared: int) -> float:
     """Share of window transfers left when arrays in ``shared`` send equal ones once; 0: no such share, windows are cut."""
     scale, state = 1.0, ws.dims
-    for r in range(pr.ranks.shape[1]):
+    for r in range(pr.n_ranks):
         dim_a, dim_b = pr.ranks[role, r, 0], pr.ranks[role, r, 2]
         if dim_a < 0:
             break
@@ -232,14 +235,14 @@ def _scale(pr: ProblemArrays, ws: Workspace, role: int, child: int, shared: int)
             continue
         if not (state[dim_a, WHOLE] and state[dim_b, WHOLE]):
             return 0.0
-        scale *= classes(ws, pr.ranks, role, r, child, shared) / float(state[dim_a, COPIES] * state[dim_b, COPIES])
+        scale *= classes(pr, ws, role, r, child, shared) / float(state[dim_a, COPIES] * state[dim_b, COPIES])
     return scale
 
 
 @compiled
 def _diagonal(pr: ProblemArrays, ws: Workspace, role: int, place: int) -> bool:
     """Whether the array at ``place`` spreads both dimensions of some rank, so that neighbours' windows overlap."""
-    for r in range(pr.ranks.shape[1]):
+    for r in range(pr.n_ranks):
         if pr.ranks[role, r, 0] < 0:
             break
         if pr.ranks[role, r, 2] >= 0:
@@ -280,7 +283,7 @@ def _last_changing(pr: ProblemArrays, ws: Workspace, role: int, child: int) -> i
 def _down(pr: ProblemArrays, ws: Workspace, role: int, parent: int, child: int) -> tuple[float, float]:
     """Count an operand's way from ``parent`` to ``child``; returns (first, halting) cycles."""
     last, reals, places = _last_changing(pr, ws, role, child), pr.reals, ws.places
-    _start_states(ws, child, last)
+    _start_states(pr, ws, child, last)
     copies = _idle(pr, ws, role, 0, child)
     whole, whole_first = _entering(pr, ws, role, child, last), _tile(pr, ws, role, child, False)
     words, first, shared = whole, whole_first, 0
@@ -315,7 +318,7 @@ def _down(pr: ProblemArrays, ws: Workspace, role: int, parent: int, child: int) 
 def _up(pr: ProblemArrays, ws: Workspace, parent: int, child: int) -> tuple[float, float]:
     """Count the outputs' way between ``parent`` and ``child``, both ways; returns (last, halting) cycles."""
     last, reals, places, counts = _last_changing(pr, ws, OUTPUT, child), pr.reals, ws.places, ws.counts
-    _start_states(ws, child, last)
+    _start_states(pr, ws, child, last)
     whole, idle = pr.scalars[OUTPUT_WORDS], _idle(pr, ws, OUTPUT, 0, child)
     leaving = _entering(pr, ws, OUTPUT, child, last)  # what enters or starts at zero leaves again
     entering, last_out = leaving - whole, _tile(pr, ws, OUTPUT, child, True)
@@ -350,11 +353,11 @@ def _up(pr: ProblemArrays, ws: Workspace, parent: int, child: int) -> tuple[floa
 @compiled
 def _asked(pr: ProblemArrays, ws: Workspace, role: int, shared: int, windows: int) -> float:
     """Words asked for by the multipliers, equals once in arrays of ``shared``; overlapping ones in those of ``windows``."""
-    total, end = 1.0, pr.ints.shape[0]
-    for dim in range(pr.bounds.shape[0]):
+    total, end = 1.0, pr.n_places
+    for dim in range(pr.n_dims):
         if pr.relevant[role, dim] == APART:
-            total *= cover(ws.loops, ws.dims[dim, HEAD], pr.bounds[dim], ws.above[end], end, shared, 1)
-    for r in range(pr.ranks.shape[1]):
+            total *= cover(ws, ws.dims[dim, HEAD], pr.bounds[dim], ws.above[end], end, shared, 1)
+    for r in range(pr.n_ranks):
         if pr.ranks[role, r, 0] < 0:
             break
         total *= pr.bounds[pr.ranks[role, r, 0]] if pr.ranks[role, r, 2] < 0 else asked_window(pr, ws, role, r, windows)
@@ -364,7 +367,7 @@ def _asked(pr: ProblemArrays, ws: Workspace, role: int, shared: int, windows: in
 @compiled
 def _compute(pr: ProblemArrays, ws: Workspace, role: int, keeper: int) -> None:
     """Count the words between the innermost keeper and the multipliers."""
-    places, counts = pr.ints.shape[0], ws.counts
+    places, counts = pr.n_places, ws.counts
     shared = windows = 0
     words = _asked(pr, ws, role, 0, 0)
     for place in range(places - 1, keeper, -1):
@@ -379,9 +382,9 @@ def _compute(pr: ProblemArrays, ws: Workspace, role: int, keeper: int) -> None:
     counts[keeper, role, READS] += words
     if role == OUTPUT:
         working = 1.0  # instances of the keeper that sum up one word and have work at all
-        for dim in range(pr.bounds.shape[0]):
+        for dim in range(pr.n_dims):
             if pr.relevant[OUTPUT, dim] == APART:
-                working *= cover(ws.loops, ws.dims[dim, HEAD], pr.bounds[dim], 0, keeper, 0, 1)
+                working *= cover(ws, ws.dims[dim, HEAD], pr.bounds[dim], 0, keeper, 0, 1)
         whole = pr.scalars[OUTPUT_WORDS]
         counts[keeper, role, READS] -= whole * working
         counts[keeper, role, UPDATES] += words
@@ -391,9 +394,13 @@ def _compute(pr: ProblemArrays, ws: Workspace, role: int, keeper: int) -> None:
 @compiled
 def _count(pr: ProblemArrays, bypass: Table, ws: Workspace) -> tuple[float, float]:
     """Fill the counts of all tensors; returns the cycles of (first and last tiles, halts)."""
-    places = pr.ints.shape[0]
-    ws.counts[:] = 0.0
-    ws.places[:] = 0.0
+    places = pr.n_places
+    for place in range(places):
+        for k in range(PLACE_COLUMNS):
+            ws.places[place, k] = 0.0
+        for role in range(3):
+            for k in range(COUNT_COLUMNS):
+                ws.counts[place, role, k] = 0.0
     used = 1.0
     for place in range(places):
         write = pr.reals[place, READ_BW if pr.ints[place, SHARED_PORT] else WRITE_BW]
@@ -415,7 +422,7 @@ def _count(pr: ProblemArrays, bypass: Table, ws: Workspace) -> tuple[float, floa
     return edges, halts
 
 
-@compiled
+@entry
 def evaluate_one(pr: ProblemArrays, factors: Table, order: Table, bypass: Table, ws: Workspace) -> tuple[float, float, float]:
     """(energy in J, cycles, steps) of one mapping; energy is infinite where a tile does not fit its memory.
 
@@ -426,11 +433,11 @@ def evaluate_one(pr: ProblemArrays, factors: Table, order: Table, bypass: Table,
     n = flatten(pr, factors, order, ws)
     edges, halts = _count(pr, bypass, ws)
     steps = 1.0
-    for dim in range(pr.bounds.shape[0]):
-        steps *= cover(ws.loops, ws.dims[dim, HEAD], pr.bounds[dim], n, 0, 0, 1)
+    for dim in range(pr.n_dims):
+        steps *= cover(ws, ws.dims[dim, HEAD], pr.bounds[dim], n, 0, 0, 1)
     longest, energy = steps + halts, pr.scalars[COMPUTE_J]
     reals, counts, places = pr.reals, ws.counts, ws.places
-    for place in range(pr.ints.shape[0]):
+    for place in range(pr.n_places):
         read = written = 0.0
         for role in range(3):
             whole, partial = reals[place, WHOLE0 + role], reals[place, PARTIAL0 + role]
@@ -450,7 +457,7 @@ def evaluate_one(pr: ProblemArrays, factors: Table, order: Table, bypass: Table,
     return energy + pr.scalars[LEAKAGE_J] * cycles, cycles, steps
 
 
-@compiled
+@entry
 def evaluate_many(
     evaluate: Evaluate, pr: ProblemArrays, factors: Stack, order: Stack, bypass: Stack, ws: Workspace, result: Results
 ) -> None:

@@ -8,11 +8,13 @@ dimension follows digit by digit (`cover`), partial tiles included.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple, TypeVar, cast
+from typing import Any, Protocol, TypeVar, cast
 
 import numpy as np
-from numba import njit, types
+from numba import from_dtype, njit, types
 from numpy.typing import NDArray
+
+from .batch import MAX_DIMS, MAX_PLACES, MAX_SLOTS
 
 I64 = NDArray[np.int64]
 F64 = NDArray[np.float64]
@@ -24,7 +26,7 @@ Results = NDArray[np.float64]  # [rows, columns]
 
 __all__ = ["ProblemArrays", "Workspace", "cover", "fits", "flatten", "last_offset", "size_pair", "workspace"]
 
-MAX_LOOPS = 512
+MAX_LOOPS = MAX_DIMS * MAX_SLOTS
 MAX_MOVES = 64
 MAX_LEAVES = 65536
 INPUT, WEIGHT, OUTPUT = 0, 1, 2
@@ -48,85 +50,104 @@ READS, FILLS, UPDATES, DRAINS, PARTIAL_UPDATES, PARTIAL_DRAINS, COUNT_COLUMNS = 
 EDGE_READ, EDGE_WRITTEN, BW_READ, BW_WRITE, HOPS0, PLACE_COLUMNS = 0, 1, 2, 3, 4, 7
 
 
-class ProblemArrays(NamedTuple):
-    """One (operator, accelerator) pair as arrays; ``P`` places, ``S`` slots, ``D`` dimensions with a bound above 1."""
+class ProblemArrays(Protocol):
+    """One (operator, accelerator) pair; ``P`` places, ``S`` slots, ``D`` dimensions with a bound above 1.
 
-    bounds: I64  # [D]
-    slots: I64  # [S, 2] place, 1 on an array's axis
-    ints: I64  # [P, INT_COLUMNS]
-    reals: F64  # [P, REAL_COLUMNS] bits, bits per cycle and instance, J/bit, bits per word, J per word and hop
-    ranks: Stack  # [3, R, 4] dimension, scale, dimension or -1, scale, without common divisor; rows of -1 pad
-    relevant: I64  # [3, D] APART, SINGLE or WINDOW
-    scalars: F64  # [SCALARS] words, J, J per cycle, cycles
+    A record of ``PROBLEM``: its arrays are as long as the maxima say, the numbers in use come first.
+    """
 
-
-class Workspace(NamedTuple):
-    """Scratch memory of one thread."""
-
-    loops: Table  # [MAX_LOOPS, LOOP_COLUMNS] outermost first, bounds of 1 left out
-    above: I64  # [P + 1] loops outside each place
-    span: I64  # [P + 1, D] product of the bounds at each place and inside it
-    dims: I64  # [D, DIM_COLUMNS]
-    counts: F64  # [P, 3, COUNT_COLUMNS]
-    places: F64  # [P, PLACE_COLUMNS]
-    moves: Stack  # [4, MAX_MOVES, 4] moves of two dimensions, their bases, bases being split
-    leaves: F64  # [MAX_LEAVES, 2] words new and kept
-    hashes: NDArray[np.uint64]  # [MAX_LEAVES]
+    n_dims: int
+    n_slots: int
+    n_places: int
+    n_ranks: int
+    bounds: Any  # [D]
+    slots: Any  # [S, 2] place, 1 on an array's axis
+    ints: Any  # [P, INT_COLUMNS]
+    reals: Any  # [P, REAL_COLUMNS] bits, bits per cycle and instance, J/bit, bits per word, J per word and hop
+    ranks: Any  # [3, R, 4] dimension, scale, dimension or -1, scale, without common divisor; rows of -1 pad
+    relevant: Any  # [3, D] APART, SINGLE or WINDOW
+    scalars: Any  # [SCALARS] words, J, J per cycle, cycles
 
 
-# `evaluate_one` as an argument: a call through a pointer, so that its callers compile without compiling it again
-Evaluate = Callable[[ProblemArrays, Table, Table, Table, Workspace], tuple[float, float, float]]
-_INTS = {n: types.Array(types.int64, n, "C") for n in (1, 2, 3)}
-_REALS = {n: types.Array(types.float64, n, "C") for n in (1, 2, 3)}
-_HASHES = types.Array(types.uint64, 1, "C")
+class Workspace(Protocol):
+    """Scratch memory of one thread: a record of ``WORKSPACE``."""
+
+    loops: Any  # [MAX_LOOPS, LOOP_COLUMNS] outermost first, bounds of 1 left out
+    above: Any  # [P + 1] loops outside each place
+    span: Any  # [P + 1, D] product of the bounds at each place and inside it
+    dims: Any  # [D, DIM_COLUMNS]
+    counts: Any  # [P, 3, COUNT_COLUMNS]
+    places: Any  # [P, PLACE_COLUMNS]
+    moves: Any  # [4, MAX_MOVES, 4] moves of two dimensions, their bases, bases being split
+    leaves: Any  # [MAX_LEAVES, 2] words new and kept
+    hashes: Any  # [MAX_LEAVES]
+
+
+# Records reach compiled code as one pointer each: arrays of their own would be counted as references at every call.
+PROBLEM = np.dtype(
+    [
+        ("n_dims", "i8"), ("n_slots", "i8"), ("n_places", "i8"), ("n_ranks", "i8"),
+        ("bounds", "i8", (MAX_DIMS,)), ("slots", "i8", (MAX_SLOTS, 2)),
+        ("ints", "i8", (MAX_PLACES, INT_COLUMNS)), ("reals", "f8", (MAX_PLACES, REAL_COLUMNS)),
+        ("ranks", "i8", (3, MAX_DIMS + 1, 4)), ("relevant", "i8", (3, MAX_DIMS)), ("scalars", "f8", (SCALARS,)),
+    ]
+)
+WORKSPACE = np.dtype(
+    [
+        ("loops", "i8", (MAX_LOOPS, LOOP_COLUMNS)), ("above", "i8", (MAX_PLACES + 1,)),
+        ("span", "i8", (MAX_PLACES + 1, MAX_DIMS)), ("dims", "i8", (MAX_DIMS, DIM_COLUMNS)),
+        ("counts", "f8", (MAX_PLACES, 3, COUNT_COLUMNS)), ("places", "f8", (MAX_PLACES, PLACE_COLUMNS)),
+        ("moves", "i8", (4, MAX_MOVES, 4)), ("leaves", "f8", (MAX_LEAVES, 2)), ("hashes", "u8", (MAX_LEAVES,)),
+    ]
+)
+_TABLE = types.Array(types.int64, 2, "C")
 _TYPES: dict[str, Any] = {
     "int": types.int64,
     "float": types.float64,
     "bool": types.boolean,
     "np.uint64": types.uint64,
     "None": types.void,
-    "Vector": _INTS[1],
-    "Table": _INTS[2],
-    "Stack": _INTS[3],
-    "Results": _REALS[2],
-    "ProblemArrays": types.NamedTuple(
-        [_INTS[1], _INTS[2], _INTS[2], _REALS[2], _INTS[3], _INTS[2], _REALS[1]], ProblemArrays
-    ),
-    "Workspace": types.NamedTuple(
-        [_INTS[2], _INTS[1], _INTS[2], _INTS[2], _REALS[3], _REALS[2], _INTS[3], _REALS[2], _HASHES], Workspace
-    ),
+    "Vector": types.Array(types.int64, 1, "C"),
+    "Table": _TABLE,
+    "Stack": types.Array(types.int64, 3, "C"),
+    "Results": types.Array(types.float64, 2, "C"),
+    "ProblemArrays": from_dtype(PROBLEM),
+    "Workspace": from_dtype(WORKSPACE),
     "tuple[int, int]": types.Tuple([types.int64] * 2),
     "tuple[float, int]": types.Tuple([types.float64, types.int64]),
     "tuple[float, float]": types.Tuple([types.float64] * 2),
     "tuple[float, float, float]": types.Tuple([types.float64] * 3),
 }
-_TYPES["Evaluate"] = types.FunctionType(
-    _TYPES["tuple[float, float, float]"](*(_TYPES[name] for name in ("ProblemArrays", "Table", "Table", "Table", "Workspace")))
-)
+_EVALUATE = [_TYPES["ProblemArrays"], _TABLE, _TABLE, _TABLE, _TYPES["Workspace"]]
+_TYPES["Evaluate"] = types.FunctionType(_TYPES["tuple[float, float, float]"](*_EVALUATE))
+# `evaluate_one` as an argument: a call through a pointer, so that its callers compile without compiling it again
+Evaluate = Callable[[ProblemArrays, Table, Table, Table, Workspace], tuple[float, float, float]]
+
+
+def _signature(function: F) -> Any:
+    annotations = dict(function.__annotations__)
+    result = _TYPES[annotations.pop("return")]
+    return result(*(_TYPES[annotation] for annotation in annotations.values()))
 
 
 def compiled(function: F) -> F:
-    """Compile for exactly the annotated types: otherwise every constant argument makes a version of its own."""
-    annotations = dict(function.__annotations__)
-    result = _TYPES[annotations.pop("return")]
-    signature = result(*(_TYPES[annotation] for annotation in annotations.values()))
-    return cast(F, njit(signature, cache=True, nogil=True, error_model="numpy")(function))
+    """Compile for exactly the annotated types, to be called by compiled code only.
+
+    Without the types every constant argument would make a version of its own; without the door for Python's calls
+    compilation takes a fraction of the time.
+    """
+    inner = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+    return cast(F, njit(_signature(function), cache=True, nogil=True, error_model="numpy", **inner)(function))
 
 
-@compiled
-def workspace(places: int, dims: int) -> Workspace:
-    """Scratch arrays for ``evaluate_one``."""
-    return Workspace(
-        np.zeros((MAX_LOOPS, LOOP_COLUMNS), np.int64),
-        np.zeros(places + 1, np.int64),
-        np.ones((places + 1, dims), np.int64),
-        np.zeros((dims, DIM_COLUMNS), np.int64),
-        np.zeros((places, 3, COUNT_COLUMNS), np.float64),
-        np.zeros((places, PLACE_COLUMNS), np.float64),
-        np.zeros((4, MAX_MOVES, 4), np.int64),
-        np.empty((MAX_LEAVES, 2), np.float64),
-        np.empty(MAX_LEAVES, np.uint64),
-    )
+def entry(function: F) -> F:
+    """Compile a function that Python calls."""
+    return cast(F, njit(_signature(function), cache=True, nogil=True, error_model="numpy")(function))
+
+
+def workspace() -> Workspace:
+    """Scratch memory for ``evaluate_one``."""
+    return cast(Workspace, np.zeros(1, WORKSPACE)[0])
 
 
 @compiled
@@ -138,12 +159,13 @@ def size_pair(na: int, nb: int, a: int, b: int) -> int:
 
 
 @compiled
-def cover(loops: Table, head: int, left: int, before: int, child: int, shared: int, leaf: int) -> int:
+def cover(ws: Workspace, head: int, left: int, before: int, child: int, shared: int, leaf: int) -> int:
     """Positions below ``left`` in the tiles of ``leaf`` positions that a dimension's loops reach.
 
     ``head`` is its first loop. Of the temporal loops those before index ``before`` run, of the spatial ones those outside
     place ``child`` that are not in the bit set ``shared``; the others stay at zero.
     """
+    loops = ws.loops
     reach = count = leaf
     i = head
     while i >= 0:
@@ -169,9 +191,9 @@ def cover(loops: Table, head: int, left: int, before: int, child: int, shared: i
 
 
 @compiled
-def last_offset(loops: Table, head: int, begin: int, end: int, spatial: int, left: int) -> int:
+def last_offset(ws: Workspace, head: int, begin: int, end: int, spatial: int, left: int) -> int:
     """Offset of the last iteration that starts below ``left`` of a dimension's loops with index in [begin, end)."""
-    offset, i = 0, head
+    offset, i, loops = 0, head, ws.loops
     while i >= 0 and i < end:
         if i >= begin and loops[i, SPATIAL] == spatial:
             step = loops[i, STEP]
@@ -183,8 +205,10 @@ def last_offset(loops: Table, head: int, begin: int, end: int, spatial: int, lef
 @compiled
 def measure(pr: ProblemArrays, factors: Table, ws: Workspace) -> int:
     """Fill ``ws.span``; returns the first place with a temporal loop that leaves outputs unfinished."""
-    dims, slots, places = pr.bounds.shape[0], pr.slots.shape[0], pr.ints.shape[0]
+    dims, slots, places = pr.n_dims, pr.n_slots, pr.n_places
     span, slot, partial = ws.span, slots - 1, places
+    for dim in range(dims):
+        span[places, dim] = 1
     for place in range(places - 1, -1, -1):
         for dim in range(dims):
             span[place, dim] = span[place + 1, dim]
@@ -203,7 +227,7 @@ def fits(pr: ProblemArrays, factors: Table, bypass: Table, ws: Workspace) -> boo
     """Whether every memory holds its tiles; fills ``ws.span``."""
     partial = measure(pr, factors, ws)
     span, ranks, bounds = ws.span, pr.ranks, pr.bounds
-    for place in range(pr.ints.shape[0] - 1, -1, -1):
+    for place in range(pr.n_places - 1, -1, -1):
         if not pr.ints[place, MEMORY] or pr.reals[place, ROOM] == np.inf:
             continue
         need = 0.0
@@ -212,7 +236,7 @@ def fits(pr: ProblemArrays, factors: Table, bypass: Table, ws: Workspace) -> boo
                 continue
             unfinished = role == OUTPUT and partial <= place
             words = pr.reals[place, (PARTIAL0 if unfinished else WHOLE0) + role]
-            for r in range(ranks.shape[1]):
+            for r in range(pr.n_ranks):
                 dim_a, dim_b = ranks[role, r, 0], ranks[role, r, 2]
                 if dim_a < 0:
                     break
@@ -228,13 +252,13 @@ def fits(pr: ProblemArrays, factors: Table, bypass: Table, ws: Workspace) -> boo
 
 
 @compiled
-def _count_states(loops: Table, head: int, bound: int) -> None:
+def _count_states(ws: Workspace, head: int, bound: int) -> None:
     """States before and after each temporal loop of a dimension that is partly cut off."""
-    i, states = head, 1
+    i, states, loops = head, 1, ws.loops
     while i >= 0:
         loops[i, BEFORE] = states
         if not loops[i, SPATIAL]:
-            states = cover(loops, head, bound, i + 1, 0, 0, 1)
+            states = cover(ws, head, bound, i + 1, 0, 0, 1)
         loops[i, AFTER] = states
         i = loops[i, INNER]
 
@@ -243,13 +267,13 @@ def _count_states(loops: Table, head: int, bound: int) -> None:
 def flatten(pr: ProblemArrays, factors: Table, order: Table, ws: Workspace) -> int:
     """Fill ``ws.loops``, ``ws.above`` and the dimensions' columns from ``ws.span``; returns the number of loops."""
     loops, state, span = ws.loops, ws.dims, ws.span
-    dims, places = pr.bounds.shape[0], pr.ints.shape[0]
+    dims, places = pr.n_dims, pr.n_places
     for dim in range(dims):
         state[dim, HEAD], state[dim, LEFT], state[dim, RUN] = -1, span[0, dim], -1  # RUN: the last loop so far
         state[dim, WHOLE] = span[0, dim] <= pr.bounds[dim]
         state[dim, STATES] = 1
     n, place = 0, 0
-    for slot in range(pr.slots.shape[0]):
+    for slot in range(pr.n_slots):
         spatial = pr.slots[slot, 1]
         while place <= pr.slots[slot, 0]:
             ws.above[place] = n
@@ -277,5 +301,5 @@ def flatten(pr: ProblemArrays, factors: Table, order: Table, ws: Workspace) -> i
         place += 1
     for dim in range(dims):
         if not state[dim, WHOLE]:
-            _count_states(loops, state[dim, HEAD], pr.bounds[dim])
+            _count_states(ws, state[dim, HEAD], pr.bounds[dim])
     return n

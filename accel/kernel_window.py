@@ -44,8 +44,9 @@ SHIFT, OLD, NEW = 1, 2, 3  # columns of Workspace.moves; the first is a count
 
 
 @compiled
-def _add(moves: Stack, k: int, n: int, count: int, shift: int, old: int, new: int) -> int:
+def _add(ws: Workspace, k: int, n: int, count: int, shift: int, old: int, new: int) -> int:
     """Add a case to list ``k`` of ``n``; returns the new length, -1 where the list is full."""
+    moves = ws.moves
     if count <= 0 or n < 0:
         return n
     for i in range(n):
@@ -59,12 +60,12 @@ def _add(moves: Stack, k: int, n: int, count: int, shift: int, old: int, new: in
 
 
 @compiled
-def find_bases(loops: Table, head: int, bound: int, total: int, before: int, moves: Stack, k: int) -> int:
+def find_bases(ws: Workspace, head: int, bound: int, total: int, before: int, k: int) -> int:
     """Bases (count, offset) of a dimension's temporal loops before index ``before``, into list ``k``; list 3 is scratch.
 
     ``total`` is the dimension's whole span. Returns their number, -1 where the list is full.
     """
-    n, i, spread = 1, head, 0
+    n, i, spread, loops, moves = 1, head, 0, ws.loops, ws.moves
     moves[k, 0, 0], moves[k, 0, 1] = 1, NOWHERE if total <= bound else 0
     while i >= 0 and i < before:
         if loops[i, SPATIAL]:
@@ -117,31 +118,31 @@ def find_moves(pr: ProblemArrays, ws: Workspace, dim: int, child: int, index: in
     """
     loops, moves, bound, reach = ws.loops, ws.moves, pr.bounds[dim], _reach(ws, dim, child)
     if index < 0:
-        return _add(moves, k, 0, 1, 0, 0, min(reach, bound))
+        return _add(ws, k, 0, 1, 0, 0, min(reach, bound))
     same, head, above = loops[index, DIM] == dim, ws.dims[dim, HEAD], ws.above[child]
     loop_bound, step, run = loops[index, BOUND], loops[index, STEP], ws.dims[dim, RUN]
     if ws.dims[dim, WHOLE]:
         if same:
-            return _add(moves, k, 0, loops[index, AFTER] - loops[index, BEFORE], run - step, reach, reach)
-        return _add(moves, k, 0, ws.dims[dim, STATES], run, reach, reach)
-    n, bases = 0, find_bases(loops, head, bound, ws.span[0, dim], index, moves, 2)
+            return _add(ws, k, 0, loops[index, AFTER] - loops[index, BEFORE], run - step, reach, reach)
+        return _add(ws, k, 0, ws.dims[dim, STATES], run, reach, reach)
+    n, bases = 0, find_bases(ws, head, bound, ws.span[0, dim], index, 2)
     if bases < 0:
         return -1
     for one in range(bases):
         count, base = moves[2, one, 0], moves[2, one, 1]
         if base == NOWHERE:
-            n = _add(moves, k, n, count * (loop_bound - 1 if same else 1), run - (step if same else 0), reach, reach)
+            n = _add(ws, k, n, count * (loop_bound - 1 if same else 1), run - (step if same else 0), reach, reach)
         elif not same:
-            last = last_offset(loops, head, index + 1, above, 0, bound - base)
-            n = _add(moves, k, n, count, last, min(reach, bound - base - last), min(reach, bound - base))
+            last = last_offset(ws, head, index + 1, above, 0, bound - base)
+            n = _add(ws, k, n, count, last, min(reach, bound - base - last), min(reach, bound - base))
         else:
             jumps = min(loop_bound, (bound - base + step - 1) // step) - 1
             latest = bound - reach - base - max(run, step)
             whole = min(jumps, latest // step + 1) if latest >= 0 else 0  # jumps after which neither tile is cut
-            n = _add(moves, k, n, count * whole, run - step, reach, reach)
+            n = _add(ws, k, n, count * whole, run - step, reach, reach)
             for jump in range(whole, jumps):
                 old, new = base + jump * step + run, base + (jump + 1) * step
-                n = _add(moves, k, n, count, run - step, min(reach, bound - old), min(reach, bound - new))
+                n = _add(ws, k, n, count, run - step, min(reach, bound - old), min(reach, bound - new))
     return n
 
 
@@ -154,11 +155,11 @@ def _per_instance(ws: Workspace, dim: int, child: int, k: int, n: int, into: int
         left = min(old, new)
         if left <= 0:
             continue
-        positions = cover(ws.loops, head, left, 0, child, 0, size)
-        found = _add(moves, into, found, count * (positions // size), shift, size, size)
+        positions = cover(ws, head, left, 0, child, 0, size)
+        found = _add(ws, into, found, count * (positions // size), shift, size, size)
         if positions % size:  # one instance is cut
-            at = last_offset(ws.loops, head, 0, ws.above[child], 1, left)
-            found = _add(moves, into, found, count, shift, min(size, old - at), min(size, new - at))
+            at = last_offset(ws, head, 0, ws.above[child], 1, left)
+            found = _add(ws, into, found, count, shift, min(size, old - at), min(size, new - at))
     return found
 
 
@@ -227,8 +228,9 @@ def kept_window(pr: ProblemArrays, ws: Workspace, role: int, r: int, child: int,
 
 
 @compiled
-def states_window(ws: Workspace, ranks: Stack, role: int, r: int, child: int, covered_a: int, covered_b: int) -> float:
+def states_window(pr: ProblemArrays, ws: Workspace, role: int, r: int, child: int, covered_a: int, covered_b: int) -> float:
     """Positions of a rank of two dimensions over all pairs of tiles, those of each covering so many positions."""
+    ranks = pr.ranks
     dim_a, dim_b = ranks[role, r, 0], ranks[role, r, 2]
     a, b = ranks[role, r, 1], ranks[role, r, 3]
     size_a, size_b = ws.span[child, dim_a], ws.span[child, dim_b]
@@ -318,8 +320,9 @@ def _count_classes(ws: Workspace, dim_a: int, a: int, dim_b: int, b: int, child:
 
 
 @compiled
-def classes(ws: Workspace, ranks: Stack, role: int, r: int, child: int, shared: int) -> float:
+def classes(pr: ProblemArrays, ws: Workspace, role: int, r: int, child: int, shared: int) -> float:
     """Instances of a whole rank above ``child``, those counted once that arrays in ``shared`` serve with the same window."""
+    ranks = pr.ranks
     dim_a, a, dim_b, b = ranks[role, r, 0], ranks[role, r, 1], ranks[role, r, 2], ranks[role, r, 3]
     loops, total, i, end = ws.loops, 1.0, 0, ws.above[child]
     while i < end:
@@ -389,15 +392,15 @@ def shared_window(
 def asked_window(pr: ProblemArrays, ws: Workspace, role: int, r: int, shared: int) -> float:
     """Words of a rank of two dimensions asked for by the multipliers; arrays in ``shared`` ask for equals once."""
     dim_a, a, dim_b, b = pr.ranks[role, r, 0], pr.ranks[role, r, 1], pr.ranks[role, r, 2], pr.ranks[role, r, 3]
-    loops, end, moves = ws.loops, pr.ints.shape[0], ws.moves
+    loops, end, moves = ws.loops, pr.n_places, ws.moves
     leaves = _leaves(ws, dim_a, dim_b, end)
     words = float(pr.bounds[dim_a]) * float(pr.bounds[dim_b])
     if leaves == 1 or shared == 0:
         return words
     if ws.dims[dim_a, WHOLE] and ws.dims[dim_b, WHOLE]:
-        return words / leaves * classes(ws, pr.ranks, role, r, end, shared)
-    n_a = find_bases(loops, ws.dims[dim_a, HEAD], pr.bounds[dim_a], ws.span[0, dim_a], ws.above[end], moves, 0)
-    n_b = find_bases(loops, ws.dims[dim_b, HEAD], pr.bounds[dim_b], ws.span[0, dim_b], ws.above[end], moves, 1)
+        return words / leaves * classes(pr, ws, role, r, end, shared)
+    n_a = find_bases(ws, ws.dims[dim_a, HEAD], pr.bounds[dim_a], ws.span[0, dim_a], ws.above[end], 0)
+    n_b = find_bases(ws, ws.dims[dim_b, HEAD], pr.bounds[dim_b], ws.span[0, dim_b], ws.above[end], 1)
     if n_a < 0 or n_b < 0 or leaves > MAX_LEAVES:
         return math.nan
     total = 0.0

@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from ..accel.kernel import evaluate_one
-from ..accel.kernel_nest import I64, Evaluate, ProblemArrays, Table, Vector, Workspace, compiled, workspace
+from ..accel.kernel_nest import I64, Evaluate, ProblemArrays, Table, Vector, Workspace, compiled, entry, workspace
 
 __all__ = ["anneal"]
 
@@ -15,6 +15,13 @@ ENERGY, LATENCY, EDP = 0, 1, 2
 ROUNDS = ((1.0, 0.3), (0.3, 0.2), (0.3, 0.1))  # share of the starts kept and first temperature of each round
 PREPARE, FINISH = 300, 1000  # evaluations that polishing a start and a result may take
 COLD = 0.005  # last temperature, on the logarithm of the objective
+
+
+@compiled
+def _copy(source: Table, target: Table) -> None:
+    for i in range(source.shape[0]):
+        for j in range(source.shape[1]):
+            target[i, j] = source[i, j]
 
 
 @compiled
@@ -43,10 +50,10 @@ def _inner(factors: Table, dim: int, but: int) -> int:
 
 
 @compiled
-def _cover(bounds: Vector, factors: Table, dim: int) -> None:
+def _cover(pr: ProblemArrays, factors: Table, dim: int) -> None:
     """Set the outermost memory's factor to the least that covers the dimension."""
     inner = _inner(factors, dim, 0)
-    factors[0, dim] = (bounds[dim] + inner - 1) // inner
+    factors[0, dim] = (pr.bounds[dim] + inner - 1) // inner
 
 
 @compiled
@@ -60,7 +67,7 @@ def _room(factors: Table, slot: int, dim: int, extent: int) -> int:
 
 
 @compiled
-def _fill_axis(bounds: Vector, allowed: Table, extents: Vector, factors: Table, slot: int, skip: float) -> None:
+def _fill_axis(pr: ProblemArrays, allowed: Table, extents: Vector, factors: Table, slot: int, skip: float) -> None:
     """Spread dimensions along an axis in random priority, as many as it holds; each is left out with chance ``skip``."""
     dims = factors.shape[1]
     turn, stride = np.random.randint(dims), 1 + np.random.randint(dims)
@@ -71,21 +78,21 @@ def _fill_axis(bounds: Vector, allowed: Table, extents: Vector, factors: Table, 
         if not allowed[slot, dim] or np.random.random() < skip:
             continue
         inner = _inner(factors, dim, slot)
-        left = (bounds[dim] + inner - 1) // inner
+        left = (pr.bounds[dim] + inner - 1) // inner
         value = min(left, _room(factors, slot, dim, extents[slot]))
         trips = (left + value - 1) // value
         factors[slot, dim] = (left + trips - 1) // trips  # the same trips with fuller tiles
     for dim in range(dims):
-        _cover(bounds, factors, dim)
+        _cover(pr, factors, dim)
 
 
 @compiled
-def _hold(relevant: Table, order: Table, slot: int, role: int) -> None:
+def _hold(pr: ProblemArrays, order: Table, slot: int, role: int) -> None:
     """Make a tensor stationary at a memory: dimensions it lacks innermost, otherwise in the present order."""
     dims = order.shape[1]
     for _ in range(dims):
         for k in range(dims - 1):
-            if not relevant[role, order[slot, k]] and relevant[role, order[slot, k + 1]]:
+            if not pr.relevant[role, order[slot, k]] and pr.relevant[role, order[slot, k + 1]]:
                 order[slot, k], order[slot, k + 1] = order[slot, k + 1], order[slot, k]
 
 
@@ -99,11 +106,11 @@ def _shift(pr: ProblemArrays, extents: Vector, factors: Table, dim: int, source:
     factors[source, dim] = (factors[source, dim] + prime - 1) // prime
     if to > 0:
         factors[to, dim] *= prime
-    _cover(pr.bounds, factors, dim)
+    _cover(pr, factors, dim)
     return True
 
 
-@compiled
+@entry
 def _polish(
     evaluate: Evaluate, pr: ProblemArrays, allowed: Table, extents: Vector, may_bypass: Table, factors: Table,
     order: Table, bypass: Table, ws: Workspace, objective: int, best: float, budget: int,
@@ -141,14 +148,16 @@ def _polish(
             if extents[slot]:
                 continue
             for role in range(3):
-                sequence[:] = order[slot]
-                _hold(pr.relevant, order, slot, role)
+                for k in range(dims):
+                    sequence[k] = order[slot, k]
+                _hold(pr, order, slot, role)
                 score = _score(evaluate, pr, factors, order, bypass, ws, objective)
                 spent += 1
                 if score < best:
                     best, quiet = score, 0
                 else:
-                    order[slot] = sequence
+                    for k in range(dims):
+                        order[slot, k] = sequence[k]
         for place in range(bypass.shape[0]):
             for role in range(3):
                 if may_bypass[place, role]:
@@ -188,7 +197,7 @@ def _reset(pr: ProblemArrays, extents: Vector, factors: Table, slot: int, dim: i
     if value == factors[slot, dim]:
         return False
     factors[slot, dim] = value
-    _cover(pr.bounds, factors, dim)
+    _cover(pr, factors, dim)
     return True
 
 
@@ -224,14 +233,15 @@ def _change(
         return slot > 0 and allowed[slot, dim] and _reset(pr, extents, factors, slot, dim)
     if kind < 0.7:
         if extents[slot]:
-            factors[slot, :] = 1
-            _fill_axis(pr.bounds, allowed, extents, factors, slot, 0.3)
+            for k in range(dims):
+                factors[slot, k] = 1
+            _fill_axis(pr, allowed, extents, factors, slot, 0.3)
         return extents[slot] > 0
     if kind < 0.95:
         if extents[slot] or factors[slot, dim] < 2:
             return False
         if kind < 0.82:
-            _hold(pr.relevant, order, slot, np.random.randint(3))
+            _hold(pr, order, slot, np.random.randint(3))
         else:
             other = np.random.randint(dims)
             order[slot, dim], order[slot, other] = order[slot, other], order[slot, dim]
@@ -242,7 +252,7 @@ def _change(
     return may_bypass[place, role] > 0
 
 
-@compiled
+@entry
 def _walk(
     evaluate: Evaluate, pr: ProblemArrays, allowed: Table, extents: Vector, may_bypass: Table, best_f: Table,
     best_o: Table, best_b: Table, ws: Workspace, objective: int, best: float, steps: int,
@@ -259,8 +269,13 @@ def _walk(
     for step in range(steps):
         temperature *= cooling
         if step % 300 == 299 and now > best * (1.0 + 4.0 * temperature):
-            now_f[:], now_o[:], now_b[:], now = best_f, best_o, best_b, best
-        factors[:], order[:], bypass[:] = now_f, now_o, now_b
+            _copy(best_f, now_f)
+            _copy(best_o, now_o)
+            _copy(best_b, now_b)
+            now = best
+        _copy(now_f, factors)
+        _copy(now_o, order)
+        _copy(now_b, bypass)
         wanted = 1 + np.random.randint(3)
         for _ in range(20):  # most draws change nothing; a proposal is worth its evaluation only if something did
             wanted -= _change(pr, allowed, extents, may_bypass, factors, order, bypass)
@@ -268,13 +283,19 @@ def _walk(
                 break
         score = _score(evaluate, pr, factors, order, bypass, ws, objective)
         if score <= now or (score < math.inf and np.random.random() < math.exp(math.log(now / score) / temperature)):
-            now_f[:], now_o[:], now_b[:], now = factors, order, bypass, score
+            _copy(factors, now_f)
+            _copy(order, now_o)
+            _copy(bypass, now_b)
+            now = score
             if score < best:
-                best_f[:], best_o[:], best_b[:], best = factors, order, bypass, score
+                _copy(factors, best_f)
+                _copy(order, best_o)
+                _copy(bypass, best_b)
+                best = score
     return best
 
 
-@compiled
+@entry
 def _begin(
     evaluate: Evaluate, pr: ProblemArrays, allowed: Table, extents: Vector, factors: Table, order: Table, bypass: Table,
     ws: Workspace, objective: int, seed: int, skip: float,
@@ -282,19 +303,18 @@ def _begin(
     """A random start: full axes unless ``skip`` is 1, a random tensor stationary at each memory; returns its score."""
     np.random.seed(seed)
     slots, dims = factors.shape
-    factors[:], bypass[:] = 1, 0
     for slot in range(slots):
         for k in range(dims):
             order[slot, k] = k
         for k in range(dims - 1, 0, -1):
             other = np.random.randint(k + 1)
             order[slot, k], order[slot, other] = order[slot, other], order[slot, k]
-        _hold(pr.relevant, order, slot, np.random.randint(3))
+        _hold(pr, order, slot, np.random.randint(3))
     for slot in range(slots - 1, 0, -1):
         if extents[slot] and skip < 1.0:
-            _fill_axis(pr.bounds, allowed, extents, factors, slot, skip)
+            _fill_axis(pr, allowed, extents, factors, slot, skip)
     for dim in range(dims):
-        _cover(pr.bounds, factors, dim)
+        _cover(pr, factors, dim)
     return _score(evaluate, pr, factors, order, bypass, ws, objective)
 
 
@@ -306,7 +326,7 @@ def anneal(
     ``starts`` spatial assignments and loop orders are polished; the best are annealed for ``steps`` proposals in all and
     polished again. The first start has every loop in the outermost memory: where that fits, so does the result.
     """
-    ws, evaluations = workspace(len(may_bypass), allowed.shape[1]), 0
+    ws, evaluations = workspace(), 0
     pool: list[tuple[float, I64, I64, I64]] = []
     for start in range(max(1, starts)):
         point = np.ones(allowed.shape, np.int64), np.zeros(allowed.shape, np.int64), np.zeros(may_bypass.shape, np.int64)
