@@ -121,7 +121,7 @@ LINEAR = "name: net\nlayers:\n  - {name: a, kind: linear, k: 4, c: 2"
     ("name: net\nlayers:\n  - {name: a, kind: linaer, k: 4, c: 2}",
      ("<text>:3:15", "layers[0].kind", "'linaer' is not a known kind", "did you mean 'linear'?")),
     ("name: net\nlayers:\n  - {name: a, kind: linear, k: 4}", ("<text>:3:5", "layers[0].c", "is missing", "add 'c:'")),
-    ("name: net\nlayers: []", ("<text>:2:1", "layers", "at least 1 item")),
+    ("name: net\nlayers: []", ("<text>:2:1", "layers", "write at least 1")),
     ("name: net", ("layers", "is missing")),
     ("layers: [}", ("<text>:1:", "not valid YAML")),
     ("", ("the file is empty",)),
