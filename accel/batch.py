@@ -59,7 +59,9 @@ class Problem:
             (len(self.dims), MAX_DIMS, "dimensions"),
         ):
             if count > most:
-                raise BadInput(f"{op.name} on '{accelerator.name}': {count} {what}; at most {most} can be evaluated in bulk")
+                raise BadInput(
+                    f"{op.name} on '{accelerator.name}': {count} {what}; at most {most} can be evaluated in bulk"
+                )
 
     @cached_property
     def arrays(self) -> ProblemArrays:

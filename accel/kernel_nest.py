@@ -86,20 +86,36 @@ class Workspace(Protocol):
 # Records reach compiled code as one pointer each: arrays of their own would be counted as references at every call.
 PROBLEM = np.dtype(
     [
-        ("n_dims", "i8"), ("n_slots", "i8"), ("n_places", "i8"), ("n_ranks", "i8"),
-        ("bounds", "i8", (MAX_DIMS,)), ("slots", "i8", (MAX_SLOTS, 2)),
-        ("ints", "i8", (MAX_PLACES, INT_COLUMNS)), ("reals", "f8", (MAX_PLACES, REAL_COLUMNS)),
-        ("ranks", "i8", (3, MAX_DIMS + 1, 4)), ("relevant", "i8", (3, MAX_DIMS)), ("scalars", "f8", (SCALARS,)),
+        ("n_dims", "i8"),
+        ("n_slots", "i8"),
+        ("n_places", "i8"),
+        ("n_ranks", "i8"),
+        ("bounds", "i8", (MAX_DIMS,)),
+        ("slots", "i8", (MAX_SLOTS, 2)),
+        ("ints", "i8", (MAX_PLACES, INT_COLUMNS)),
+        ("reals", "f8", (MAX_PLACES, REAL_COLUMNS)),
+        ("ranks", "i8", (3, MAX_DIMS + 1, 4)),
+        ("relevant", "i8", (3, MAX_DIMS)),
+        ("scalars", "f8", (SCALARS,)),
     ]
 )
 WORKSPACE = np.dtype(
     [
-        ("loops", "i8", (MAX_LOOPS, LOOP_COLUMNS)), ("above", "i8", (MAX_PLACES + 1,)),
-        ("span", "i8", (MAX_PLACES + 1, MAX_DIMS)), ("dims", "i8", (MAX_DIMS, DIM_COLUMNS)),
-        ("counts", "f8", (MAX_PLACES, 3, COUNT_COLUMNS)), ("places", "f8", (MAX_PLACES, PLACE_COLUMNS)),
-        ("moves", "i8", (4, MAX_MOVES, 4)), ("leaves", "f8", (MAX_LEAVES, 2)), ("hashes", "u8", (MAX_LEAVES,)),
+        ("loops", "i8", (MAX_LOOPS, LOOP_COLUMNS)),
+        ("above", "i8", (MAX_PLACES + 1,)),
+        ("span", "i8", (MAX_PLACES + 1, MAX_DIMS)),
+        ("dims", "i8", (MAX_DIMS, DIM_COLUMNS)),
+        ("counts", "f8", (MAX_PLACES, 3, COUNT_COLUMNS)),
+        ("places", "f8", (MAX_PLACES, PLACE_COLUMNS)),
+        ("moves", "i8", (4, MAX_MOVES, 4)),
+        ("leaves", "f8", (MAX_LEAVES, 2)),
+        ("hashes", "u8", (MAX_LEAVES,)),
     ]
 )
+
+_types: Any = types  # whose stubs leave `Tuple` without types
+
+
 _TABLE = types.Array(types.int64, 2, "C")
 _TYPES: dict[str, Any] = {
     "int": types.int64,
@@ -113,10 +129,10 @@ _TYPES: dict[str, Any] = {
     "Results": types.Array(types.float64, 2, "C"),
     "ProblemArrays": from_dtype(PROBLEM),
     "Workspace": from_dtype(WORKSPACE),
-    "tuple[int, int]": types.Tuple([types.int64] * 2),
-    "tuple[float, int]": types.Tuple([types.float64, types.int64]),
-    "tuple[float, float]": types.Tuple([types.float64] * 2),
-    "tuple[float, float, float]": types.Tuple([types.float64] * 3),
+    "tuple[int, int]": _types.Tuple([types.int64, types.int64]),
+    "tuple[float, int]": _types.Tuple([types.float64, types.int64]),
+    "tuple[float, float]": _types.Tuple([types.float64, types.float64]),
+    "tuple[float, float, float]": _types.Tuple([types.float64, types.float64, types.float64]),
 }
 _EVALUATE = [_TYPES["ProblemArrays"], _TABLE, _TABLE, _TABLE, _TYPES["Workspace"]]
 _TYPES["Evaluate"] = types.FunctionType(_TYPES["tuple[float, float, float]"](*_EVALUATE))
@@ -136,8 +152,13 @@ def compiled(function: F) -> F:
     Without the types every constant argument would make a version of its own; without the door for Python's calls
     compilation takes a fraction of the time.
     """
-    inner = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
-    return cast(F, njit(_signature(function), cache=True, nogil=True, error_model="numpy", **inner)(function))
+    options: dict[str, Any] = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+    return cast(F, njit(_signature(function), cache=True, nogil=True, error_model="numpy", **options)(function))
+
+
+def inlined(function: F) -> F:
+    """For a part with a single caller: compiled with it, not once more on its own."""
+    return cast(F, njit(inline="always", nogil=True, error_model="numpy")(function))
 
 
 def entry(function: F) -> F:
@@ -162,8 +183,8 @@ def size_pair(na: int, nb: int, a: int, b: int) -> int:
 def cover(ws: Workspace, head: int, left: int, before: int, child: int, shared: int, leaf: int) -> int:
     """Positions below ``left`` in the tiles of ``leaf`` positions that a dimension's loops reach.
 
-    ``head`` is its first loop. Of the temporal loops those before index ``before`` run, of the spatial ones those outside
-    place ``child`` that are not in the bit set ``shared``; the others stay at zero.
+    ``head`` is its first loop. Of the temporal loops those before index ``before`` run, of the spatial ones those
+    outside place ``child`` that are not in the bit set ``shared``; the others stay at zero.
     """
     loops = ws.loops
     reach = count = leaf
@@ -185,7 +206,7 @@ def cover(ws: Workspace, head: int, left: int, before: int, child: int, shared: 
             total += whole * count
             left -= whole * step
             if whole == bound or left <= 0:
-                return total
+                return int(total)
         i = loops[i, INNER]
     return total + min(left, leaf)
 
@@ -202,7 +223,7 @@ def last_offset(ws: Workspace, head: int, begin: int, end: int, spatial: int, le
     return offset
 
 
-@compiled
+@inlined
 def measure(pr: ProblemArrays, factors: Table, ws: Workspace) -> int:
     """Fill ``ws.span``; returns the first place with a temporal loop that leaves outputs unfinished."""
     dims, slots, places = pr.n_dims, pr.n_slots, pr.n_places
@@ -222,7 +243,7 @@ def measure(pr: ProblemArrays, factors: Table, ws: Workspace) -> int:
     return partial
 
 
-@compiled
+@inlined
 def fits(pr: ProblemArrays, factors: Table, bypass: Table, ws: Workspace) -> bool:
     """Whether every memory holds its tiles; fills ``ws.span``."""
     partial = measure(pr, factors, ws)
@@ -251,7 +272,7 @@ def fits(pr: ProblemArrays, factors: Table, bypass: Table, ws: Workspace) -> boo
     return True
 
 
-@compiled
+@inlined
 def _count_states(ws: Workspace, head: int, bound: int) -> None:
     """States before and after each temporal loop of a dimension that is partly cut off."""
     i, states, loops = head, 1, ws.loops
@@ -263,7 +284,7 @@ def _count_states(ws: Workspace, head: int, bound: int) -> None:
         i = loops[i, INNER]
 
 
-@compiled
+@inlined
 def flatten(pr: ProblemArrays, factors: Table, order: Table, ws: Workspace) -> int:
     """Fill ``ws.loops``, ``ws.above`` and the dimensions' columns from ``ws.span``; returns the number of loops."""
     loops, state, span = ws.loops, ws.dims, ws.span

@@ -7,14 +7,25 @@ import math
 import numpy as np
 
 from ..accel.kernel import evaluate_one
-from ..accel.kernel_nest import I64, Evaluate, ProblemArrays, Table, Vector, Workspace, compiled, entry, workspace
+from ..accel.kernel_nest import (
+    I64,
+    Evaluate,
+    ProblemArrays,
+    Table,
+    Vector,
+    Workspace,
+    compiled,
+    entry,
+    inlined,
+    workspace,
+)
 
 __all__ = ["anneal"]
 
 ENERGY, LATENCY, EDP = 0, 1, 2
-ROUNDS = ((1.0, 0.3), (0.3, 0.2), (0.3, 0.1))  # share of the starts kept and first temperature of each round
-PREPARE, FINISH = 300, 1000  # evaluations that polishing a start and a result may take
-COLD = 0.005  # last temperature, on the logarithm of the objective
+ROUNDS = ((0.5, 0.3), (0.34, 0.2))  # share of the starts kept and first temperature of each round
+PREPARE, FINISH = 100, 1000  # evaluations that polishing a start and a result may take
+COLD = 0.02  # last temperature, on the logarithm of the objective
 
 
 @compiled
@@ -68,7 +79,7 @@ def _room(factors: Table, slot: int, dim: int, extent: int) -> int:
 
 @compiled
 def _fill_axis(pr: ProblemArrays, allowed: Table, extents: Vector, factors: Table, slot: int, skip: float) -> None:
-    """Spread dimensions along an axis in random priority, as many as it holds; each is left out with chance ``skip``."""
+    """Spread dimensions along an axis in random priority, as many as it holds; ``skip``: chance to leave one out."""
     dims = factors.shape[1]
     turn, stride = np.random.randint(dims), 1 + np.random.randint(dims)
     for k in range(2 * dims):  # every dimension, some of them twice
@@ -99,7 +110,7 @@ def _hold(pr: ProblemArrays, order: Table, slot: int, role: int) -> None:
 @compiled
 def _shift(pr: ProblemArrays, extents: Vector, factors: Table, dim: int, source: int, to: int, prime: int) -> bool:
     """Move a factor of one dimension between slots; False, with nothing changed, where an axis has no room for it."""
-    if source == to or factors[source, dim] < 2 or to == 0 and source == 0:
+    if source == to or factors[source, dim] < 2 or (to == 0 and source == 0):
         return False
     if extents[to] and factors[to, dim] * prime > _room(factors, to, dim, extents[to]):
         return False
@@ -112,8 +123,18 @@ def _shift(pr: ProblemArrays, extents: Vector, factors: Table, dim: int, source:
 
 @entry
 def _polish(
-    evaluate: Evaluate, pr: ProblemArrays, allowed: Table, extents: Vector, may_bypass: Table, factors: Table,
-    order: Table, bypass: Table, ws: Workspace, objective: int, best: float, budget: int,
+    evaluate: Evaluate,
+    pr: ProblemArrays,
+    allowed: Table,
+    extents: Vector,
+    may_bypass: Table,
+    factors: Table,
+    order: Table,
+    bypass: Table,
+    ws: Workspace,
+    objective: int,
+    best: float,
+    budget: int,
 ) -> tuple[float, int]:
     """Take every single factor, stationary tensor or bypass that helps until none does or the budget is spent."""
     slots, dims = factors.shape
@@ -201,12 +222,17 @@ def _reset(pr: ProblemArrays, extents: Vector, factors: Table, slot: int, dim: i
     return True
 
 
-@compiled
+@inlined
 def _exchange(
     pr: ProblemArrays, allowed: Table, extents: Vector, factors: Table, slot: int, other: int, dim: int, back: int
 ) -> bool:
-    """Move a factor of ``dim`` from ``slot`` to ``other`` and one of ``back`` the other way, as a full memory or axis needs."""
-    if dim == back or factors[slot, dim] < 2 or factors[other, back] < 2 or not (allowed[other, dim] and allowed[slot, back]):
+    """Move a factor of ``dim`` from ``slot`` to ``other`` and one of ``back`` the other way, for full memories."""
+    if (
+        dim == back
+        or factors[slot, dim] < 2
+        or factors[other, back] < 2
+        or not (allowed[other, dim] and allowed[slot, back])
+    ):
         return False
     out, into = _prime_of(factors[slot, dim]), _prime_of(factors[other, back])
     if _shift(pr, extents, factors, dim, slot, other, out):
@@ -215,11 +241,11 @@ def _exchange(
     return _shift(pr, extents, factors, back, other, slot, into) and _shift(pr, extents, factors, dim, slot, other, out)
 
 
-@compiled
+@inlined
 def _change(
     pr: ProblemArrays, allowed: Table, extents: Vector, may_bypass: Table, factors: Table, order: Table, bypass: Table
 ) -> bool:
-    """One random change: a factor moved or set anew, an axis filled again, a loop order, a bypass; False: none came of it."""
+    """One random change of a factor, an axis, a loop order or a bypass; False where nothing changed."""
     slots, dims = factors.shape
     kind, slot, dim = np.random.random(), np.random.randint(slots), np.random.randint(dims)
     if kind < 0.2:
@@ -236,7 +262,7 @@ def _change(
             for k in range(dims):
                 factors[slot, k] = 1
             _fill_axis(pr, allowed, extents, factors, slot, 0.3)
-        return extents[slot] > 0
+        return bool(extents[slot] > 0)
     if kind < 0.95:
         if extents[slot] or factors[slot, dim] < 2:
             return False
@@ -249,14 +275,25 @@ def _change(
     place, role = np.random.randint(bypass.shape[0]), np.random.randint(3)
     if may_bypass[place, role]:
         bypass[place, role] = 1 - bypass[place, role]
-    return may_bypass[place, role] > 0
+    return bool(may_bypass[place, role] > 0)
 
 
 @entry
 def _walk(
-    evaluate: Evaluate, pr: ProblemArrays, allowed: Table, extents: Vector, may_bypass: Table, best_f: Table,
-    best_o: Table, best_b: Table, ws: Workspace, objective: int, best: float, steps: int,
-    hot: float, cold: float,
+    evaluate: Evaluate,
+    pr: ProblemArrays,
+    allowed: Table,
+    extents: Vector,
+    may_bypass: Table,
+    best_f: Table,
+    best_o: Table,
+    best_b: Table,
+    ws: Workspace,
+    objective: int,
+    best: float,
+    steps: int,
+    hot: float,
+    cold: float,
 ) -> float:
     """Anneal from a mapping, which becomes the best found; returns its score.
 
@@ -297,8 +334,17 @@ def _walk(
 
 @entry
 def _begin(
-    evaluate: Evaluate, pr: ProblemArrays, allowed: Table, extents: Vector, factors: Table, order: Table, bypass: Table,
-    ws: Workspace, objective: int, seed: int, skip: float,
+    evaluate: Evaluate,
+    pr: ProblemArrays,
+    allowed: Table,
+    extents: Vector,
+    factors: Table,
+    order: Table,
+    bypass: Table,
+    ws: Workspace,
+    objective: int,
+    seed: int,
+    skip: float,
 ) -> float:
     """A random start: full axes unless ``skip`` is 1, a random tensor stationary at each memory; returns its score."""
     np.random.seed(seed)
@@ -323,25 +369,28 @@ def anneal(
 ) -> tuple[float, I64, I64, I64, int]:
     """Best (score, factors [S, D], order [S, D], bypass [P, 3]) found and the number of evaluations.
 
-    ``starts`` spatial assignments and loop orders are polished; the best are annealed for ``steps`` proposals in all and
+    ``starts`` spatial assignments and loop orders are polished; the best are annealed for ``steps`` proposals and
     polished again. The first start has every loop in the outermost memory: where that fits, so does the result.
     """
     ws, evaluations = workspace(), 0
-    pool: list[tuple[float, I64, I64, I64]] = []
+    pool: list[tuple[float, tuple[I64, I64, I64]]] = []
     for start in range(max(1, starts)):
-        point = np.ones(allowed.shape, np.int64), np.zeros(allowed.shape, np.int64), np.zeros(may_bypass.shape, np.int64)
+        factors, order = np.ones(allowed.shape, np.int64), np.zeros(allowed.shape, np.int64)
+        point = (factors, order, np.zeros(may_bypass.shape, np.int64))
         skip = 1.0 if start == 0 else 0.2 * (start % 3)
         score = _begin(evaluate_one, pr, allowed, extents, *point, ws, objective, seed * 1009 + start, skip)
         score, spent = _polish(evaluate_one, pr, allowed, extents, may_bypass, *point, ws, objective, score, PREPARE)
         evaluations += spent + 1
-        pool.append((score, *point))
+        pool.append((score, point))
     for keep, hot in ROUNDS:
         pool = sorted(pool, key=lambda one: one[0])[: max(1, int(len(pool) * keep))]
         share = steps // (len(ROUNDS) * len(pool))
-        for at, (score, *point) in enumerate(pool):
-            score = _walk(evaluate_one, pr, allowed, extents, may_bypass, *point, ws, objective, score, share, hot, COLD)
+        for at, (score, point) in enumerate(pool):
+            score = _walk(
+                evaluate_one, pr, allowed, extents, may_bypass, *point, ws, objective, score, share, hot, COLD
+            )
             evaluations += share
-            pool[at] = (score, *point)
-    score, *point = min(pool, key=lambda one: one[0])
+            pool[at] = (score, point)
+    score, point = min(pool, key=lambda one: one[0])
     score, spent = _polish(evaluate_one, pr, allowed, extents, may_bypass, *point, ws, objective, score, FINISH)
     return (score, *point, evaluations + spent)
