@@ -23,7 +23,7 @@ from ..accel.kernel_nest import (
 __all__ = ["anneal"]
 
 ENERGY, LATENCY, EDP = 0, 1, 2
-ROUNDS = ((0.5, 0.3), (0.34, 0.2))  # share of the starts kept and first temperature of each round
+ROUNDS = ((1.0, 0.3), (0.34, 0.2))  # share of the starts kept and first temperature of each round
 PREPARE, FINISH = 100, 1000  # evaluations that polishing a start and a result may take
 COLD = 0.02  # last temperature, on the logarithm of the objective
 
@@ -234,7 +234,11 @@ def _exchange(
         or not (allowed[other, dim] and allowed[slot, back])
     ):
         return False
-    out, into = _prime_of(factors[slot, dim]), _prime_of(factors[other, back])
+    out, into = factors[slot, dim], factors[other, back]
+    if np.random.random() < 0.5:
+        out = _prime_of(out)
+    if np.random.random() < 0.7:
+        into = _prime_of(into)
     if _shift(pr, extents, factors, dim, slot, other, out):
         _shift(pr, extents, factors, back, other, slot, into)
         return True

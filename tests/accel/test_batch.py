@@ -8,11 +8,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from nests import random_case
+
 from dovetail.accel.accelerator import Accelerator, Array, Compute, Memory
 from dovetail.accel.analytic import evaluate
 from dovetail.accel.batch import Problem
 from dovetail.errors import BadInput, Infeasible
-from nests import random_case
 
 
 def dressed(accelerator: Accelerator, rng: random.Random) -> Accelerator:
