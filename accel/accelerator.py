@@ -55,7 +55,8 @@ class Array:
 
     ``dims`` limits which dimensions may be laid along an axis (absent axis: any). ``multicast`` names the operands
     whose identical tiles are sent once to all instances that need them; ``reduces`` says partial sums of one output
-    word are added on their way up. ``hop_energy_j_per_bit`` is paid for each word delivered to or collected from an instance.
+    word are added on their way up. ``hop_energy_j_per_bit`` is paid for each word delivered to or collected from an
+    instance.
     """
 
     name: str

@@ -15,6 +15,7 @@ from numba import from_dtype, njit, types
 from numpy.typing import NDArray
 
 from .batch import MAX_DIMS, MAX_PLACES, MAX_SLOTS
+from .compiled import compiling
 
 I64 = NDArray[np.int64]
 F64 = NDArray[np.float64]
@@ -153,7 +154,8 @@ def compiled(function: F) -> F:
     compilation takes a fraction of the time.
     """
     options: dict[str, Any] = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
-    return cast(F, njit(_signature(function), cache=True, nogil=True, error_model="numpy", **options)(function))
+    with compiling() as kept:
+        return cast(F, njit(_signature(function), cache=kept, nogil=True, error_model="numpy", **options)(function))
 
 
 def inlined(function: F) -> F:
@@ -163,7 +165,8 @@ def inlined(function: F) -> F:
 
 def entry(function: F) -> F:
     """Compile a function that Python calls."""
-    return cast(F, njit(_signature(function), cache=True, nogil=True, error_model="numpy")(function))
+    with compiling() as kept:
+        return cast(F, njit(_signature(function), cache=kept, nogil=True, error_model="numpy")(function))
 
 
 def workspace() -> Workspace:

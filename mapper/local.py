@@ -22,9 +22,9 @@ class LocalMapper:
     """Greedy tiles, then simulated annealing of tilings, orders, spatial assignments and bypasses."""
 
     name: ClassVar[str] = "local"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
 
-    def __init__(self, starts: int = 8, steps: int = 1500) -> None:
+    def __init__(self, starts: int = 24, steps: int = 12_000) -> None:
         self.starts, self.steps = starts, steps
 
     def map(self, op: Op, accelerator: Accelerator, objective: Objective, seed: int) -> MappingResult:

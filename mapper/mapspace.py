@@ -68,8 +68,8 @@ class Mapspace:
         Axis extents are respected; capacities are not. Orders count every permutation of all dimensions in each memory.
         """
         memories = int((self.extents == 0).sum())
-        orders = math.factorial(len(self.problem.dims)) ** memories
-        return self._tilings() * orders * int(2 ** int(self.may_bypass.sum()))
+        orders = math.prod([math.factorial(len(self.problem.dims))] * memories)
+        return self._tilings() * orders * (1 << int(self.may_bypass.sum()))
 
     def _tilings(self) -> int:
         """Ways to split all dimensions exactly over the slots within the axes' extents."""

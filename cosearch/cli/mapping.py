@@ -110,7 +110,8 @@ def _show_map(to: Console, op: Op, accelerator: Accelerator, result: MappingResu
             (
                 "utilization",
                 f"{result.cost.utilization:.1%}",
-                f"of {accelerator.peak_macs_per_cycle:,} MACs per cycle; {result.cost.compute_utilization:.1%} while computing",
+                f"of {accelerator.peak_macs_per_cycle:,} MACs per cycle; "
+                f"{result.cost.compute_utilization:.1%} while computing",
             ),
         ],
     )
