@@ -7,7 +7,10 @@ that holds compiled functions, so that none outlives a change to any of them.
 
 from __future__ import annotations
 
+import getpass
 import hashlib
+import os
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
@@ -30,12 +33,25 @@ def _folder() -> Path | None:
     """The cache's folder, created; None where nothing can be written."""
     sources = [*(_PACKAGE / "accel").glob("kernel*.py"), *(_PACKAGE / "mapper").glob("annealing*.py")]
     text = b"".join(path.read_bytes() for path in sorted(sources))
-    folder = cache_folder() / "compiled" / hashlib.sha256(text).hexdigest()[:16]
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / ".writable").touch()
-    except OSError:
-        return None
+    stamp = hashlib.sha256(text).hexdigest()[:16]
+    for place in (cache_folder, _own_temporary_folder):
+        try:
+            kept = place() / "compiled" / stamp
+            kept.mkdir(parents=True, exist_ok=True)
+            (kept / ".writable").touch()
+        except OSError:
+            continue
+        return kept
+    return None
+
+
+def _own_temporary_folder() -> Path:
+    """A folder that only this user can write: compiled code is run, so nobody else may have put it there."""
+    folder = Path(tempfile.gettempdir()) / f"dovetail-{getpass.getuser() if os.name == 'nt' else os.getuid()}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    state = folder.lstat()
+    if os.name != "nt" and (state.st_uid != os.getuid() or state.st_mode & 0o077 or folder.is_symlink()):
+        raise PermissionError(f"{folder} belongs to somebody else")
     return folder
 
 
