@@ -77,7 +77,7 @@ def evaluate(op: Op, accelerator: Accelerator, mapping: Mapping) -> Cost:
         bound=bound,
         energy=energy,
     )
-    check_invariants(cost, traffic)
+    check_invariants(cost, traffic, accelerator)
     return cost
 
 
@@ -93,8 +93,7 @@ def tile_bits(nest: Nest, accelerator: Accelerator, place: int) -> float:
     if not isinstance(memory, Memory):
         return 0.0
     tile, op = nest.tile(place), nest.op
-    relevant = op.tensor("output").dims
-    partial = any(loop.dim not in relevant for loop in nest.loops if not loop.spatial and loop.place <= place)
+    partial = nest.unfinished(place)
     total = 0.0
     for role in ROLES:
         if role in memory.keeps and role not in nest.bypass[place]:
@@ -166,45 +165,57 @@ class _Clock:
         reading, writing = read / self.read[place], written / self.write[place]
         return reading + writing if isinstance(memory, Memory) and memory.shared_port else max(reading, writing)
 
+    def total(self, place: int, read_before: float = 0.0, written_before: float = 0.0) -> float:
+        """Cycles the memory at ``place`` needs for all its words but the bits read and written before."""
+        moved = [_memory_bits(self.traffic, self.accelerator, place, role) for role in ROLES]
+        read, written = sum(r for r, _ in moved), sum(w for _, w in moved)
+        return self.busy(place, max(0.0, read - read_before), max(0.0, written - written_before))
+
     def bits(self, way: Boundary, place: int) -> float:
-        """Width of the words of ``way`` at ``place``; partial sums are as wide as the accumulator."""
+        """Width at ``place`` of the words that ``way`` brings down; output words among them are partial sums."""
         return _widths(self.nest, self.accelerator, place, way.role)[1]
+
+    def rising(self, place: int, passed: int, words: int) -> float:
+        """Bits of outputs on their way up that pass the memory at ``place``; ``words`` of them are distinct."""
+        whole, partial = _widths(self.nest, self.accelerator, place, "output")
+        finished = self.traffic.finished(place, words)
+        return float((passed - finished) * partial + finished * whole)
 
     def down(self, way: Boundary, served: int, filled: int) -> float:
         """Cycles to bring words to the child: the slower of the parent's reading and the child's writing."""
         reading = served * self.bits(way, way.parent) / self.read[way.parent]
         return max(reading, filled * self.bits(way, way.child) / self.write[way.child])
 
-    def up(self, way: Boundary, drained: int, collected: int) -> float:
-        """Cycles to bring words to the parent."""
-        reading = drained * self.bits(way, way.child) / self.read[way.child]
-        return max(reading, collected * self.bits(way, way.parent) / self.write[way.parent])
+    def up(self, way: Boundary, drained: int, collected: int, words: int) -> float:
+        """Cycles to bring outputs to the parent."""
+        reading = self.rising(way.child, drained, words) / self.read[way.child]
+        return max(reading, self.rising(way.parent, collected, words) / self.write[way.parent])
 
 
 def _cycles(traffic: Traffic, accelerator: Accelerator) -> tuple[float, str]:
     """Total cycles and the name of what bounds them."""
     clock, places = _Clock(traffic, accelerator), traffic.nest.places
-    first = last = halts = 0.0
+    first = last = 0.0
+    halts: dict[int, float] = {}
     edge: dict[int, list[float]] = defaultdict(lambda: [0.0, 0.0])
     for way in traffic.boundaries:
-        coming, leaving = (
-            clock.down(way, way.first_served, way.first_filled),
-            clock.up(way, way.last_drained, way.last_collected),
-        )
+        coming = clock.down(way, way.first_served, way.first_filled)
+        leaving = clock.up(way, way.last_drained, way.last_collected, way.last_words)
         first, last = first + coming, last + leaving
         edge[way.parent][0] += way.first_served * clock.bits(way, way.parent)
         edge[way.child][1] += way.first_filled * clock.bits(way, way.child)
-        edge[way.child][0] += way.last_drained * clock.bits(way, way.child)
-        edge[way.parent][1] += way.last_collected * clock.bits(way, way.parent)
+        edge[way.child][0] += clock.rising(way.child, way.last_drained, way.last_words)
+        edge[way.parent][1] += clock.rising(way.parent, way.last_collected, way.last_words)
         child = places[way.child]
         if isinstance(child, Memory) and not child.double_buffered:
-            halts += clock.down(way, way.served, way.filled) - coming
-            halts += clock.up(way, way.drained, way.collected) - leaving
-    longest, bound = traffic.steps + halts, "compute"
+            halt = clock.down(way, way.served, way.filled) - coming
+            halt += clock.up(way, way.drained, way.collected, way.words) - leaving
+            halts[way.child] = halts.get(way.child, 0.0) + halt
+    longest, bound = traffic.steps + sum(halts.values()), "compute"
+    if longest > 2 * traffic.steps:
+        bound = places[max(halts, key=lambda place: halts[place])].name
     for place in clock.read:
-        moved = [_memory_bits(traffic, accelerator, place, role) for role in ROLES]
-        read, written = sum(r for r, _ in moved), sum(w for _, w in moved)
-        steady = clock.busy(place, max(0.0, read - edge[place][0]), max(0.0, written - edge[place][1]))
+        steady = clock.total(place, *edge[place])
         if steady > longest:
             longest, bound = steady, places[place].name
     return first + longest + last + accelerator.compute.pipeline_cycles, bound
@@ -234,12 +245,19 @@ def _hop_energy(traffic: Traffic, accelerator: Accelerator, array: Array, place:
     return traffic.hops[place, role] * width * array.hop_energy_j_per_bit
 
 
-def check_invariants(cost: Cost, traffic: Traffic) -> None:
+def check_invariants(cost: Cost, traffic: Traffic, accelerator: Accelerator) -> None:
     """Raise `ImpossibleResult` where a count or a cost cannot be: what the model promises of every result."""
     for (place, role), count in traffic.counts.items():
         if min(vars(count).values()) < 0:
             raise ImpossibleResult(f"negative count of {role} at {traffic.nest.places[place].name}: {count}")
     if not all(value >= 0.0 and math.isfinite(value) for value in (cost.cycles, *cost.energy.values())):
         raise ImpossibleResult(f"negative or infinite cost: {cost}")
+    if not math.isclose(math.fsum(cost.energy.values()), cost.energy_j, rel_tol=1e-9):
+        raise ImpossibleResult(f"the breakdown sums to {math.fsum(cost.energy.values())} J of {cost.energy_j} J")
+    clock = _Clock(traffic, accelerator)
+    for place in clock.read:
+        if clock.total(place) > cost.cycles * (1.0 + 1e-9):
+            name = traffic.nest.places[place].name
+            raise ImpossibleResult(f"{name} moves its words in {clock.total(place)} cycles, more than {cost.cycles}")
     if not 0.0 < cost.utilization <= cost.compute_utilization <= 1.0 or cost.cycles < cost.compute_cycles:
         raise ImpossibleResult(f"above peak: utilization {cost.utilization}, {cost.cycles} cycles")

@@ -84,6 +84,14 @@ def _idle(pr: ProblemArrays, ws: Workspace, role: int, start: int, end: int) -> 
 
 
 @compiled
+def _saved(pr: ProblemArrays, ws: Workspace, place: int) -> float:
+    """Bits by which a finished output word is narrower than a partial sum; 0 where the place holds shares of sums."""
+    if _idle(pr, ws, OUTPUT, 0, place) > 1.0:
+        return 0.0
+    return float(pr.reals[place, PARTIAL0 + OUTPUT] - pr.reals[place, WHOLE0 + OUTPUT])
+
+
+@compiled
 def _time(words_a: float, bits_a: float, bw_a: float, words_b: float, bits_b: float, bw_b: float) -> float:
     return max(words_a * bits_a / bw_a, words_b * bits_b / bw_b)
 
@@ -129,6 +137,7 @@ def _up(pr: ProblemArrays, ws: Workspace, parent: int, child: int) -> tuple[floa
     last, reals, places, counts = last_changing(pr, ws, OUTPUT, child), pr.reals, ws.places, ws.counts
     start_states(pr, ws, child, last)
     whole, idle = pr.scalars[OUTPUT_WORDS], _idle(pr, ws, OUTPUT, 0, child)
+    finished = whole if _idle(pr, ws, OUTPUT, 0, parent) <= 1.0 else 0.0
     leaving = words_entering(pr, ws, OUTPUT, child, last)  # what enters or starts at zero leaves again
     entering, last_out = leaving - whole, edge_tile(pr, ws, OUTPUT, child, True)
     sent, collected, reduced = idle, idle, idle
@@ -147,18 +156,23 @@ def _up(pr: ProblemArrays, ws: Workspace, parent: int, child: int) -> tuple[floa
     counts[child, OUTPUT, DRAINS] += leaving * idle
     counts[child, OUTPUT, PARTIAL_DRAINS] += leaving * idle - (0.0 if idle > 1.0 else whole)
     counts[parent, OUTPUT, UPDATES] += leaving * collected
-    counts[parent, OUTPUT, PARTIAL_UPDATES] += leaving * collected - whole
+    counts[parent, OUTPUT, PARTIAL_UPDATES] += leaving * collected - finished
     bits_child, bits_parent = reals[child, PARTIAL0 + OUTPUT], reals[parent, PARTIAL0 + OUTPUT]
     read, write = places[child, BW_READ], places[parent, BW_WRITE]
-    ending = _time(last_out * idle, bits_child, read, last_out * collected, bits_parent, write)
-    places[child, EDGE_READ] += last_out * idle * bits_child
-    places[parent, EDGE_WRITTEN] += last_out * collected * bits_parent
+    saved_child, saved_parent = _saved(pr, ws, child), _saved(pr, ws, parent)
+    sent_last = last_out * (idle * bits_child - saved_child)
+    collected_last = last_out * (collected * bits_parent - saved_parent)
+    ending = max(sent_last / read, collected_last / write)
+    places[child, EDGE_READ] += sent_last
+    places[parent, EDGE_WRITTEN] += collected_last
     if pr.ints[child, DOUBLE_BUFFERED]:
         return ending, 0.0
     halts = _time(
         entering * sent, bits_parent, places[parent, BW_READ], entering * idle, bits_child, places[child, BW_WRITE]
     )
-    return ending, halts + _time(leaving * idle, bits_child, read, leaving * collected, bits_parent, write) - ending
+    draining = (leaving * idle * bits_child - whole * saved_child) / read
+    collecting = (leaving * collected * bits_parent - whole * saved_parent) / write
+    return ending, halts + max(draining, collecting) - ending
 
 
 @inlined
@@ -185,7 +199,8 @@ def _compute(pr: ProblemArrays, ws: Workspace, role: int, keeper: int) -> None:
         whole = pr.scalars[OUTPUT_WORDS]
         counts[keeper, role, READS] -= whole * working
         counts[keeper, role, UPDATES] += words
-        counts[keeper, role, PARTIAL_UPDATES] += words - whole
+        finished = whole if _idle(pr, ws, OUTPUT, 0, keeper) <= 1.0 else 0.0
+        counts[keeper, role, PARTIAL_UPDATES] += words - finished
 
 
 @inlined

@@ -228,7 +228,7 @@ def last_offset(ws: Workspace, head: int, begin: int, end: int, spatial: int, le
 
 @inlined
 def measure(pr: ProblemArrays, factors: Table, ws: Workspace) -> int:
-    """Fill ``ws.span``; returns the first place with a temporal loop that leaves outputs unfinished."""
+    """Fill ``ws.span``; returns the first place whose output tile holds unfinished sums."""
     dims, slots, places = pr.n_dims, pr.n_slots, pr.n_places
     span, slot, partial = ws.span, slots - 1, places
     for dim in range(dims):
@@ -240,8 +240,8 @@ def measure(pr: ProblemArrays, factors: Table, ws: Workspace) -> int:
             for dim in range(dims):
                 if factors[slot, dim] > 1:
                     span[place, dim] *= factors[slot, dim]
-                    if not pr.slots[slot, 1] and not pr.relevant[OUTPUT, dim]:
-                        partial = place
+                    if pr.relevant[OUTPUT, dim] != SINGLE:
+                        partial = place + pr.slots[slot, 1]  # what an array spreads is shares below it
             slot -= 1
     return partial
 

@@ -76,6 +76,16 @@ class Nest:
         """Spatial loops outside ``place``, outermost first."""
         return tuple(loop for loop in self.loops if loop.place < place and loop.spatial)
 
+    def unfinished(self, place: int) -> bool:
+        """Whether the output tile at ``place`` holds unfinished sums.
+
+        It does where a loop that adds to one word more than once runs at or outside the memory, or is spread over its
+        instances, so that each holds a share. A window over the output adds to the words where positions overlap.
+        """
+        windows = [[dim for dim, _ in r.terms if self.op.bounds[dim] > 1] for r in self.op.tensor("output").ranks]
+        whole = {dims[0] for dims in windows if len(dims) == 1}
+        return any(loop.dim not in whole for loop in self.loops if loop.place < place + (not loop.spatial))
+
     def reach(self, dim: str, place: int) -> int:
         """How far the last instance's tile at ``place`` ends beyond the first instance's start."""
         spread = sum((loop.bound - 1) * loop.step for loop in self.spatial_above(place) if loop.dim == dim)

@@ -45,7 +45,8 @@ class Boundary:
 
     Words are summed over instances: downwards ``served`` leave the parent and ``filled`` reach the child; upwards
     ``drained`` leave the child and ``collected`` reach the parent; ``first_*`` and ``last_*`` are the shares that pass
-    before the first and after the last step of the compute.
+    before the first and after the last step of the compute. ``words`` and ``last_words`` are the distinct output words
+    among those that go up: each is finished once.
     """
 
     role: Role
@@ -57,8 +58,10 @@ class Boundary:
     first_filled: int = 0
     drained: int = 0
     collected: int = 0
+    words: int = 0
     last_drained: int = 0
     last_collected: int = 0
+    last_words: int = 0
 
 
 @dataclass(frozen=True)
@@ -133,13 +136,13 @@ class Traffic:
         up = self._sharing(way, lambda array: array.reduces)
         leaving = [self._leaving(way, sharing) for sharing in up]
         reduced = self._leaving(way, frozenset(self._arrays(way)))
-        way.drained, way.collected = leaving[0], leaving[-1]
+        way.drained, way.collected, way.words = leaving[0], leaving[-1], self.nest.op.words("output")
         way.last_drained, way.last_collected = self._at_end(way, up[0]), self._at_end(way, up[-1])
+        way.last_words = self._at_end(way, frozenset(range(way.child)))
         child.drains, parent.updates = leaving[0], parent.updates + leaving[-1]
         parent.reads += leaving[-1] - reduced
-        whole = self.nest.op.words("output")
-        parent.partial_updates += leaving[-1] - whole
-        child.partial_drains = leaving[0] - (0 if self._reduced_above(way.child) else whole)
+        parent.partial_updates += leaving[-1] - self.finished(way.parent, way.words)
+        child.partial_drains = leaving[0] - self.finished(way.child, way.words)
         self._add_hops(way, leaving)
 
     def _add_hops(self, way: Boundary, stages: list[int]) -> None:
@@ -153,7 +156,7 @@ class Traffic:
             count.updates += stages[-1]
             whole = self.nest.op.words("output")
             count.reads += stages[-1] - whole * self._working_copies(way.parent)
-            count.partial_updates += stages[-1] - whole
+            count.partial_updates += stages[-1] - self.finished(way.parent, whole)
         else:
             stages = [
                 self._asked(way, sharing) for sharing in self._sharing(way, lambda array: way.role in array.multicast)
@@ -161,10 +164,13 @@ class Traffic:
             count.reads += stages[-1]
         self._add_hops(way, stages)
 
-    def _reduced_above(self, place: int) -> bool:
-        """Whether several instances at ``place`` each hold a share of one output word's sum."""
+    def finished(self, place: int, words: int) -> int:
+        """How often ``words`` distinct output words pass the memory at ``place`` as whole sums.
+
+        Once each, or never where several instances each hold a share of one word's sum.
+        """
         relevant = self.nest.op.tensor("output").dims
-        return any(loop.dim not in relevant for loop in self.nest.spatial_above(place))
+        return 0 if any(loop.dim not in relevant for loop in self.nest.spatial_above(place)) else words
 
     # -- tiles -------------------------------------------------------------------------------------------------------
 

@@ -23,7 +23,7 @@ from .base import Certificate, Mapper, Objective
 
 __all__ = ["MappingCache", "accelerator_text", "content_key"]
 
-MODEL_VERSION = 1
+MODEL_VERSION = 2
 _FILE = "mappings.sqlite"
 
 

@@ -23,7 +23,7 @@ def dressed(accelerator: Accelerator, rng: random.Random) -> Accelerator:
         if isinstance(level, Memory):
             level = replace(
                 level,
-                size_bits=rng.choice([math.inf, 2000.0]) if level.name != "dram" else math.inf,
+                size_bits=rng.choice([math.inf, 400.0, 2000.0]) if level.name != "dram" else math.inf,
                 read_bandwidth_bits_per_s=rng.choice([math.inf, rng.uniform(1e9, 1e11)]),
                 write_bandwidth_bits_per_s=rng.choice([math.inf, rng.uniform(1e9, 1e11)]),
                 shared_port=rng.random() < 0.3,
