@@ -374,14 +374,15 @@ def anneal(
     """Best (score, factors [S, D], order [S, D], bypass [P, 3]) found and the number of evaluations.
 
     ``starts`` spatial assignments and loop orders are polished; the best are annealed for ``steps`` proposals and
-    polished again. The first start has every loop in the outermost memory: where that fits, so does the result.
+    polished again. The first start has every loop in the outermost memory and every bypass: where that fits, so does
+    the result.
     """
     ws, evaluations = workspace(), 0
     pool: list[tuple[float, tuple[I64, I64, I64]]] = []
     for start in range(max(1, starts)):
         factors, order = np.ones(allowed.shape, np.int64), np.zeros(allowed.shape, np.int64)
-        point = (factors, order, np.zeros(may_bypass.shape, np.int64))
-        skip = 1.0 if start == 0 else 0.2 * (start % 3)
+        point = (factors, order, np.zeros(may_bypass.shape, np.int64) if start else may_bypass.copy())
+        skip = 0.2 * (start % 3) if start else 1.0
         score = _begin(evaluate_one, pr, allowed, extents, *point, ws, objective, seed * 1009 + start, skip)
         score, spent = _polish(evaluate_one, pr, allowed, extents, may_bypass, *point, ws, objective, score, PREPARE)
         evaluations += spent + 1

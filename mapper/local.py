@@ -57,7 +57,12 @@ class LocalMapper:
 
 
 def everything_outside(op: Op, accelerator: Accelerator) -> Mapping:
-    """All loops at the outermost memory: every inner tile is a single word."""
+    """All loops at the outermost memory: every inner tile is a single word, and absent where the spec allows."""
     places = [level for level in accelerator.levels if level in (*accelerator.memories, *accelerator.arrays)]
     loops = tuple(Loop(dim, bound) for dim, bound in op.dims if bound > 1)
-    return Mapping(tuple(LevelMapping(level.name, () if i else loops) for i, level in enumerate(places)))
+    return Mapping(
+        tuple(
+            LevelMapping(level.name, () if i else loops, getattr(level, "may_bypass", frozenset()))
+            for i, level in enumerate(places)
+        )
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -127,3 +128,12 @@ def test_the_roofline_is_reached_by_an_operator_of_one_step() -> None:
     result = dt.best_mapping(op, chip, "latency", cache=False)
     assert result.mapping == Mapping(tuple(LevelMapping(name) for name in ("dram", "buffer", "array")))
     assert result.cost.latency_s >= roofline(op, chip, "latency") > 0
+
+
+def test_a_memory_too_small_for_all_tensors_is_bypassed_where_the_spec_allows() -> None:
+    """One word holds a sum; the operands pass by."""
+    chip = small_chip()
+    buffer = replace(chip.memories[1], size_bits=8.0, double_buffered=False, may_bypass=frozenset(ROLES))
+    chip = replace(chip, levels=(chip.levels[0], buffer, *chip.levels[2:]))
+    result = dt.best_mapping(linear("fc", n=4, k=8, c=6), chip, cache=False)
+    assert len(result.mapping.levels[1].bypass) >= 2
