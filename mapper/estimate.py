@@ -123,9 +123,13 @@ class Estimate:
     @property
     def notes(self) -> tuple[str, ...]:
         """What the network's and the accelerator's descriptions, and this estimate, leave out."""
-        own: tuple[str, ...] = ()
+        own, name = [], self.accelerator.name
         if self.accelerator.vector is None and len(self.network.contractions) < len(self.network.ops):
-            own = (f"{self.accelerator.name} has no vector unit: vector operators only move their words",)
+            own.append(f"{name} has no vector unit: vector operators only move their words")
+        bits = self.accelerator.compute.operand_bits
+        widest = max((t.bits for op in self.network.contractions for t in op.tensors[:2]), default=0)
+        if widest > bits:
+            own.append(f"{name} multiplies {bits}-bit operands; products of {widest}-bit ones count as its own")
         return (*self.network.notes, *self.accelerator.notes, *own)
 
 

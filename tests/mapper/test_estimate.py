@@ -98,3 +98,11 @@ def test_sources_name_the_accelerator_and_the_constants(result: dt.Estimate) -> 
     text = "\n".join(result.sources())
     assert "2102.08619" in text
     assert "dram.read_energy" in text
+
+
+def test_operands_wider_than_the_multipliers_are_noted() -> None:
+    wide = conv2d("wide", k=2, c=2, p=2, q=2, r=1, s=1, bits=16)
+    narrow, chip = conv2d("narrow", k=2, c=2, p=2, q=2, r=1, s=1), dt.load_accelerator("edge_tpu")
+    noted = [dt.estimate(dt.Network("one", (dt.Layer(op),)), chip, cache=False).notes for op in (wide, narrow)]
+    assert any("16-bit" in note for note in noted[0])
+    assert not any("products of" in note for note in noted[1])
