@@ -19,7 +19,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
-from .errors import BadInput, Problem, SpecError, nearest
+from .errors import BadInput, Problem, SpecError, nearest, shortened
 
 __all__ = [
     "Document", "YamlPath", "dotted", "field_errors", "load_document", "parse_document", "problems_of", "shipped",
@@ -32,6 +32,7 @@ M = TypeVar("M", bound=BaseModel)
 _MOST_CHARACTERS = 4_000_000
 _MOST_NODES = 200_000  # aliases expand: a page of them can describe more nodes than a memory holds
 _DEEPEST = 64
+_MERGE = "tag:yaml.org,2002:merge"
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,7 @@ def dotted(path: Iterable[str | int]) -> str:
     """``("levels", 2, "size")`` as people write it: ``levels[2].size``."""
     text = ""
     for step in path:
-        text += f"[{step}]" if isinstance(step, int) else f".{step}" if text else step
+        text += f"[{step}]" if isinstance(step, int) else f".{shortened(step)}" if text else shortened(step)
     return text
 
 
@@ -176,7 +177,8 @@ class _Reader:
             self.complain(node, path[:4], "the document is too deep or too large", "does an anchor contain itself?")
             raise SpecError(self.problems)
         if node.tag.startswith("!"):
-            self.complain(node, path, f"the tag '{node.tag}' is not used here", "remove it, or quote a text with a '!'")
+            what = f"the tag {_show(node.tag)} is not used here"
+            self.complain(node, path, what, "remove it, or quote a text with a '!'")
         if isinstance(node, MappingNode):
             return self._mapping(node, path)
         if isinstance(node, SequenceNode):
@@ -192,8 +194,11 @@ class _Reader:
                 self.complain(key_node, path, "a key must be a word or a whole number", "quote it if it is text")
                 continue
             line = _mark(key_node)[0]
+            if key_node.tag == _MERGE:
+                self.complain(key_node, path, "merge keys ('<<') are not used here", "write the keys out")
+                continue
             if key in data:
-                what = f"'{key}' stands twice in this mapping, on lines {first[key]} and {line}"
+                what = f"{_show(key)} stands twice in this mapping, on lines {first[key]} and {line}"
                 self.complain(key_node, (*path, key), what, "keep one of them")
                 continue
             first[key] = line
@@ -295,13 +300,14 @@ def _message(model: type[BaseModel], details: dict[str, Any], path: YamlPath) ->
         return path, "is missing", f"add '{details['loc'][-1]}:'"
     if kind == "extra_forbidden":
         name = str(details["loc"][-1])
-        return path, f"unknown key '{name}'", _known(_names_at(model, details["loc"][:-1]), name)
+        return path, f"unknown key {_show(name)}", _known(_names_at(model, details["loc"][:-1]), name)
     if kind in ("union_tag_invalid", "union_tag_not_found"):
         tag = str(context.get("discriminator", "")).strip("'")
         names = _tags_at(model, details["loc"], tag)
         if kind == "union_tag_not_found":
             return path, f"'{tag}' is missing", f"add '{tag}:' with one of {', '.join(names)}"
-        return (*path, tag), f"'{context.get('tag')}' is not a known {tag}", _known(names, str(context.get("tag")))
+        given = str(context.get("tag"))
+        return (*path, tag), f"{_show(given)} is not a known {tag}", _known(names, given)
     if kind == "value_error":
         what, _, remedy = str(context.get("error", details["msg"])).partition("; ")
         return path, what, remedy
@@ -313,6 +319,9 @@ def _message(model: type[BaseModel], details: dict[str, Any], path: YamlPath) ->
         names = re.findall(r"'([^']*)'", str(context.get("expected", "")))
         remedy = _known(names, given) if isinstance(given, str) and names else f"use {context.get('expected')}"
         return path, f"{_show(given)} is not allowed here", remedy
+    for bound, words in (("ge", "at least"), ("gt", "more than"), ("le", "at most"), ("lt", "less than")):
+        if bound in context:
+            return path, f"{_show(given)} is out of bounds", f"write {words} {context[bound]:g}"
     if kind in _EXPECTED:
         wanted, remedy = _EXPECTED[kind]
         return path, f"{_show(given)} is not {wanted}", remedy
@@ -333,7 +342,7 @@ def _show(value: Any) -> str:
     if isinstance(value, dict | list):
         return "a mapping" if isinstance(value, dict) else "a list"
     text = str(value).lower() if isinstance(value, bool) else str(value)
-    return f"'{text if len(text) <= 60 else text[:57] + '...'}'"
+    return f"'{shortened(text)}'"
 
 
 # ---- what names a model knows at a place ---------------------------------------------------------------------------

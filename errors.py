@@ -27,6 +27,8 @@ __all__ = [
     "SpecError",
     "UnknownName",
     "nearest",
+    "printable",
+    "shortened",
 ]
 
 
@@ -81,7 +83,7 @@ class Problem:
         place = f"{self.source}:{self.line}:{self.column}" if self.line else self.source
         subject = f" {self.path}:" if self.path else ""
         remedy = f"; {self.remedy}" if self.remedy else ""
-        return f"{place}:{subject} {self.what}{remedy}"
+        return printable(f"{place}:{subject} {self.what}{remedy}")
 
 
 class SpecError(BadInput):
@@ -101,7 +103,7 @@ class UnknownName(BadInput):
     def __init__(self, kind: str, name: str, known: Sequence[str]) -> None:
         close = nearest(name, known)
         hint = f"did you mean '{close}'?" if close else f"known: {', '.join(sorted(known))}"
-        super().__init__(f"no {kind} named '{name}'; {hint}")
+        super().__init__(printable(f"no {kind} named '{shortened(name)}'; {hint}"))
         self.kind, self.name, self.known = kind, name, tuple(known)
 
     def __reduce__(self) -> tuple[object, ...]:
@@ -112,3 +114,16 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
     """The known name closest to ``name`` by edit similarity, or None where nothing is close."""
     close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
     return close[0] if close else None
+
+
+def shortened(text: object, most: int = 60) -> str:
+    """A user's text cut to ``most`` characters, so that a message stays a line and does not copy a whole document."""
+    whole = str(text)
+    return whole if len(whole) <= most else whole[: most - 3] + "..."
+
+
+def printable(text: str) -> str:
+    """``text`` with control characters written out: what a file holds must not steer the terminal that shows it."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode("ascii") for c in text)

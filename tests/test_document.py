@@ -153,6 +153,23 @@ def test_all_problems_come_at_once_in_the_order_of_the_text():
     ]
 
 
+def test_a_message_repeats_no_more_than_sixty_characters_of_the_text():
+    (line,) = problems(f"name: a\nlevels: []\n{'k' * 500}: 1\n")
+    assert "k" * 57 + "..." in line
+    assert "k" * 58 not in line
+
+
+def test_control_characters_of_a_text_do_not_reach_the_terminal():
+    (line,) = problems('name: a\nlevels: []\n"\\e[31mred": 1\n')
+    assert "\\x1b[31mred" in line
+    assert line.isprintable()
+
+
+def test_a_merge_key_is_refused_by_name():
+    with pytest.raises(SpecError, match=r"2:11: levels\[0\]: merge keys \('<<'\) are not used here"):
+        parse_document("name: a\nlevels: [{<<: {type: array}}]\n", "x")
+
+
 def test_a_missing_discriminator_lists_the_types():
     (line,) = problems("name: a\nlevels:\n  - size: 3 B\n")
     assert line == "chip.yaml:3:5: levels[0]: 'type' is missing; add 'type:' with one of memory, array"

@@ -72,7 +72,7 @@ def test_accelerators_beside_the_study_are_found_from_anywhere(load, tmp_path, m
 
 
 BROKEN = [
-    ("budget: {trials: 20}", "budget: {trials: 0}", r"10:10: budget\.trials: .*greater than or equal to 1"),
+    ("budget: {trials: 20}", "budget: {trials: 0}", r"10:10: budget\.trials: .*write at least 1"),
     ("budget: {trials: 20}", "budget: {trials: many}", r"10:10: budget\.trials: 'many' is not a whole number"),
     ("budget: {trials: 20}", "", r"budget: is missing; add 'budget:'"),
     ("name: mine", "name: mine\nsed: 3", r"2:1: sed: unknown key 'sed'; did you mean 'seed'"),

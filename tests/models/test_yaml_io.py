@@ -111,7 +111,7 @@ LINEAR = "name: net\nlayers:\n  - {name: a, kind: linear, k: 4, c: 2"
 
 @pytest.mark.parametrize(("text", "expected"), [
     (LINEAR + ", biass: true}", ("<text>:3:41", "layers[0].biass", "unknown key 'biass'", "did you mean 'bias'?")),
-    (LINEAR + ", n: 0}", ("<text>:3:41", "layers[0].n", "'0'", "greater than or equal to 1")),
+    (LINEAR + ", n: 0}", ("<text>:3:41", "layers[0].n", "'0'", "write at least 1")),
     (LINEAR + ", n: two}", ("<text>:3:41", "layers[0].n", "'two' is not a whole number")),
     (LINEAR + ", n: true}", ("<text>:3:41", "layers[0].n", "'true' is not a whole number")),
     (LINEAR + ", inputs: [b]}", ("<text>:3:50", "layers[0].inputs[0]", "no layer named 'b'")),
