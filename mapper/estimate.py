@@ -77,7 +77,7 @@ class Estimate:
     @property
     def utilization(self) -> float:
         """Share of the peak multiply-accumulates over the whole run."""
-        return self.network.macs / (self.cycles * self.accelerator.peak_macs_per_cycle)
+        return self.network.macs / (self.cycles * self.accelerator.peak_macs_per_cycle) if self.cycles else 0.0
 
     def breakdown(self, by: str = "component") -> dict[str, float]:
         """Joules by "component" or by "tensor" ("" of the two is named "compute"); sums to ``energy_j``."""

@@ -106,3 +106,16 @@ def test_operands_wider_than_the_multipliers_are_noted() -> None:
     noted = [dt.estimate(dt.Network("one", (dt.Layer(op),)), chip, cache=False).notes for op in (wide, narrow)]
     assert any("16-bit" in note for note in noted[0])
     assert not any("products of" in note for note in noted[1])
+
+
+def test_a_network_that_only_names_its_operators_costs_nothing() -> None:
+    network = dt.Network("empty", (dt.Layer(dt.VectorOp("flatten", "reshape", 0, 0, 0)),))
+    nothing = dt.estimate(network, dt.load_accelerator("edge_tpu"), cache=False)
+    assert (nothing.cycles, nothing.energy_j, nothing.utilization) == (0.0, 0.0, 0.0)
+
+
+def test_threads_do_not_change_the_answer() -> None:
+    ops = [conv2d("conv", k=k, c=4, p=6, q=6, r=3, s=3) for k in (3, 4, 5, 6)]
+    chip = dt.load_accelerator("gemmini")
+    one, four = (search.map_all(ops, chip, cache=False, workers=workers) for workers in (1, 4))
+    assert [result.mapping for result in one] == [result.mapping for result in four]
