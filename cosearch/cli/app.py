@@ -101,8 +101,8 @@ def _run(parser: Parser, argv: Sequence[str]) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
-    except KeyboardInterrupt:
-        _complain("interrupted")
+    except KeyboardInterrupt as stop:
+        _complain(f"interrupted; {stop}" if stop.args else "interrupted")
         return 130
     except Exception as error:  # noqa: BLE001 - the last place where a user can be told something readable
         return _explain(error)
@@ -128,7 +128,7 @@ def _explain(error: Exception) -> int:
         _complain(str(error))
         return 1
     if isinstance(error, OSError):
-        _complain(f"{error.filename or 'input/output'}: {error.strerror or error}")
+        _complain(f"{error.filename or 'writing the output'}: {error.strerror or error}")
         return 1
     if isinstance(error, MemoryError):
         _complain("out of memory")

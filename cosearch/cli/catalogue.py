@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from .output import Column, Output, table
+from .output import Column, Output, peak_text, table
 
 __all__ = ["add_commands"]
 
@@ -87,7 +87,7 @@ def _accelerators() -> Listing:
             f"{row['technology_nm']:g} nm",
             f"{row['clock_hz'] / 1e6:,.0f} MHz",
             f"{row['macs_per_cycle']:,}",
-            f"{row['peak_ops_per_s'] / 1e12:,.3g} TOPS",
+            peak_text(row["peak_ops_per_s"]),
             format_si(row["on_chip_bits"] / 8, "B"),
             f"{row['area_mm2']:,.1f} mm2",
             ", ".join(row["parameters"]) or "-",

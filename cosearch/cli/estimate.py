@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ...errors import BadInput, UnknownName
-from .output import Column, Output, facts, table, waiting
+from .output import Column, Output, facts, peak_text, table, waiting
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -205,7 +205,7 @@ def _show_estimate(
                 f"{result.area_mm2:,.2f} mm2",
                 f"{accelerator.technology_nm:g} nm, without memory outside the chip",
             ),
-            ("utilization", f"{result.utilization:.1%}", f"of {accelerator.peak_ops_per_s / 1e12:,.2f} TOPS"),
+            ("utilization", f"{result.utilization:.1%}", f"of {peak_text(accelerator.peak_ops_per_s)}"),
         ],
     )
     for note in result.notes:
@@ -225,13 +225,13 @@ def show_layers(to: Console, rows: Sequence[Mapping[str, Any]], limit: int | Non
     chosen = sorted(sorted(range(len(rows)), key=lambda index: -shares[index])[:limit])
     columns = (
         Column("layer"),
-        Column("kind", style="dim"),
-        Column("MACs", right=True),
-        Column("cycles", right=True),
+        Column("kind", style="dim", least_width=110),
+        Column("MACs", right=True, least_width=90),
+        Column("cycles", right=True, least_width=100),
         Column("latency", right=True),
         Column("energy", right=True),
-        Column("share", right=True),
-        Column("util.", right=True),
+        Column("share", right=True, least_width=70),
+        Column("util.", right=True, least_width=80),
         Column("bound by"),
     )
     table(
@@ -265,13 +265,14 @@ def show_breakdown(to: Console, breakdown: Mapping[str, float]) -> None:
     """Energy by component, largest first, with a bar for its share."""
     from ...energy.quantities import format_si
 
+    block = "█" if to.encoding.startswith("utf") else "#"
     total = sum(breakdown.values()) or 1.0
     parts = sorted(((name, joules) for name, joules in breakdown.items() if joules > 0), key=lambda part: -part[1])
     table(
         to,
         (Column("component"), Column("energy", right=True), Column("share", right=True), Column("", style="cyan")),
         [
-            (name, format_si(joules, "J"), f"{joules / total:.1%}", "█" * round(BAR_CELLS * joules / parts[0][1]))
+            (name, format_si(joules, "J"), f"{joules / total:.1%}", block * round(BAR_CELLS * joules / parts[0][1]))
             for name, joules in parts
         ],
         title="Energy by component",

@@ -21,7 +21,7 @@ from ...errors import BadInput
 if TYPE_CHECKING:
     from rich.console import Console
 
-__all__ = ["Column", "Output", "console", "facts", "jsonable", "progress_bar", "table", "waiting"]
+__all__ = ["Column", "Output", "console", "facts", "jsonable", "peak_text", "progress_bar", "table", "waiting"]
 
 STDOUT = "-"
 PIPED_WIDTH = 120
@@ -190,6 +190,14 @@ def facts(to: Console, pairs: Iterable[tuple[str, str, str]]) -> None:
     for name, figure, remark in pairs:
         grid.add_row(Text(name), Text(figure), Text(remark))
     to.print(grid)
+
+
+def peak_text(ops_per_s: float) -> str:
+    """A peak rate for people: ``26.2 TOPS``, ``67.2 GOPS``."""
+    tera = ops_per_s / 1e12
+    if tera >= 1000:
+        return f"{tera:,.0f} TOPS"
+    return f"{tera:.3g} TOPS" if tera >= 0.1 else f"{tera * 1e3:.3g} GOPS"
 
 
 @contextmanager

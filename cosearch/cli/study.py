@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ...errors import BadInput
+from ...errors import BadInput, CannotDo
 from .output import Column, Output, progress_bar, table
 
 if TYPE_CHECKING:
@@ -76,17 +76,23 @@ def _run(args: argparse.Namespace) -> None:
     out = Path(args.out)
     if out.exists() and not out.is_dir():
         raise BadInput(f"--out {out}: this is a file; name a folder")
-    with progress_bar(args.study) as progress:
-        result = search(
-            args.study,
-            out=out,
-            trials=args.trials,
-            seed=args.seed,
-            workers=args.workers,
-            resume=args.resume,
-            progress=progress,
-        )
-    _emit(output, out, result.front(), result.trials(), result.context)
+    try:
+        with progress_bar(args.study) as progress:
+            result = search(
+                args.study,
+                out=out,
+                trials=args.trials,
+                seed=args.seed,
+                workers=args.workers,
+                resume=args.resume,
+                progress=progress,
+            )
+    except KeyboardInterrupt as stop:
+        raise KeyboardInterrupt(f"finished trials are kept in {out}; go on with --resume") from stop
+    front, trials = result.front(), result.trials()
+    _emit(output, out, front, trials, result.context)
+    if front.empty:
+        raise CannotDo(_why_none(trials, result.context))
 
 
 def _report(args: argparse.Namespace) -> None:
@@ -117,8 +123,27 @@ def _emit(output: Output, out: Path, front: DataFrame, trials: DataFrame, contex
     output.emit(data, rows, lambda to: _show(to, out, front, trials, context))
 
 
+def _why_none(trials: DataFrame, context: Context) -> str:
+    """What turned every trial away, in one line."""
+    counts = trials["status"].value_counts()
+    reasons = []
+    if counts.get("infeasible", 0):
+        reasons.append(f"{counts['infeasible']} have no mapping")
+    if counts.get("constraint", 0):
+        limits = (
+            f"{_title(name)} at most {_text(name, limit)}, the least found is {_text(name, trials[name].min())}"
+            for name, limit in context.limits.items()
+        )
+        reasons.append(f"{counts['constraint']} break a constraint ({'; '.join(limits)})")
+    why = " and ".join(reasons)
+    return f"no feasible design among {len(trials)} trials: {why}; loosen the constraint or widen the search"
+
+
 def _show(to: Console, out: Path, front: DataFrame, trials: DataFrame, context: Context) -> None:
-    show_front(to, front, title=f"Pareto front: {len(front)} of {len(trials)} trials")
+    if front.empty:
+        to.print("no feasible design: the report lists why each trial was turned away", style="bold")
+    else:
+        show_front(to, front, title=f"Pareto front: {len(front)} of {len(trials)} trials")
     if context.baseline:
         known = [name for name in METRICS if name in context.baseline]
         to.print("baseline: " + ", ".join(f"{_title(name)} {_text(name, context.baseline[name])}" for name in known))
@@ -168,7 +193,7 @@ def _text(name: str, value: Any) -> str:
     if name.endswith("_pct"):
         return f"{value:.1f} %"
     if name.endswith("_mm2"):
-        return f"{value:.1f} mm2"
+        return f"{value:,.1f} mm2" if value >= 1 else f"{value:.3g} mm2"
     if name in ("macs", "params"):
         return f"{value / 1e6:,.1f} M"
     return f"{value:g}" if isinstance(value, float) else str(value)

@@ -12,8 +12,9 @@ import pytest
 
 import dovetail
 from dovetail.cosearch.cli import app, cosearch_main, main
-from dovetail.cosearch.cli.estimate import parse_settings
-from dovetail.cosearch.cli.output import jsonable
+from dovetail.cosearch.cli.estimate import parse_settings, show_breakdown
+from dovetail.cosearch.cli.output import console, jsonable, peak_text
+from dovetail.document import shipped
 from dovetail.errors import BadInput, CannotDo
 
 EYERISS = Path(dovetail.__file__).parent / "configs" / "accelerators" / "eyeriss.yaml"
@@ -209,6 +210,7 @@ def test_an_unknown_suite_and_a_missing_reference_folder_are_refused(refused, tm
         (OSError(28, "No space left on device", "trials.jsonl"), 1, "No space left"),
         (ZeroDivisionError("division by zero"), 1, "DOVETAIL_DEBUG=1"),
         (KeyboardInterrupt(), 130, "interrupted"),
+        (KeyboardInterrupt("go on with --resume"), 130, "interrupted; go on with --resume"),
     ],
 )
 def test_every_failure_has_its_exit_code_and_one_message(monkeypatch, capsys, error, code, said):
@@ -279,6 +281,40 @@ def test_an_estimate_for_people_fits_a_narrow_terminal(capsys, monkeypatch):
     said = answered(capsys, "estimate", "alexnet", "edge_tpu", "--set", "pes_x=8")
     assert max(map(len, said.splitlines())) <= 80
     assert "alexnet on edge_tpu" in said
+
+
+def test_columns_give_way_on_a_narrow_terminal_and_names_stay_whole(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "60")
+    said = answered(capsys, "estimate", "alexnet", "edge_tpu", "--layers")
+    layers = said.split("Energy by component")[0]
+    assert max(map(len, said.splitlines())) <= 60
+    assert "…" not in layers
+    assert "bound by" in layers
+
+
+def test_a_terminal_without_unicode_gets_bars_it_can_show(monkeypatch):
+    stream = io.TextIOWrapper(io.BytesIO(), encoding="ascii", errors="replace")
+    show_breakdown(console(stream), {"dram": 2.0, "mac": 1.0})
+    stream.seek(0)
+    said = stream.read()
+    assert "#" * 24 in said
+    assert "?" not in said
+
+
+@pytest.mark.parametrize(("rate", "text"), [(26.2144e12, "26.2 TOPS"), (67.2e9, "67.2 GOPS"), (2.5e15, "2,500 TOPS")])
+def test_a_peak_is_told_in_a_unit_that_fits(rate, text):
+    assert peak_text(rate) == text
+
+
+def test_a_search_without_a_feasible_design_fails_and_says_by_how_much(capsys, tmp_path):
+    text = shipped("studies")["edge_imagenet"].read_text(encoding="utf-8")
+    study = tmp_path / "tight.yaml"
+    study.write_text(text.replace("max: baseline", "max: 0.001 mm2"), encoding="utf-8")
+    code = main(["cosearch", "run", str(study), "--out", str(tmp_path / "out"), "--trials", "2", "--workers", "1"])
+    said = capsys.readouterr()
+    assert code == 1
+    assert "no feasible design among 2 trials: 2 break a constraint (area at most 0.001 mm2, the least" in said.err
+    assert (tmp_path / "out" / "report.html").is_file()
 
 
 def test_a_mapping_is_shown_as_a_loop_nest(capsys):
