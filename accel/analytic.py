@@ -13,7 +13,7 @@ from collections import defaultdict
 from collections.abc import Mapping as MappingType
 from dataclasses import dataclass
 
-from ..errors import ImpossibleResult, Infeasible
+from ..errors import ImpossibleResult, Infeasible, check_type
 from ..models.op import ROLES, Op, Role
 from .accelerator import Accelerator, Array, Memory
 from .mapping import Mapping
@@ -57,6 +57,9 @@ def evaluate(op: Op, accelerator: Accelerator, mapping: Mapping) -> Cost:
 
     Raises `BadInput` where the mapping does not fit the operator or the levels, `Infeasible` where a tile does not fit.
     """
+    check_type(mapping, Mapping, "mapping", "make one, or take best_mapping(...).mapping")
+    check_type(op, Op, "op", "take one of a network's contractions")
+    check_type(accelerator, Accelerator, "accelerator", "load it with load_accelerator")
     nest = Nest(op, accelerator, mapping)
     check_capacity(nest, accelerator)
     traffic = Traffic(nest)
@@ -250,6 +253,12 @@ def check_invariants(cost: Cost, traffic: Traffic, accelerator: Accelerator) -> 
     for (place, role), count in traffic.counts.items():
         if min(vars(count).values()) < 0:
             raise ImpossibleResult(f"negative count of {role} at {traffic.nest.places[place].name}: {count}")
+    for way in traffic.boundaries:
+        least = 0 if way.role == "output" else traffic.nest.op.words(way.role)
+        if not least <= way.served <= way.filled or not way.words <= way.collected <= way.drained:
+            raise ImpossibleResult(
+                f"words of {way.role} are lost on the way to {traffic.nest.places[way.child].name}: {way}"
+            )
     if not all(value >= 0.0 and math.isfinite(value) for value in (cost.cycles, *cost.energy.values())):
         raise ImpossibleResult(f"negative or infinite cost: {cost}")
     if not math.isclose(math.fsum(cost.energy.values()), cost.energy_j, rel_tol=1e-9):

@@ -191,6 +191,8 @@ def test_an_impossible_result_is_an_exception_and_no_number() -> None:
     slow = changed(accelerator, write_bandwidth_bits_per_s=1e9)
     narrow = Traffic(Nest(op, slow, mapping))
     assert "dram moves its words in 32.0 cycles" in impossible(cost, narrow, slow)
+    traffic.boundaries[0].served += 1
+    assert "words of input are lost on the way to buffer" in impossible(cost, traffic, accelerator)
     traffic.counts[1, "weight"].fills = -1
     assert "negative count of weight at buffer" in impossible(cost, traffic, accelerator)
 
