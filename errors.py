@@ -26,6 +26,7 @@ __all__ = [
     "Problem",
     "SpecError",
     "UnknownName",
+    "check_type",
     "nearest",
     "printable",
     "shortened",
@@ -127,3 +128,10 @@ def printable(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode("ascii") for c in text)
+
+
+def check_type(value: object, kind: type, argument: str, remedy: str) -> None:
+    """Raise `BadInput` with the ``remedy`` where an ``argument`` is not of its ``kind``."""
+    if not isinstance(value, kind):
+        given = f"the text '{shortened(value)}'" if isinstance(value, str) else f"of type {type(value).__name__}"
+        raise BadInput(f"{argument} is {given}, not of type {kind.__name__}; {remedy}")

@@ -138,6 +138,10 @@ class Accelerator:
     notes: tuple[str, ...] = ()
     spec: AcceleratorSpec | None = field(default=None, repr=False, compare=False)
 
+    def __repr__(self) -> str:
+        levels = " > ".join(level.name for level in self.levels)
+        return f"<Accelerator {self.name}: {levels}; {self.technology_nm:g} nm, {self.clock_hz / 1e6:g} MHz>"
+
     def with_parameters(self, **values: Any) -> Accelerator:
         """The same spec with some parameters changed; values are numbers in the unit of the default or texts with one.
 

@@ -65,6 +65,9 @@ class StudyResult:
     finished: tuple[Trial, ...] = field(repr=False)
     out: Path | None = None
 
+    def __repr__(self) -> str:
+        return f"<StudyResult {self.spec.name}: {len(self.finished)} trials, {len(self.front())} on the front>"
+
     @property
     def baseline(self) -> dict[str, float]:
         """Metrics of the baseline design; empty where the study names none."""

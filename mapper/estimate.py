@@ -13,7 +13,7 @@ from ..accel.accelerator import Accelerator
 from ..accel.analytic import Cost
 from ..accel.mapping import Mapping
 from ..accel.vector import evaluate_vector
-from ..errors import BadInput, ImpossibleResult
+from ..errors import BadInput, ImpossibleResult, check_type
 from ..models.network import Network
 from ..models.op import Op
 from .registry import DEFAULT_MAPPER
@@ -48,6 +48,10 @@ class Estimate:
             raise ImpossibleResult(f"{self.network.name}: the breakdown sums to {total} J of {self.energy_j} J")
         if self.utilization > 1.0:
             raise ImpossibleResult(f"{self.network.name}: utilization {self.utilization} is above the peak")
+
+    def __repr__(self) -> str:
+        figures = f"{self.latency_s:.4g} s, {self.energy_j:.4g} J, {self.area_mm2:.4g} mm2"
+        return f"<Estimate {self.network.name} on {self.accelerator.name}: {figures}>"
 
     @cached_property
     def cycles(self) -> float:
@@ -155,6 +159,7 @@ def estimate(
     cache folder) or False; ``workers`` threads map distinct operators at once (default: one per core).
     Raises `Infeasible` naming the operator and the memory where something does not fit.
     """
+    check_type(network, Network, "network", "load it with load_network, from_torch or from_onnx")
     found = iter(map_all(network.contractions, accelerator, objective, mapper, cache=cache, workers=workers))
     cycles: dict[str, float] = {}
     costs: list[Cost] = []

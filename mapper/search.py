@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ..accel.accelerator import Accelerator
 from ..accel.analytic import evaluate
-from ..errors import BadInput, Infeasible
+from ..errors import BadInput, Infeasible, check_type
 from ..models.op import Op
 from ..storage import cache_folder
 from .base import MappingResult, check_objective
@@ -32,6 +32,7 @@ def best_mapping(
     ``objective`` is "energy", "latency" or "edp". ``cache`` is a folder, True (the user's cache folder) or False.
     Raises `Infeasible` where nothing fits, `UnknownName` for an unknown objective or mapper.
     """
+    check_type(op, Op, "op", "take one of a network's contractions")
     return map_all([op], accelerator, objective, mapper, cache=cache)[0]
 
 
@@ -48,6 +49,7 @@ def map_all(
 
     Raises like `best_mapping`; `Infeasible` names the first operator, in the order given, that does not fit.
     """
+    check_type(accelerator, Accelerator, "accelerator", "load it with load_accelerator")
     wanted, chosen = check_objective(objective), mapper_class(mapper)
     form = accelerator_text(accelerator)
     keys = {op.shape_key: content_key(op, form, wanted, chosen) for op in ops}

@@ -46,6 +46,9 @@ class Network:
         if not self.layers:
             raise BadInput(f"{self.name}: a network needs at least one layer")
 
+    def __repr__(self) -> str:
+        return f"<Network {self.name}: {len(self.layers)} layers, {self.macs:,} MACs, {self.params:,} parameters>"
+
     def __iter__(self) -> Iterator[Layer]:
         return iter(self.layers)
 

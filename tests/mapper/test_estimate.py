@@ -119,3 +119,25 @@ def test_threads_do_not_change_the_answer() -> None:
     chip = dt.load_accelerator("gemmini")
     one, four = (search.map_all(ops, chip, cache=False, workers=workers) for workers in (1, 4))
     assert [result.mapping for result in one] == [result.mapping for result in four]
+
+
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        (lambda net, chip: dt.estimate("resnet18", chip), "network is the text 'resnet18'.*load_network"),
+        (lambda net, chip: dt.estimate(net, "eyeriss"), "accelerator is the text 'eyeriss'.*load_accelerator"),
+        (lambda net, chip: dt.estimate(chip, net), "network is of type Accelerator"),
+        (lambda net, chip: dt.best_mapping(net, chip), "op is of type Network.*contractions"),
+        (lambda net, chip: dt.evaluate(net.contractions[0], chip, None), "mapping is of type NoneType"),
+    ],
+)
+def test_an_argument_of_the_wrong_kind_is_answered_with_how_to_get_the_right_one(call, said) -> None:
+    with pytest.raises(BadInput, match=said):
+        call(tiny_network(), dt.load_accelerator("eyeriss"))
+
+
+def test_what_a_prompt_shows_of_a_result_is_a_line(result: dt.Estimate) -> None:
+    assert repr(result).startswith("<Estimate tiny on edge_tpu: ")
+    assert repr(result.network).startswith("<Network tiny: 4 layers, ")
+    assert "lanes" in repr(result.accelerator)
+    assert max(map(len, map(repr, (result, result.network, result.accelerator)))) < 160
