@@ -338,7 +338,7 @@ def _rejected_section(findings: Findings) -> str:
         return section("Turned away", "Every trial was feasible.")
     listing = frame_table(rejected, {"number": "Trial", "status": "Status", "reason": "Reason"}, wrapped=["reason"])
     note = f"{len(rejected)} designs broke a limit or have no mapping; a search learns from them as from the others."
-    summary = f"<details><summary>Show all {len(rejected)}</summary><div class='card'>{listing}</div></details>"
+    summary = f"<details open><summary>All {len(rejected)}</summary><div class='card'>{listing}</div></details>"
     return section("Turned away", note, summary)
 
 

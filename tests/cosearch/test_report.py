@@ -126,3 +126,8 @@ def test_front_is_drawn_into_given_axes_with_labelled_units(folder):
 def test_front_of_other_columns_is_bad_input():
     with pytest.raises(BadInput, match="no column 'latency_s'"):
         front_info(pd.DataFrame({"status": ["ok"], "on_front": [True]}), ["latency_s"])
+
+
+def test_designs_turned_away_are_shown_without_a_click(page):
+    assert ("details", "open", None) in page.attributes
+    assert any("exceeds <limit>" in text for text in page.texts)
