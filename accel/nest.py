@@ -109,7 +109,7 @@ class Nest:
                     split.append((count * loop.bound, None))
                     continue
                 offsets = range(base, min(base + loop.bound * loop.step, bound), loop.step)
-                whole = sum(1 for offset in offsets if bound - offset >= wide)
+                whole = len(range(base, min(offsets.stop, bound - wide + 1), loop.step))
                 if whole:
                     split.append((count * whole, None))
                 split.extend((count, offset) for offset in offsets[whole:])
@@ -142,7 +142,11 @@ class Nest:
                 run = _last_offset(inner, bound - base)
                 found[run, min(reach, bound - base - run), min(reach, bound - base)] += count
             else:
-                for start in range(base, min(base + loop.bound * loop.step, bound) - loop.step, loop.step):
+                starts = range(base, min(base + loop.bound * loop.step, bound) - loop.step, loop.step)
+                uncut = bound - reach - max(whole_run, loop.step)
+                whole = len(range(base, min(starts.stop, uncut + 1), loop.step))
+                found[whole_run - loop.step, reach, reach] += count * whole
+                for start in starts[whole:]:
                     old, new = start + whole_run, start + loop.step
                     found[whole_run - loop.step, min(reach, bound - old), min(reach, bound - new)] += count
         return [Move(count, *case) for case, count in found.items() if count]

@@ -165,13 +165,15 @@ def estimate(
     costs: list[Cost] = []
     mappings: list[Mapping | None] = []
     for layer in network:
+        hidden = 0.0
         if isinstance(layer.op, Op):
             result = next(found)
             cost, mapping = result.cost, result.mapping
         else:
             hidden = cycles.get(layer.inputs[0], 0.0) if layer.inputs else 0.0
             cost, mapping = evaluate_vector(layer.op, accelerator, hidden_cycles=hidden), None
-        cycles[layer.op.name] = cost.cycles
+        fused = not isinstance(layer.op, Op) and layer.op.fused
+        cycles[layer.op.name] = max(hidden, cost.cycles) if fused else cost.cycles  # a chain hides behind its head
         costs.append(cost)
         mappings.append(mapping)
     return Estimate(network, accelerator, objective, Schedule(tuple(mappings)), tuple(costs))
