@@ -269,7 +269,7 @@ class _Parser:
             raise BadInput(f"'{self.text}' lacks a ')'; close the parenthesis")
 
     def _literal(self, number: str, unit: str) -> Part:
-        if unit in self.names:
+        if unit and unit in self.names:
             raise BadInput(f"'{number} {unit}' lacks a sign; write '{number} * {unit}'")
         value, dimension = _quantity(number, unit)
         return dimension, ("number", value)

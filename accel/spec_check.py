@@ -175,7 +175,7 @@ def _unused(data: Mapping[str, Any], place: Placer) -> Iterator[Problem]:
     names = data.get("parameters")
     used = {word for _, raw, _ in quantities(data) for word in _words(raw)}
     for name in names if isinstance(names, dict) else ():
-        if name not in used:
+        if name not in used and re.fullmatch(r"[A-Za-z]\w*", str(name), re.ASCII):  # what no name is, nothing can use
             remedy = "use it in a level or remove it"
             yield place(("parameters", name), f"parameter '{name}' is never used", remedy)
 

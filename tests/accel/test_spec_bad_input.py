@@ -149,6 +149,11 @@ def test_an_unreadable_parameter_is_reported_once_and_not_where_it_is_used():
     assert len(lines(edited("default: 8 KiB", "default: 8 zib"))) == 1
 
 
+def test_a_name_that_is_none_is_one_problem_and_confuses_no_number():
+    found = lines(edited("  pes:", '  "": {default: 3}\n  "1x": {default: 3}\n  pes:'))
+    assert [line.split(": ")[1] for line in found] == ["parameters.", "parameters.1x"]
+
+
 def test_an_unknown_key_in_a_shipped_spec_is_found(tmp_path):
     text = shipped("accelerators")["eyeriss"].read_text()
     path = tmp_path / "unknown.yaml"
