@@ -75,6 +75,7 @@ def _from_file(path: Path, given: str, bits: int | None) -> Network:
     return network if bits is None else with_bits(network, bits)
 
 
+_LARGEST_OPTION = 100_000  # far above any real network; keeps the products of sizes in 64-bit integers
 _TYPES: Mapping[str, tuple[Callable[[Any], bool], str]] = {
     "bool": (lambda value: isinstance(value, bool), "true or false"),
     "int": (lambda value: isinstance(value, int) and not isinstance(value, bool), "a whole number"),
@@ -92,5 +93,7 @@ def _check_options(name: str, options: Mapping[str, Any]) -> None:
         accepts, words = _TYPES[known[option].removesuffix(" | None")]
         if not accepts(value) and not (value is None and known[option].endswith("None")):
             raise BadInput(f"{name}: {option} is {value!r}; it must be {words}")
-        if isinstance(value, int) and not isinstance(value, bool) and value < 1:
+        if known[option].startswith("int") and isinstance(value, int) and value < 1:
             raise BadInput(f"{name}: {option} is {value}; it must be at least 1")
+        if isinstance(value, int | float) and value > _LARGEST_OPTION:
+            raise BadInput(f"{name}: {option} is {value:g}; it must be at most {_LARGEST_OPTION:,}")

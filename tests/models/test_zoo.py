@@ -182,3 +182,9 @@ def test_a_network_refuses_layers_out_of_order_and_equal_names():
         Network("net", (first, first))
     with pytest.raises(BadInput, match="at least one layer"):
         NetworkBuilder("net", channels=1).build()
+
+
+@pytest.mark.parametrize(("width", "said"), [(1e30, "at most 100,000"), (-1, "above 0"), (-0.5, "above 0")])
+def test_a_width_no_network_has_is_refused(width, said):
+    with pytest.raises(BadInput, match=said):
+        load_network("mobilenet_v2", width=width)
