@@ -36,6 +36,8 @@ $(VENV)/.installed: pyproject.toml setup.py constraints.txt | $(VENV)/bin/python
 	@echo "Installing into $(VENV); the first time this takes some minutes."
 	$(PIP_INSTALL) torch
 	$(PIP_INSTALL) --editable .
+	@echo "Compiling the cost model, once."
+	$(BIN)/python -c "import dovetail.accel.kernel, dovetail.mapper.annealing"
 	@touch $@
 
 $(VENV)/.installed-test: $(VENV)/.installed
