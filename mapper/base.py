@@ -2,27 +2,48 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
-from typing import ClassVar, Literal, Protocol, get_args, runtime_checkable
+from typing import ClassVar, Protocol, runtime_checkable
 
-from ..accel.accelerator import Accelerator
 from ..accel.analytic import Cost
 from ..accel.mapping import Mapping
-from ..errors import UnknownName
-from ..models.op import Op
+from ..errors import BadInput
+from .mapspace import Mapspace
+from .objective import Objective
 
-Objective = Literal["energy", "latency", "edp"]
-OBJECTIVES: tuple[Objective, ...] = get_args(Objective)
+__all__ = ["UNLIMITED", "Certificate", "Limits", "Mapper", "MappingResult"]
 
-__all__ = ["OBJECTIVES", "Certificate", "Mapper", "MappingResult", "Objective", "check_objective"]
+
+@dataclass(frozen=True)
+class Limits:
+    """When a mapper may stop early: at a proven relative ``gap``, after ``seconds``, or after costing ``evaluations``.
+
+    ``evaluations`` None leaves a heuristic its own default. A limit on seconds makes a result depend on the machine.
+    """
+
+    gap: float = 0.0
+    seconds: float = math.inf
+    evaluations: int | None = None
+
+    def __post_init__(self) -> None:
+        if not 0.0 <= self.gap < 1.0:
+            raise BadInput(f"gap {self.gap}: give a share of the optimum from 0 up to, but not including, 1")
+        if not self.seconds > 0.0:
+            raise BadInput(f"seconds {self.seconds}: give a positive time")
+        if self.evaluations is not None and self.evaluations < 1:
+            raise BadInput(f"evaluations {self.evaluations}: give a positive number")
+
+
+UNLIMITED = Limits()
 
 
 @dataclass(frozen=True)
 class Certificate:
     """What is known about a mapping's quality, in units of the objective (J, s or J·s).
 
-    No mapping costs less than ``lower_bound``; ``optimum`` is the cost found. ``evaluated`` mappings were costed,
-    ``pruned`` ruled out without, in ``seconds``.
+    No mapping of the mapspace costs less than ``lower_bound``; ``optimum`` is the cost found. ``evaluated`` mappings
+    were costed, ``pruned`` ruled out without, in ``seconds``.
     """
 
     optimum: float
@@ -39,16 +60,20 @@ class Certificate:
 
 @dataclass(frozen=True)
 class MappingResult:
-    """A mapping, its analytic cost, and what is known about its quality."""
+    """A mapping, its analytic cost, and what is known about its quality.
+
+    ``history`` are the improvements on the way: (mappings costed so far, best objective), where the mapper keeps them.
+    """
 
     mapping: Mapping
     cost: Cost
     certificate: Certificate
+    history: tuple[tuple[int, float], ...] = ()
 
 
 @runtime_checkable
 class Mapper(Protocol):
-    """Finds a mapping; a plug-in is a class without constructor arguments, registered under ``dovetail.mappers``.
+    """Finds a mapping in a mapspace; a plug-in is a class without constructor arguments, under ``dovetail.mappers``.
 
     ``version`` changes whenever the same question may get another answer, so that remembered mappings are dropped.
     """
@@ -56,16 +81,8 @@ class Mapper(Protocol):
     name: ClassVar[str]
     version: ClassVar[int]
 
-    def map(self, op: Op, accelerator: Accelerator, objective: Objective, seed: int) -> MappingResult:
-        """A mapping of ``op`` with low ``objective``; the same arguments give the same mapping.
+    def map(self, space: Mapspace, objective: Objective, seed: int, limits: Limits = UNLIMITED) -> MappingResult:
+        """A mapping of ``space`` with a low ``objective``; the same arguments give the same mapping.
 
         Raises `Infeasible` where no mapping fits.
         """
-
-
-def check_objective(name: str) -> Objective:
-    """``name`` as an objective; `UnknownName` otherwise."""
-    for objective in OBJECTIVES:
-        if name == objective:
-            return objective
-    raise UnknownName("objective", name, OBJECTIVES)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from ..accel.accelerator import Accelerator
 from ..models.op import ROLES, Op
-from .base import Objective
+from .objective import Objective
 
 __all__ = ["roofline"]
 
 
 def roofline(op: Op, accelerator: Accelerator, objective: Objective) -> float:
-    """The least energy (J), latency (s) or their product.
+    """The least value of the objective.
 
     Each multiply-accumulate is done once, each operand word leaves the outermost memory at least once, and each output
     word reaches it.
@@ -27,4 +27,4 @@ def roofline(op: Op, accelerator: Accelerator, objective: Objective) -> float:
     energy = op.macs * accelerator.compute.energy_j
     energy += read * memory.read_energy_j_per_bit + written * memory.write_energy_j_per_bit
     energy += accelerator.leakage_w * latency
-    return {"energy": energy, "latency": latency, "edp": energy * latency}[objective]
+    return objective.value(energy, latency)

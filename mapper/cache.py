@@ -19,7 +19,9 @@ from typing import Any
 from ..accel.accelerator import Accelerator
 from ..accel.mapping import LevelMapping, Loop, Mapping
 from ..models.op import ROLES, Op
-from .base import Certificate, Mapper, Objective
+from .base import Certificate, Limits, Mapper
+from .constraints import Constraints
+from .objective import Objective
 
 __all__ = ["MappingCache", "accelerator_text", "content_key"]
 
@@ -47,9 +49,12 @@ def accelerator_text(accelerator: Accelerator) -> str:
     return json.dumps([accelerator.clock_hz, levels])
 
 
-def content_key(op: Op, accelerator_form: str, objective: Objective, mapper: type[Mapper]) -> str:
+def content_key(
+    op: Op, accelerator_form: str, constraints: Constraints, objective: Objective, mapper: type[Mapper], limits: Limits
+) -> str:
     """Hexadecimal digest of everything that decides the answer."""
-    asked = [MODEL_VERSION, mapper.name, mapper.version, objective, _plain(op.shape_key)]
+    question = [_plain(part) for part in (op.shape_key, constraints, objective, limits)]
+    asked = [MODEL_VERSION, mapper.name, mapper.version, *question]
     return hashlib.sha256(f"{json.dumps(asked)}{accelerator_form}".encode()).hexdigest()
 
 

@@ -11,9 +11,10 @@ from ..accel.analytic import evaluate
 from ..accel.mapping import LevelMapping, Loop, Mapping
 from ..errors import ImpossibleResult
 from ..models.op import Op
-from .base import OBJECTIVES, Certificate, MappingResult, Objective
+from .base import UNLIMITED, Certificate, Limits, MappingResult
 from .bounds import roofline
 from .mapspace import Mapspace
+from .objective import Objective
 
 __all__ = ["LocalMapper"]
 
@@ -27,12 +28,12 @@ class LocalMapper:
     def __init__(self, starts: int = 24, steps: int = 12_000) -> None:
         self.starts, self.steps = starts, steps
 
-    def map(self, op: Op, accelerator: Accelerator, objective: Objective, seed: int) -> MappingResult:
+    def map(self, space: Mapspace, objective: Objective, seed: int, limits: Limits = UNLIMITED) -> MappingResult:
         """See `Mapper`; raises `Infeasible` where not even single words fit the memories."""
         from .annealing import anneal
 
         begin = time.perf_counter()
-        space = Mapspace(op, accelerator)
+        op, accelerator = space.op, space.accelerator
         if not space.problem.dims:
             mapping, evaluated = everything_outside(op, accelerator), 1
         else:
@@ -45,7 +46,7 @@ class LocalMapper:
                 seed,
                 self.starts,
                 self.steps,
-                OBJECTIVES.index(objective),
+                ("energy", "latency", "edp").index(objective.name),
             )
             if not math.isfinite(score):
                 raise ImpossibleResult(f"{op.name} on '{accelerator.name}': the search lost the mapping it began with")
@@ -53,7 +54,8 @@ class LocalMapper:
         cost = evaluate(op, accelerator, mapping)
         bound = roofline(op, accelerator, objective)
         seconds = time.perf_counter() - begin
-        return MappingResult(mapping, cost, Certificate(cost.objective(objective), bound, evaluated, 0, seconds))
+        found = objective.value(cost.energy_j, cost.latency_s)
+        return MappingResult(mapping, cost, Certificate(found, bound, evaluated, 0, seconds))
 
 
 def everything_outside(op: Op, accelerator: Accelerator) -> Mapping:
