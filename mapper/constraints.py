@@ -87,11 +87,12 @@ class Constraints:
 
         ``dims``: names of dimensions that are known beside `DIMENSIONS` (an einsum may have others).
         """
-        found = [*self._own_complaints(dims), *self._level_complaints(accelerator)]
+        found = [*self.complaints(dims), *self._level_complaints(accelerator)]
         if found:
             raise SpecError(self.problem(*complaint) for complaint in found)
 
-    def _own_complaints(self, dims: Collection[str]) -> Iterator[Complaint]:
+    def complaints(self, dims: Collection[str] = DIMENSIONS) -> Iterator[Complaint]:
+        """What contradicts itself, whatever the accelerator, and dimensions that are not known."""
         if self.imperfect not in get_args(Imperfect):
             yield ("imperfect",), f"'{self.imperfect}' is not known", f"use one of {', '.join(get_args(Imperfect))}"
         known = dict.fromkeys((*DIMENSIONS, *dims))
@@ -126,7 +127,7 @@ def _array_complaints(array: Array, constraint: LevelConstraint) -> Iterator[Com
         if getattr(constraint, key):
             yield (key,), f"'{array.name}' is an array: its loops run at once, in no order", "order a memory's loops"
     for key in ("factors", "dims"):
-        if getattr(constraint, key):
+        if getattr(constraint, key) != getattr(LevelConstraint(), key):
             yield (key,), "an array has them by axis", f"write 'axes: {{{next(iter(axes))}: {{{key}: ...}}}}'"
     for axis, below in constraint.axes.items():
         if axis not in axes:

@@ -124,7 +124,9 @@ def test_small_spaces_are_counted_point_by_point(mode: str) -> None:
     """Factors, orders and bypasses together; loops of bound 1 take part in the orders, as the size counts them."""
     levels = {"buffer": LevelConstraint(stationary="weight")}
     space = Mapspace(linear("fc", n=2, k=3, c=1), chip(extent=2, open_bypass=True), Constraints(levels, mode))
-    orders = [np.asarray([a, (0, 1), b]) for a in itertools.permutations((0, 1)) for b in itertools.permutations((0, 1))]
+    orders = [
+        np.asarray([a, (0, 1), b]) for a in itertools.permutations((0, 1)) for b in itertools.permutations((0, 1))
+    ]
     skips = [np.asarray([[0, 0, 0], [0, 0, i], bits]) for i in (0, 1) for bits in itertools.product((0, 1), repeat=3)]
     points = [(f, o, b) for f in grid(space) for o in orders for b in skips]
     weight_outside = [point for point in points if space.contains(*point) and list(point[1][2]) == [1, 0]]
@@ -185,10 +187,16 @@ def test_factors_on_axes_are_those_that_no_smaller_one_replaces(perfect: bool) -
     draw = random.Random(7)
     for _ in range(150):
         axes, bound = draw.randint(0, 3), draw.randint(2, 60)
-        limits, fixed = [draw.randint(1, 9) for _ in range(axes)], [draw.choice([0, 0, 0, 1, 2, 3]) for _ in range(axes)]
+        limits, fixed = (
+            [draw.randint(1, 9) for _ in range(axes)],
+            [draw.choice([0, 0, 0, 1, 2, 3]) for _ in range(axes)],
+        )
         expected = []
         for row in itertools.product(*([f] if f else range(1, top + 1) for top, f in zip(limits, fixed, strict=True))):
-            product, free = math.prod(row), [f for f, demanded in zip(row, fixed, strict=True) if f > 1 and not demanded]
+            product, free = (
+                math.prod(row),
+                [f for f, demanded in zip(row, fixed, strict=True) if f > 1 and not demanded],
+            )
             fewer = [math.ceil(bound / (product // f * (f - 1))) > math.ceil(bound / product) for f in free]
             if bound % product == 0 if perfect else all(fewer):
                 expected.append(row)
