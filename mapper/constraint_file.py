@@ -38,7 +38,7 @@ class AxisConstraintSpec(_Strict):
     dims: Allowed = None
 
     def constraint(self) -> LevelConstraint:
-        return LevelConstraint(factors=dict(self.factors), dims=None if self.dims is None else frozenset(self.dims))
+        return LevelConstraint(factors=dict[str, int](self.factors.items()), dims=None if self.dims is None else frozenset(self.dims))
 
 
 class LevelConstraintSpec(_Strict):
@@ -54,14 +54,14 @@ class LevelConstraintSpec(_Strict):
         return LevelConstraint(
             tuple(self.order),
             self.stationary,
-            dict(self.factors),
+            dict[str, int](self.factors.items()),
             None if self.dims is None else frozenset(self.dims),
             {name: axis.constraint() for name, axis in self.axes.items()},
         )
 
 
 class ConstraintsSpec(_Strict):
-    """What is ruled out of a mapspace; ``levels`` by name, of memories and arrays of the accelerator it is used with."""
+    """What is ruled out of a mapspace; ``levels`` are named as the accelerator names its memories and arrays."""
 
     description: str = ""
     source: str = ""
