@@ -8,12 +8,13 @@ from importlib.metadata import entry_points
 from ..errors import BadInput, UnknownName
 from .base import Mapper
 from .local import LocalMapper
+from .optimal.mapper import OptimalMapper
 
 __all__ = ["DEFAULT_MAPPER", "mapper_class", "mapper_names", "register_mapper"]
 
 DEFAULT_MAPPER = LocalMapper.name
 _GROUP = "dovetail.mappers"
-_registered: dict[str, type[Mapper]] = {LocalMapper.name: LocalMapper}
+_registered: dict[str, type[Mapper]] = {LocalMapper.name: LocalMapper, OptimalMapper.name: OptimalMapper}
 
 
 def register_mapper(mapper: type[Mapper]) -> type[Mapper]:

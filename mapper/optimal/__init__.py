@@ -1,0 +1,1 @@
+"""The optimal mapper: a search over every mapping of the space that ends with a proof."""

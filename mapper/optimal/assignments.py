@@ -1,0 +1,125 @@
+"""The spatial side of the search: which factors the axes may have, and what they can bring at most."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...accel.accelerator import Array, Memory
+from ...accel.analytic import output_bits
+from ...models.op import ROLES
+from ..mapspace import Mapspace
+
+if TYPE_CHECKING:
+    F64 = NDArray[np.float64]
+    I64 = NDArray[np.int64]
+
+__all__ = ["Axes"]
+
+
+@dataclass(frozen=True)
+class Axes:
+    """The axes of all arrays, innermost first (A of them), as `enumerate_assignments` takes them."""
+
+    slots: I64  # [A]
+    places: I64  # [A]
+    options: I64  # [O, D]
+    first: I64  # [A + 1]
+    free: I64  # [A, D]
+    reach: F64  # [A + 1, 4]
+    shares: I64  # [A, 3]
+    spent: F64  # [4]
+
+    @classmethod
+    def of(cls, space: Mapspace, bypass: I64) -> Axes:
+        """The axes of a mapspace whose tensors skip the memories in ``bypass`` [P, 3]."""
+        problem = space.problem
+        slots = space.spatial[::-1].copy()
+        vectors = [_vectors(space, int(slot)) for slot in slots]
+        places = np.asarray([problem.slots[slot].place for slot in slots], np.int64)
+        keepers = _keepers(space, bypass)
+        shares = np.zeros((len(slots), 3), np.int64)
+        reach, summing = np.ones((len(slots) + 1, 4)), 1
+        for k in range(len(slots) - 1, -1, -1):
+            level = problem.places[places[k]]
+            reach[k, 0] = reach[k + 1, 0] * max(math.prod(row) for row in vectors[k])
+            for r, role in enumerate(ROLES):
+                sharing = isinstance(level, Array) and (level.reduces if role == "output" else role in level.multicast)
+                shares[k, r] = sharing and places[k] > keepers[r]
+                apart = problem._relevant()[r] == 0
+                most = max(math.prod(f for f, a in zip(row, apart, strict=True) if a) for row in vectors[k])
+                reach[k, 1 + r] = reach[k + 1, 1 + r] * (most if shares[k, r] else 1)
+                summing *= most if role == "output" and places[k] < keepers[r] else 1
+        return cls(
+            slots,
+            places,
+            np.asarray([row for rows in vectors for row in rows], np.int64).reshape(-1, len(problem.dims)),
+            np.cumsum([0, *(len(rows) for rows in vectors)]).astype(np.int64),
+            (space.fixed[slots] == 0).astype(np.int64),
+            reach,
+            shares,
+            _spent(space, keepers, summing),
+        )
+
+    def factors(self, picks: I64, slots: int) -> I64:
+        """[S, D] the factors of one row of picks; 1 in memories."""
+        found = np.ones((slots, self.options.shape[1]), np.int64)
+        found[self.slots] = self.options[picks]
+        return found
+
+
+def _vectors(space: Mapspace, slot: int) -> list[tuple[int, ...]]:
+    """All factors along one axis, the largest products first."""
+    found: list[tuple[tuple[int, ...], int]] = [((), int(space.extents[slot]))]
+    for d, bound in enumerate(space.bounds):
+        fixed = int(space.fixed[slot, d])
+        found = [
+            ((*row, factor), room // factor)
+            for row, room in found
+            for factor in ([fixed] if fixed else range(1, min(room, int(bound)) + 1))
+            if factor <= room
+        ]
+    return sorted((row for row, _ in found), key=lambda row: (-math.prod(row), row))
+
+
+def _keepers(space: Mapspace, bypass: I64) -> list[int]:
+    """The place of each tensor's innermost memory."""
+    return [
+        max(
+            p
+            for p, level in enumerate(space.problem.places)
+            if isinstance(level, Memory) and role in level.keeps and not bypass[p, r]
+        )
+        for r, role in enumerate(ROLES)
+    ]
+
+
+def _spent(space: Mapspace, keepers: list[int], summing: int) -> F64:
+    """[4] J that any mapping takes, and J of the multipliers' words of each tensor were none shared.
+
+    ``summing``: most instances of the outputs' innermost memory that can hold shares of one sum.
+    """
+    op, accelerator = space.op, space.accelerator
+    found = np.zeros(4)
+    outermost = accelerator.memories[0]
+    found[0] = op.macs * accelerator.compute.energy_j
+    for r, role in enumerate(ROLES):
+        level = space.problem.places[keepers[r]]
+        if not isinstance(level, Memory):
+            continue
+        words, bits = op.words(role), outermost.bits(role, op.tensor(role).bits)
+        if level is not outermost:
+            per_bit = outermost.write_energy_j_per_bit if role == "output" else outermost.read_energy_j_per_bit
+            found[0] += words * bits * per_bit
+        if role == "output":
+            wide = output_bits(op, accelerator, level, partial=True)
+            # the first update of a sum reads nothing, and its last may write fewer bits
+            found[3] = op.macs * wide * (level.read_energy_j_per_bit + level.write_energy_j_per_bit)
+            found[0] -= words * wide * (level.read_energy_j_per_bit * summing + level.write_energy_j_per_bit)
+        else:
+            found[1 + r] = op.macs * level.bits(role, op.tensor(role).bits) * level.read_energy_j_per_bit
+    return found

@@ -1,0 +1,315 @@
+"""What a loop costs: words entering a memory, settled as soon as a loop decides them.
+
+Loops are placed from the innermost outwards. A tensor's tile at a memory stays while loops run that the tensor lacks;
+the first loop it does not lack settles how often each word enters: once per pass of the loops it lacks that are still
+to come. A sliding window moves on with its loop and fetches only what is new (it "runs"), until another loop settles
+it. What later loops may still save of a window's edge is left open, as an interval [low, high]; everything else is exact.
+
+``tau`` [V] are the products of the loops in time placed so far, by joined dimension.
+"""
+
+from __future__ import annotations
+
+from ...accel.kernel_nest import APART, SINGLE, WINDOW, Results, Table, Vector, compiled, size_pair
+from .kernel_instance import COMPUTE, Instance
+
+__all__ = ["DONE", "OPEN", "finish", "first_tiles", "loop", "settle_runs"]
+
+# status of a boundary, four bits each in a label's key: settled; nothing moved yet; 2 + 2k and 3 + 2k: moving along the
+# k-th windowed dimension, two or more tiles, and so far that nothing is left of the first
+DONE, OPEN, NEAR, FAR = 0, 1, 2, 3
+
+
+@compiled
+def _pairs(bound_a: int, size_a: int, bound_b: int, size_b: int, a: int, b: int) -> float:
+    """Positions of a window's tiles, summed over all pairs of tiles along its two dimensions."""
+    full_a, rest_a, full_b, rest_b = bound_a // size_a, bound_a % size_a, bound_b // size_b, bound_b % size_b
+    total = float(full_a) * float(full_b) * size_pair(size_a, size_b, a, b)
+    if rest_a:
+        total += float(full_b) * size_pair(rest_a, size_b, a, b)
+    if rest_b:
+        total += float(full_a) * size_pair(size_a, rest_b, a, b)
+    return total + size_pair(rest_a, rest_b, a, b)
+
+
+@compiled
+def _passes(it: Instance, b: int, tau: Vector) -> float:
+    """Passes still to come of the loops that the tensor lacks."""
+    total, role = 1.0, it.role[b]
+    for v in range(it.n_dims):
+        if it.kind[role, v] == APART:
+            total *= it.passes[v] // tau[v]
+    return total
+
+
+@compiled
+def _words(it: Instance, b: int, tau: Vector, skip: int) -> float:
+    """Words of all tiles at the child without any overlap in time; window ``skip`` left out."""
+    total, role, child = 1.0, it.role[b], it.child[b]
+    for v in range(it.n_dims):
+        if it.kind[role, v] == SINGLE:
+            total *= it.bound[v]
+    for r in range(it.n_windows[role]):
+        if r != skip:
+            u, w = it.windows[role, r, 0], it.windows[role, r, 2]
+            size_u, size_w = tau[u] * it.inside[child, u], tau[w] * it.inside[child, w]
+            total *= _pairs(
+                it.bound[u], size_u, it.bound[w], size_w, it.windows[role, r, 1], it.windows[role, r, 3]
+            )
+    return total
+
+
+@compiled
+def _share(it: Instance, b: int, tau: Vector, spread: Table, between: bool) -> tuple[float, float]:
+    """[low, high] share of the words served when an array sends equal windows once."""
+    place = it.direct[b]
+    if place < 0:
+        return 1.0, 1.0
+    if place >= spread.shape[0] or between:
+        return float(it.least_share[b]), 1.0
+    role, child, share, whole = it.role[b], it.child[b], 1.0, True
+    for r in range(it.n_windows[role]):
+        u, a, w, c = it.windows[role, r, 0], it.windows[role, r, 1], it.windows[role, r, 2], it.windows[role, r, 3]
+        many_u, many_w = 1, 1
+        for dim in range(spread.shape[1]):
+            if it.joined[dim] == u:
+                many_u = spread[place, dim]
+            if it.joined[dim] == w:
+                many_w = spread[place, dim]
+        if many_u < 2 or many_w < 2:
+            continue
+        step_u, step_w = a * tau[u] * it.inside[child, u], c * tau[w] * it.inside[child, w]
+        x, y = step_u, step_w
+        while y:
+            x, y = y, x % y
+        share *= size_pair(many_u, many_w, step_u // x, step_w // x) / float(many_u * many_w)
+        whole &= it.perfect[u] == 1 and it.perfect[w] == 1
+    return share, share if whole else 1.0
+
+
+@compiled
+def _halts(it: Instance, b: int, words: float, share: float) -> float:
+    coming = words - it.saved[b]
+    halts = max(coming * it.halt_fill[b], coming * share * it.halt_serve[b])
+    rising = max(words * it.halt_drain[b] - it.halt_less[b, 0], words * it.halt_collect[b] - it.halt_less[b, 1])
+    return float(halts + max(0.0, rising))
+
+
+@compiled
+def close(
+    it: Instance, b: int, low: float, high: float, share_low: float, share_high: float, out: Results
+) -> None:
+    """Add to ``out`` [2, 1 + ports] what words [low, high] entering the child of ``b`` cost beyond the compulsory."""
+    least, shared = it.compulsory[b], it.compulsory[b] * it.least_share[b]
+    out[0, 0] += (low - least) * it.fill_j[b] + (low * share_low - shared) * it.serve_j[b]
+    out[1, 0] += (high - least) * it.fill_j[b] + (high * share_high - shared) * it.serve_j[b]
+    for port in range(it.n_ports):
+        fill, serve = it.fill_cycles[b, port], it.serve_cycles[b, port]
+        if fill or serve:
+            out[0, 1 + port] += (low - least) * fill + (low * share_low - shared) * serve
+            out[1, 1 + port] += (high - least) * fill + (high * share_high - shared) * serve
+    if it.halt_fill[b] or it.halt_serve[b] or it.halt_drain[b] or it.halt_collect[b]:
+        out[0, 1 + COMPUTE] += _halts(it, b, low, share_low)
+        out[1, 1 + COMPUTE] += _halts(it, b, high, share_high)
+
+
+@compiled
+def _between(it: Instance, b: int) -> bool:
+    """Whether loops in time may stand between the child and the array whose neighbours share windows."""
+    for m in range(it.child[b]):
+        if it.place[m] > it.direct[b]:
+            return True
+    return False
+
+
+@compiled
+def _settle_window(it: Instance, b: int, tau: Vector, status: int, edge: bool) -> tuple[float, float]:
+    """Words [low, high] of a window that ran along a dimension; ``edge``: later loops may find its edge still there."""
+    role, child, k = it.role[b], it.child[b], (status - NEAR) // 2
+    r, far = k // 2, status % 2 == 1
+    u, a, w, c = it.windows[role, r, 0], it.windows[role, r, 1], it.windows[role, r, 2], it.windows[role, r, 3]
+    if k % 2:
+        u, a, w, c = w, c, u, a
+    size_u, size_w = tau[u] * it.inside[child, u], tau[w] * it.inside[child, w]
+    times = _passes(it, b, tau) * _words(it, b, tau, r)
+    total = _pairs(it.bound[u], size_u, it.bound[w], size_w, a, c)
+    high = total if c == 1 else float(it.bound[u]) * float(it.bound[w])
+    union, kept = float(size_pair(size_u, size_w, a, c)), 0.0
+    if edge:
+        halo = min(union, max(0.0, (size_w - 1.0) * c + 1.0 - a))
+        if it.passes[w] > tau[w]:
+            kept = float(size_pair(max(1, size_u // 2), size_w, a, c))
+        elif not far:
+            kept = halo
+        elif it.passes[u] > tau[u]:
+            kept = halo / 2.0
+    low = total * max(0.0, 1.0 - kept / union)
+    return max(times * low, float(it.compulsory[b])), max(times * high, float(it.compulsory[b]))
+
+
+@compiled
+def _settle(it: Instance, b: int, tau: Vector, status: int, by: int) -> tuple[float, float]:
+    """Words [low, high] entering the child when a loop over a dimension of kind ``by`` settles them."""
+    if status != OPEN:
+        return _settle_window(it, b, tau, status, by != SINGLE)
+    words = _passes(it, b, tau) * _words(it, b, tau, -1)
+    return words, words
+
+
+@compiled
+def _settle_still(it: Instance, b: int, tau: Vector, v: int) -> tuple[float, float]:
+    """Words [low, high] where a window jumps along ``v``, over what neighbours on an array hold."""
+    role, child, low = it.role[b], it.child[b], 1.0
+    high = _passes(it, b, tau) * _words(it, b, tau, -1)
+    for r in range(it.n_windows[role]):
+        u, a, w, c = it.windows[role, r, 0], it.windows[role, r, 1], it.windows[role, r, 2], it.windows[role, r, 3]
+        if u != v and w != v:
+            continue
+        if w == v:
+            u, a, w, c = w, c, u, a
+        size_u, size_w = tau[u] * it.inside[child, u], tau[w] * it.inside[child, w]
+        tile = float(size_pair(size_u, size_w, a, c))
+        kept = tile if it.passes[w] > tau[w] else min(tile, max(0.0, (size_w - 1.0) * c + 1.0 - (size_u + 1.0) * a))
+        low = max(0.0, 1.0 - kept / tile)
+    return max(high * low, float(it.compulsory[b])), high
+
+
+@compiled
+def _start(it: Instance, b: int, m: int, v: int, by: int, tau: Vector) -> int:
+    """Status after a window begins to run along ``v``; DONE where it jumps instead."""
+    role, child = it.role[b], it.child[b]
+    if it.inside[m, v] != it.inside[child, v]:
+        return DONE
+    for r in range(it.n_windows[role]):
+        u, a, w, c = it.windows[role, r, 0], it.windows[role, r, 1], it.windows[role, r, 2], it.windows[role, r, 3]
+        if u != v and w != v:
+            continue
+        k = 2 * r
+        if w == v:
+            u, a, w, c, k = w, c, u, a, k + 1
+        size_u, size_w = tau[u] * it.inside[child, u], tau[w] * it.inside[child, w]
+        far = (by - 1) * size_u * a > (size_u - 1) * a + (size_w - 1) * c
+        return NEAR + 2 * k + far
+    return DONE
+
+
+@compiled
+def _go_on(it: Instance, b: int, v: int, by: int, tau: Vector, status: int) -> int:
+    """Status after a running window goes on along ``v``; DONE where ``v`` is another dimension."""
+    role, child, k = it.role[b], it.child[b], (status - NEAR) // 2
+    r = k // 2
+    u, a, w, c = it.windows[role, r, 0], it.windows[role, r, 1], it.windows[role, r, 2], it.windows[role, r, 3]
+    if k % 2:
+        u, a, w, c = w, c, u, a
+    if u != v:
+        return DONE
+    if status % 2 == 0:  # its first tile was at most half of what it has covered
+        size_u, size_w = tau[u] * it.inside[child, u], tau[w] * it.inside[child, w]
+        if (by - 0.5) * size_u * a > (size_u / 2.0 - 1.0) * a + (size_w - 1.0) * c:
+            return status + 1
+    return status
+
+
+@compiled
+def loop(it: Instance, m: int, key: int, v: int, by: int, tau: Vector, spread: Table, out: Results) -> int:
+    """Place a loop of bound ``by`` over ``v`` at memory ``m``; adds what it settles to ``out``, returns the new key.
+
+    ``tau`` are the products before it.
+    """
+    for b in range(it.n_boundaries):
+        status = (key >> (4 * b)) & 15
+        if status == DONE:
+            continue
+        kind, after = it.kind[it.role[b], v], DONE
+        if kind == APART and status == OPEN:
+            continue
+        if kind == WINDOW:
+            after = _start(it, b, m, v, by, tau) if status == OPEN else _go_on(it, b, v, by, tau, status)
+            if it.inside[m, v] != it.inside[it.child[b], v]:
+                after = DONE
+        if after == DONE:
+            if kind == WINDOW and status == OPEN:
+                low, high = _settle_still(it, b, tau, v)
+            else:
+                low, high = _settle(it, b, tau, status, kind)
+            share_low, share_high = _share(it, b, tau, spread, _between(it, b))
+            close(it, b, low, high, share_low, share_high, out)
+        key += (after - status) << (4 * b)
+    return key
+
+
+@compiled
+def finish(it: Instance, key: int, tau: Vector, spread: Table, out: Results) -> None:
+    """Settle what is left when all loops are placed."""
+    for b in range(it.n_boundaries):
+        status = (key >> (4 * b)) & 15
+        if status != DONE:
+            low, high = _settle(it, b, tau, status, SINGLE)
+            share_low, share_high = _share(it, b, tau, spread, _between(it, b))
+            close(it, b, low, high, share_low, share_high, out)
+
+
+@compiled
+def settle_runs(it: Instance, key: int, tau: Vector, spread: Table, out: Results) -> None:
+    """Settle running windows at the least that their words may come to, however far they run."""
+    for b in range(it.n_boundaries):
+        status = (key >> (4 * b)) & 14  # as if not far: edges may be found again
+        if status != DONE:
+            low, high = _settle(it, b, tau, status, APART)
+            share_low, share_high = _share(it, b, tau, spread, _between(it, b))
+            close(it, b, low, high, share_low, share_high, out)
+
+
+@compiled
+def _covered(it: Instance, m: int, v: int, tau: Vector, last: bool) -> tuple[int, int]:
+    """Positions [low, high] of a dimension in the first or last tiles of all instances of memory ``m``."""
+    bound, size = it.bound[v], tau[v] * it.inside[m, v]
+    most = min(bound, size * it.outside[m, v])
+    if it.perfect[v]:
+        return most, most
+    passes = it.passes[v] // tau[v]
+    if last:
+        left = max(1, bound - (passes - 1) * size * it.outside[m, v])
+        return min(left, size), most
+    return bound * tau[v] // it.passes[v], most
+
+
+@compiled
+def _first_words(it: Instance, b: int, tau: Vector) -> tuple[float, float]:
+    """Words [low, high] of the first (of outputs: the last) tiles at the child."""
+    role, child, low, high = it.role[b], it.child[b], 1.0, 1.0
+    last = it.saved[b] > 0.0
+    for v in range(it.n_dims):
+        if it.kind[role, v] == SINGLE:
+            few, many = _covered(it, child, v, tau, last)
+            low, high = low * few, high * many
+    for r in range(it.n_windows[role]):
+        u, a, w, c = it.windows[role, r, 0], it.windows[role, r, 1], it.windows[role, r, 2], it.windows[role, r, 3]
+        size_u, size_w = tau[u] * it.inside[child, u], tau[w] * it.inside[child, w]
+        few_u, many_u = _covered(it, child, u, tau, last)
+        few_w, many_w = _covered(it, child, w, tau, last)
+        low *= _pairs(few_u, size_u, few_w, size_w, a, c)
+        high *= _pairs(many_u, size_u, many_w, size_w, a, c)
+    return low, high
+
+
+@compiled
+def first_tiles(it: Instance, m: int, tau: Vector, spread: Table, halting: bool, out: Results) -> None:
+    """Add to ``out`` the first fill and last drain of memory ``m``; ``halting``: it is not double-buffered.
+
+    The edges count once for every port, but not twice for the two ports that move them.
+    """
+    for b in range(it.n_boundaries):
+        if it.child[b] != m:
+            continue
+        low, high = _first_words(it, b, tau)
+        few, many = _share(it, b, tau, spread, _between(it, b))
+        coming_low = low * max(few * it.first_serve[b], it.first_fill[b])
+        coming_high = high * max(many * it.first_serve[b], it.first_fill[b])
+        if not halting:
+            out[0, 1 + COMPUTE] += coming_low
+            out[1, 1 + COMPUTE] += coming_high
+        for port in range(1, it.n_ports):
+            fill, serve = it.edge_fill[b, port], it.edge_serve[b, port]
+            out[0, 1 + port] += max(0.0, coming_low - low * (fill + many * serve))
+            out[1, 1 + port] += max(0.0, coming_high - high * (fill + few * serve))

@@ -1,0 +1,268 @@
+"""The optimal mapper: every spatial assignment by rising bound, each searched to its end, until no bound is lower."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import os
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...accel.analytic import evaluate
+from ...errors import Infeasible
+from ..base import UNLIMITED, Certificate, Limits, MappingResult
+from ..mapspace import Mapspace
+from ..objective import Objective
+from ..sampling import everything_outside
+
+if TYPE_CHECKING:
+    F64 = NDArray[np.float64]
+    I64 = NDArray[np.int64]
+
+__all__ = ["OptimalMapper"]
+
+LABELS = 1 << 18  # labels of one search at most; beyond, its bound is what the assignment pays in any case
+POINTS = 1 << 17  # points of a lattice at most
+ASSIGNMENTS = 1 << 18  # spatial assignments looked at, at most
+SEEN = 1 << 20
+FIRST = 64  # assignments of the highest parallelism from which the first mappings come
+QUICK = 24  # assignments of the lowest bounds searched quickly before any is searched to its end
+ROUND = 8  # assignments searched between two looks at the best mapping, however many threads there are
+SAME = 1.0 - 1e-12
+
+
+class OptimalMapper:
+    """A mapping that no other of the mapspace beats, with the proof: dynamic programming under a branch and bound."""
+
+    name: ClassVar[str] = "optimal"
+    version: ClassVar[int] = 1
+
+    def __init__(self, workers: int | None = None) -> None:
+        self.workers = workers
+
+    def map(self, space: Mapspace, objective: Objective, seed: int, limits: Limits = UNLIMITED) -> MappingResult:
+        """See `Mapper`; the seed changes nothing."""
+        begin = time.perf_counter()
+        if not space.problem.dims:
+            mapping = space.to_mapping(*everything_outside(space))
+            cost = evaluate(space.op, space.accelerator, mapping)
+            value = objective.value(cost.energy_j, cost.latency_s)
+            return MappingResult(mapping, cost, Certificate(value, value, 1, 0, time.perf_counter() - begin))
+        hunt = Hunt(space, objective, limits, begin, self.workers or os.cpu_count() or 1)
+        hunt.run()
+        if hunt.point is None:
+            raise _infeasible(space)
+        mapping = space.to_mapping(*hunt.point)
+        cost = evaluate(space.op, space.accelerator, mapping)
+        value = objective.value(cost.energy_j, cost.latency_s)
+        lower = value if hunt.lower >= value * (1.0 - 1e-9) else hunt.lower
+        pruned = max(0, space.size - hunt.evaluated)
+        certificate = Certificate(value, lower, hunt.evaluated, pruned, time.perf_counter() - begin)
+        return MappingResult(mapping, cost, certificate, tuple(hunt.history))
+
+
+def _infeasible(space: Mapspace) -> Infeasible:
+    """Why nothing fits: from the mapping with every loop outside."""
+    try:
+        evaluate(space.op, space.accelerator, space.to_mapping(*everything_outside(space)))
+    except Infeasible as error:
+        return error
+    return Infeasible(
+        f"{space.op.name} on '{space.accelerator.name}': no mapping that the constraints allow fits the memories; "
+        "free a fixed factor or enlarge a memory",
+        level=space.accelerator.memories[-1].name,
+        missing_words=1,
+    )
+
+
+class Hunt:
+    """One search: the best mapping so far, what is still open, and when to stop."""
+
+    def __init__(self, space: Mapspace, objective: Objective, limits: Limits, begin: float, workers: int) -> None:
+        self.space, self.limits, self.begin, self.workers = space, limits, begin, workers
+        form = 1.0 if objective.form == "sum" else 0.0
+        self.goal = np.asarray([form, objective.energy, objective.latency, 1.0 / space.accelerator.clock_hz])
+        self.best, self.lower = math.inf, math.inf
+        self.point: tuple[I64, I64, I64] | None = None
+        self.evaluated = 0
+        self.history: list[tuple[int, float]] = []
+        self.fixed = np.where(space.extents[:, None] > 0, 0, space.fixed)
+        self.group = _groups(space)
+        self._own = threading.local()
+
+    def run(self) -> None:
+        """Search all bypasses; afterwards nothing below ``lower`` is left."""
+        with ThreadPoolExecutor(self.workers) as pool:
+            for bypass in _bypasses(self.space):
+                Assignments(self, bypass, pool).search()
+        self.lower = min(self.lower, self.best)
+
+    @property
+    def late(self) -> bool:
+        """Whether the time is over."""
+        return time.perf_counter() - self.begin > self.limits.seconds and self.point is not None
+
+    @property
+    def enough(self) -> float:
+        """The bound from which on an assignment need not be searched."""
+        return self.best * SAME * (1.0 - self.limits.gap)
+
+    def scratch(self, width: int) -> tuple[I64, F64]:
+        """Labels and their costs; one pair per thread."""
+        kept: tuple[I64, F64] | None = getattr(self._own, "scratch", None)
+        if kept is None or kept[1].shape[1] < width:
+            kept = np.empty((LABELS, 6), np.int64), np.empty((LABELS + 1, width))
+            self._own.scratch = kept
+        return kept
+
+
+class Assignments:
+    """The spatial assignments of one choice of bypasses."""
+
+    def __init__(self, hunt: Hunt, bypass: I64, pool: ThreadPoolExecutor) -> None:
+        from .assignments import Axes
+
+        self.hunt, self.space, self.bypass, self.pool = hunt, hunt.space, bypass, pool
+        self.axes = Axes.of(hunt.space, bypass)
+        self.arrays = hunt.space.problem.arrays
+        self.searched: set[tuple[int, ...]] = set()
+
+    def search(self) -> None:
+        """Find the best of them and what bounds the rest."""
+        hunt = self.hunt
+        picks, bounds, _ = self.listed(FIRST, math.inf)
+        self.go_through(picks, bounds, quick=True, most=QUICK // 3)
+        picks, bounds, complete = self.listed(ASSIGNMENTS, hunt.best)
+        if not complete:
+            hunt.lower = min(hunt.lower, self.floor())
+        self.go_through(picks, bounds, quick=True, most=QUICK)
+        self.go_through(picks, bounds, quick=False, most=len(picks))
+
+    def listed(self, most: int, limit: float) -> tuple[I64, F64, bool]:
+        """Assignments by rising bound, up to ``most`` of those below ``limit``, and whether these are all."""
+        from .kernel_instance import instance
+        from .kernel_spatial import enumerate_assignments
+
+        axes, hunt = self.axes, self.hunt
+        picks, bounds = np.empty((most, len(axes.slots)), np.int64), np.empty(most)
+        size = 1 << max(12, (4 * most).bit_length()) if most < ASSIGNMENTS else SEEN
+        count = enumerate_assignments(
+            self.arrays,
+            instance(),
+            axes.options,
+            axes.first,
+            axes.places,
+            axes.free,
+            int(self.space.constraints.imperfect == "none"),
+            axes.reach,
+            axes.shares,
+            axes.spent,
+            hunt.group,
+            self.bypass,
+            hunt.goal,
+            limit,
+            np.zeros(size, np.int64),
+            picks,
+            bounds,
+        )
+        complete, count = count >= 0, most if count < 0 else count
+        order = np.argsort(bounds[:count], kind="stable")
+        return picks[order], bounds[order], complete
+
+    def floor(self) -> float:
+        """What every assignment costs at least."""
+        from .kernel_search import floor_of
+
+        spent, reach = self.axes.spent, self.axes.reach[0]
+        energy = float(spent[0] + (spent[1:] / reach[1:]).sum())
+        return float(floor_of(self.hunt.goal, energy, max(1.0, self.space.op.macs / reach[0])))
+
+    def go_through(self, picks: I64, bounds: F64, *, quick: bool, most: int) -> None:
+        """Search the first ``most`` assignments, or all whose bound is low enough, in rounds."""
+        hunt = self.hunt
+        for start in range(0, min(most, len(picks)), ROUND):
+            part = slice(start, min(start + ROUND, most))
+            if not bounds[start] < hunt.enough:
+                hunt.lower = min(hunt.lower, max(bounds[start], hunt.enough))
+                return
+            if hunt.late:
+                hunt.lower = min(hunt.lower, bounds[start])
+                return
+            best = hunt.best
+            jobs = [row for row, bound in zip(picks[part], bounds[part], strict=True) if bound < hunt.enough]
+            for found in self.pool.map(lambda row: self.one(row, quick, best), jobs):  # noqa: B023
+                self.take(*found, quick=quick)
+
+    def one(self, row: I64, quick: bool, best: float) -> tuple[float, F64, I64, I64]:
+        """Search one assignment: its bound, its best objective and counts, factors and order."""
+        from ...accel.kernel import evaluate_one
+        from ...accel.kernel_nest import workspace
+        from .kernel_instance import PORTS, instance
+        from .kernel_search import search
+
+        space, problem = self.space, self.space.problem
+        slots, dims = len(problem.slots), len(problem.dims)
+        factors = self.axes.factors(row, slots)
+        spread = np.ones((len(problem.places), dims), np.int64)
+        for slot in space.spatial:
+            spread[problem.slots[slot].place] *= factors[slot]
+        labels, costs = self.hunt.scratch(3 + 2 * PORTS)
+        state = np.asarray([best * (1.0 - self.hunt.limits.gap), 0.0, 0.0, 0.0])
+        found, order = np.ones((slots, dims), np.int64), np.tile(np.arange(dims), (slots, 1))
+        bound = search(
+            evaluate_one,
+            self.arrays,
+            instance(),
+            workspace(),
+            spread,
+            factors,
+            self.hunt.group,
+            self.bypass,
+            self.hunt.fixed,
+            space.phases,
+            self.hunt.goal,
+            POINTS,
+            int(quick),
+            labels,
+            costs,
+            state,
+            found,
+            order,
+        )
+        return bound, state, found, order
+
+    def take(self, bound: float, state: F64, factors: I64, order: I64, *, quick: bool) -> None:
+        """Keep what one search found."""
+        hunt = self.hunt
+        hunt.evaluated += int(state[1])
+        if state[0] < hunt.best * (1.0 - hunt.limits.gap):
+            hunt.best, hunt.point = float(state[0]), (factors, order, self.bypass)
+            hunt.history.append((hunt.evaluated, hunt.best))
+        if not quick:
+            hunt.lower = min(hunt.lower, bound)
+
+
+def _groups(space: Mapspace) -> I64:
+    """[D] dimensions of one group are constrained alike in time."""
+    time = space.temporal
+    rows = [(tuple(space.fixed[time, d]), tuple(space.phases[time, d])) for d in range(len(space.bounds))]
+    known = {row: k for k, row in enumerate(dict.fromkeys(rows))}
+    alone = [any(f > 1 for f in fixed) for fixed, _ in rows]
+    return np.asarray([len(rows) + d if alone[d] else known[row] for d, row in enumerate(rows)], np.int64)
+
+
+def _bypasses(space: Mapspace) -> list[I64]:
+    """[P, 3] each set of tensors that may skip memories."""
+    places = np.argwhere(space.may_bypass)
+    found = []
+    for choice in itertools.product((0, 1), repeat=len(places)):
+        table = np.zeros(space.may_bypass.shape, np.int64)
+        for (place, role), skip in zip(places, choice, strict=True):
+            table[place, role] = skip
+        found.append(table)
+    return found
