@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 __all__ = ["AnnealingMapper"]
 
 STARTS = 24
-ROUNDS = ((1.0, 0.3), (0.34, 0.2))  # share of the starts kept and first temperature of each round
-COLD = 0.02  # last temperature, on the logarithm of the objective
-PREPARE, FINISH = 0.12, 0.05  # shares of the budget for polishing the starts and the result
+ROUNDS = ((1.0, 0.3), (0.2, 0.3))  # share of the starts kept and first temperature of each round
+COLD = 0.005  # last temperature, on the logarithm of the objective
+PREPARE, FINISH = 0.2, 0.05  # shares of the budget for polishing the starts and the result
 LOG_ROWS = 4096
 
 
