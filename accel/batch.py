@@ -93,9 +93,20 @@ class Problem:
         ranks = self._ranks()
         record["n_ranks"] = ranks.shape[1]
         record["ranks"][:, : ranks.shape[1]] = ranks
+        record["windows"] = [sum(row[2] >= 0 for row in rows) for rows in ranks]
+        singles = [[row[0] for row in rows if row[0] >= 0 > row[2]] for rows in ranks]
+        pairs = [[dim for row in rows if row[2] >= 0 for dim in (row[0], row[2])] for rows in ranks]
+        bounds = [float(self.op.bounds[dim]) for dim in self.dims]
+        for role, (single, pair) in enumerate(zip(singles, pairs, strict=True)):
+            own = single + pair
+            apart = [dim for dim in range(len(self.dims)) if dim not in own]
+            record["regular"][role] = len(set(own)) == len(own)
+            record["singles"][role] = math.prod(bounds[dim] for dim in single)
+            record["asked"][role] = math.prod(bounds[dim] for dim in own + apart)
         record["bounds"][: len(self.dims)] = [self.op.bounds[dim] for dim in self.dims]
         record["slots"][: len(self.slots)] = [[slot.place, bool(slot.axis)] for slot in self.slots]
-        record["relevant"][:, : len(self.dims)] = self._relevant()
+        record["relevant"][:, : len(self.dims)] = relevant = self._relevant()
+        record["summed"][: len(self.dims)] = np.where(relevant[columns.OUTPUT] == columns.SINGLE, 0, -1)
         record["scalars"] = self._scalars()
         return cast("ProblemArrays", record)
 
@@ -136,8 +147,8 @@ class Problem:
         return _floats(rows)
 
     def _ranks(self) -> I64:
-        """[3, R, 4] with the dimensions of bound 1 dropped."""
-        rows = [self._rank_rows(tensor) for tensor in self.op.tensors]
+        """[3, R, 4] with the dimensions of bound 1 dropped; ranks of two dimensions come first."""
+        rows = [sorted(self._rank_rows(tensor), key=lambda row: row[2] < 0) for tensor in self.op.tensors]
         longest = max(len(row) for row in rows) + 1
         return _ints([row + [[-1, -1, -1, -1]] * (longest - len(row)) for row in rows])
 
