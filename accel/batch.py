@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["MAX_DIMS", "MAX_PLACES", "MAX_SLOTS", "Problem", "Slot"]
 
 MAX_DIMS, MAX_PLACES, MAX_SLOTS = 12, 40, 60  # what the compiled model has room for
+_CHUNK = 4096  # rows given to the compiled model at a time, which share one array of no bypasses
 
 
 @dataclass(frozen=True)
@@ -171,15 +172,16 @@ class Problem:
         from .kernel import evaluate_many, evaluate_one
         from .kernel_nest import workspace
 
-        if bypass is None:
-            bypass = np.zeros((len(factors), len(self.places), 3), np.int64)
         result = np.empty((len(factors), 3), np.float64)
         edges = np.linspace(0, len(factors), max(1, min(threads, len(factors))) + 1).astype(int)
+        nothing = np.zeros((min(_CHUNK, len(factors)), len(self.places), 3), np.int64)
 
         def part(begin: int, end: int) -> None:
-            chunk = slice(begin, end)
             ws = workspace()
-            evaluate_many(evaluate_one, self.arrays, factors[chunk], order[chunk], bypass[chunk], ws, result[chunk])
+            for at in range(begin, end, _CHUNK):
+                rows = slice(at, min(at + _CHUNK, end))
+                skipped = nothing[: rows.stop - at] if bypass is None else bypass[rows]
+                evaluate_many(evaluate_one, self.arrays, factors[rows], order[rows], skipped, ws, result[rows])
 
         if len(edges) == 2:
             part(0, len(factors))
