@@ -37,6 +37,7 @@ from .kernel_nest import (
     ProblemArrays,
     Table,
     Workspace,
+    compiled,
     cover,
     inlined,
     size_pair,
@@ -63,7 +64,7 @@ def measure(pr: ProblemArrays, factors: Table, ws: Workspace) -> int:
     return int(partial)
 
 
-@inlined
+@compiled
 def fits(pr: ProblemArrays, factors: Table, bypass: Table, ws: Workspace) -> bool:
     """Whether every memory holds its tiles; fills ``ws.inside``, ``ws.span`` and ``ws.tiles``."""
     partial = measure(pr, factors, ws)
@@ -157,7 +158,7 @@ def _count_temporal(pr: ProblemArrays, ws: Workspace, place: int, n: int) -> Non
     loops[n, AFTER] = ws.dims[dim, STATES] = after
 
 
-@inlined
+@compiled
 def flatten(pr: ProblemArrays, factors: Table, order: Table, ws: Workspace) -> float:
     """Fill ``ws.loops``, ``ws.above``, ``ws.flow`` and the dimensions' columns; returns the compute's steps."""
     loops, state, slots = ws.loops, ws.dims, pr.slots
