@@ -167,10 +167,14 @@ class Problem:
         """Energy (J), cycles and compute steps of a batch of mappings.
 
         ``factors`` [B, S, D] bounds, ``order`` [B, S, D] dimension numbers outer to inner (rows of memories count),
-        ``bypass`` [B, P, 3] or None → [B, 3]. A mapping that does not fit has infinite energy.
+        ``bypass`` [B, P, 3] or None → [B, 3]. A mapping that does not fit has infinite energy. Raises `BadInput` for
+        arrays of other shapes; that factors cover their dimensions and orders name each once is the caller's part.
         """
         from .kernel import evaluate_many, evaluate_one
         from .kernel_nest import workspace
+
+        factors, order = self._stack("factors", factors, len(factors)), self._stack("order", order, len(factors))
+        bypass = None if bypass is None else self._stack("bypass", bypass, len(factors))
 
         result = np.empty((len(factors), 3), np.float64)
         edges = np.linspace(0, len(factors), max(1, min(threads, len(factors))) + 1).astype(int)
@@ -189,6 +193,16 @@ class Problem:
             with ThreadPoolExecutor(len(edges) - 1) as pool:  # the compiled code releases the interpreter lock
                 list(pool.map(part, edges[:-1], edges[1:]))
         return result
+
+    def _stack(self, name: str, given: I64, count: int) -> I64:
+        """``given`` as the compiled model reads it."""
+        rows, columns = (len(self.places), 3) if name == "bypass" else (len(self.slots), len(self.dims))
+        if np.shape(given) != (count, rows, columns):
+            raise BadInput(
+                f"{name}: {list(np.shape(given))} is not the shape of a batch of {self.op.name} on "
+                f"'{self.accelerator.name}'; give [{count}, {rows}, {columns}]"
+            )
+        return np.ascontiguousarray(given, np.int64)
 
     def to_mapping(self, factors: I64, order: I64, bypass: I64 | None = None) -> Mapping:
         """The mapping that a pair of matrices [S, D] describes; loops of bound 1 are left out."""

@@ -106,3 +106,21 @@ def test_bulk_result_does_not_depend_on_threads() -> None:
     problem, matrices = next(filter(None, map(large_case, range(99))))
     batch = [np.repeat(matrix[None], 7, axis=0) for matrix in matrices]
     assert np.array_equal(problem.evaluate(*batch, threads=1), problem.evaluate(*batch, threads=2))
+
+
+def test_a_batch_longer_than_a_chunk_costs_each_row_like_alone() -> None:
+    problem, matrices = next(filter(None, map(large_case, range(99))))
+    alone = problem.evaluate(*(matrix[None] for matrix in matrices))
+    batch = [np.repeat(matrix[None], 5000, axis=0) for matrix in matrices]
+    assert np.array_equal(problem.evaluate(*batch), np.repeat(alone, 5000, axis=0))
+    kept = problem.evaluate(*batch[:2], np.zeros_like(batch[2]))
+    assert np.array_equal(problem.evaluate(*batch[:2]), kept)
+
+
+def test_a_batch_of_another_shape_is_refused() -> None:
+    problem, (factors, order, bypass) = next(filter(None, map(large_case, range(99))))
+    slots, dims = factors.shape
+    with pytest.raises(BadInput, match=rf"order: \[1, {slots - 1}, {dims}\].* give \[1, {slots}, {dims}\]"):
+        problem.evaluate(factors[None], order[None, 1:], bypass[None])
+    with pytest.raises(BadInput, match="bypass"):
+        problem.evaluate(factors[None], order[None], bypass)
