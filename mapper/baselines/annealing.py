@@ -73,7 +73,7 @@ class _Run:
         score, loops, bypass = min(self.pool, key=lambda one: one[0])
         self._polish(score, loops, bypass, self.budget)
         history = [(int(count), float(best)) for count, best in self.log[1 : int(self.log[0, 1]) + 1]]
-        self.search.adopt((loops[0], loops[1], bypass), self._spent, history)
+        self.search.adopt((loops[0], loops[1], bypass), self._spent, self.search.history[:-1] + history)
 
     @property
     def _spent(self) -> int:
