@@ -8,20 +8,16 @@ is held as an interval, [low, high].
 from __future__ import annotations
 
 import math
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import numpy as np
-from numba import from_dtype, types
-from numpy.typing import NDArray
 
-from ...accel import kernel_nest as nest
 from ...accel.batch import MAX_DIMS, MAX_PLACES
 from ...accel.kernel_nest import (
     APART,
     COMPUTE_J,
     DOUBLE_BUFFERED,
     HOP0,
-    INPUT,
     KEEPS0,
     LEAKAGE_J,
     MEMORY,
@@ -44,13 +40,12 @@ from ...accel.kernel_nest import (
     Table,
     Vector,
     compiled,
+    name_record,
     size_pair,
 )
 
-__all__ = ["BOUNDARIES", "INSTANCE", "MEMORIES", "PORTS", "Cube", "Flat", "Instance", "instance", "prepare", "tile_bits"]
+__all__ = ["BOUNDARIES", "INSTANCE", "MEMORIES", "PORTS", "Instance", "instance", "prepare", "tile_bits"]
 
-Flat = NDArray[np.float64]  # [entries]
-Cube = NDArray[np.float64]  # [tables, rows, columns]
 
 MEMORIES, BOUNDARIES, PORTS = 20, 15, 24
 COMPUTE = 0  # the port that stands for the compute steps and the halts
@@ -153,9 +148,7 @@ INSTANCE = np.dtype(
         ("leakage", "f8"),
     ]
 )
-nest._TYPES["Instance"] = from_dtype(INSTANCE)
-nest._TYPES["Flat"] = types.Array(types.float64, 1, "C")
-nest._TYPES["Cube"] = types.Array(types.float64, 3, "C")
+name_record("Instance", INSTANCE)
 
 
 @compiled
@@ -543,6 +536,4 @@ def tile_bits(pr: ProblemArrays, it: Instance, m: int, tau: Vector, unfinished: 
 
 def instance() -> Instance:
     """An empty record."""
-    from typing import cast
-
     return cast(Instance, np.zeros(1, INSTANCE)[0])

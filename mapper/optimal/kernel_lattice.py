@@ -15,13 +15,14 @@ from ...accel.kernel_nest import (
     OUTPUT,
     ROOM,
     SINGLE,
+    Cube,
     ProblemArrays,
     Results,
     Table,
     Vector,
     compiled,
 )
-from .kernel_instance import PORTS, Cube, Instance, tile_bits
+from .kernel_instance import PORTS, Instance, tile_bits
 from .kernel_terms import OPEN, first_tiles, loop, settle_runs
 
 __all__ = ["AXES", "axes", "fitting", "points", "still_to_pay", "unfinished"]

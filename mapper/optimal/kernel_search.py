@@ -16,7 +16,9 @@ from ...accel.kernel_nest import (
     DOUBLE_BUFFERED,
     OUTPUT,
     SINGLE,
+    Cube,
     Evaluate,
+    Flat,
     ProblemArrays,
     Results,
     Table,
@@ -25,7 +27,7 @@ from ...accel.kernel_nest import (
     compiled,
     entry,
 )
-from .kernel_instance import PORTS, Cube, Flat, Instance, prepare
+from .kernel_instance import PORTS, Instance, prepare
 from .kernel_lattice import (
     AXES,
     AXIS_COLUMNS,

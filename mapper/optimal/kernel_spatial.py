@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ...accel.kernel_nest import APART, ProblemArrays, Results, Table, Vector, compiled, entry
-from .kernel_instance import Flat, Instance
+from ...accel.kernel_nest import APART, Flat, ProblemArrays, Results, Table, Vector, compiled, entry
+from .kernel_instance import Instance
 from .kernel_search import bound_below, objective_of
 
 __all__ = ["enumerate_assignments"]
