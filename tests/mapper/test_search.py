@@ -29,9 +29,7 @@ class Outside:
     asked: ClassVar[list[tuple[str, int]]] = []
     fails_at: ClassVar[str] = ""
 
-    def map(
-        self, space: Mapspace, objective: Objective, seed: int, limits: Limits = UNLIMITED
-    ) -> dt.MappingResult:
+    def map(self, space: Mapspace, objective: Objective, seed: int, limits: Limits = UNLIMITED) -> dt.MappingResult:
         self.asked.append((space.op.name, mapper_threads()))
         if space.op.name == self.fails_at:
             raise ImpossibleResult("a defect")
