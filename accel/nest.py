@@ -31,10 +31,11 @@ def remembered(method: _Method) -> _Method:
 
     @wraps(method)
     def look_up(self: Any, *args: Any) -> Any:
-        known = self.__dict__.setdefault(slot, {})
-        if args not in known:
-            known[args] = method(self, *args)
-        return known[args]
+        try:
+            return self.__dict__[slot][args]
+        except KeyError:
+            answer = self.__dict__.setdefault(slot, {})[args] = method(self, *args)
+            return answer
 
     return look_up  # type: ignore[return-value]
 
@@ -151,15 +152,16 @@ class Nest:
         return math.prod(sum(count for count, _ in self.states(dim)) for dim in self.dims)
 
     @remembered
-    def case(self, dim: str, stepping: int) -> int:
-        """A number for what `moves` needs to know of temporal loop number ``stepping``; `START` and `END` stay.
+    def cases(self, stepping: int) -> dict[str, int]:
+        """By dimension, a number for what `moves` needs to know of temporal loop number ``stepping``.
 
-        Twice the loops over ``dim`` outside that loop, plus 1 where it is itself over ``dim``.
+        Twice the loops over the dimension outside that loop, plus 1 where it is itself over it; `START` and `END` stay.
         """
         if stepping < 0:
-            return stepping
+            return dict.fromkeys(self.dims, stepping)
         above = self.temporal_above(len(self.places))
-        return 2 * sum(loop.dim == dim for loop in above[:stepping]) + (above[stepping].dim == dim)
+        outside = Counter(loop.dim for loop in above[:stepping])
+        return {dim: 2 * outside[dim] + (above[stepping].dim == dim) for dim in self.dims}
 
     @remembered
     def moves(self, dim: str, place: int, case: int) -> list[Move]:

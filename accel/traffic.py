@@ -221,18 +221,18 @@ class Traffic:
     @remembered
     def _combine(self, role: Role, child: int, stepping: int, sharing: frozenset[int]) -> _Sums:
         """Sums over all times that temporal loop number ``stepping`` advances; or at `START`, at `END`."""
-        tensor, nest = self.nest.op.tensor(role), self.nest
+        tensor, cases = self.nest.op.tensor(role), self.nest.cases(stepping)
         copies = self._idle_copies(role, child, sharing)
-        for dim in nest.dims:
-            if dim not in tensor.dims:
-                copies *= self._times(dim, child, nest.case(dim, stepping))
+        for dim, case in cases.items():
+            if dim not in tensor.dims and case not in (START, END):
+                copies *= self._times(dim, child, case)
         new = kept = old = copies
         for rank in tensor.ranks:
-            cases = [nest.case(dim, stepping) for dim, _ in rank.terms]
-            if len(cases) == 1:
-                sums = self._single(rank.terms[0][0], child, cases[0])
+            a, b = rank.terms[0][0], rank.terms[-1][0]
+            if len(rank.terms) == 1:
+                sums = self._single(a, child, cases[a])
             else:
-                sums = self._pair(rank, child, cases[0], cases[1], sharing)
+                sums = self._pair(rank, child, cases[a], cases[b], sharing)
             new, kept, old = new * sums.new, kept * sums.kept, old * sums.old
         return _Sums(new, kept, old)
 

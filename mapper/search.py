@@ -100,12 +100,17 @@ def map_many(
 
 @dataclass(frozen=True)
 class _Question:
-    """An operator on an accelerator. Any limits have the answer ``proven``; ``limited`` holds for those asked alone."""
+    """An operator on an accelerator.
+
+    Its keys: ``proven`` for an answer whatever the limits, ``limited`` for one under those asked. The ``seed`` depends
+    on the operator and the accelerator alone, so that another version of Dovetail draws the same numbers.
+    """
 
     op: Op
     accelerator: Accelerator
     proven: str
     limited: str
+    seed: int
 
 
 _Answer = MappingResult | Infeasible
@@ -180,14 +185,15 @@ class _Batch:
             request_text(self.constraints, self.objective, self.mapper, limits) for limits in (None, self.limits)
         )
         forms: dict[int, str] = {}
-        asked: dict[tuple[tuple[object, ...], int], tuple[str, str]] = {}
+        asked: dict[tuple[tuple[object, ...], int], tuple[str, str, int]] = {}
         found = []
         for op, accelerator in pairs:
             if id(accelerator) not in forms:
                 forms[id(accelerator)] = accelerator_text(accelerator)
             form, same = forms[id(accelerator)], (op.shape_key, id(accelerator))
             if same not in asked:
-                asked[same] = content_key(op, form, proven), content_key(op, form, limited)
+                seed = int(content_key(op, form, "")[:8], 16)
+                asked[same] = content_key(op, form, proven), content_key(op, form, limited), seed
             found.append(_Question(op, accelerator, *asked[same]))
         return found
 
@@ -215,11 +221,10 @@ class _Batch:
         return MappingResult(mapping, cost, certificate) if same else None
 
     def _ask(self, question: _Question, threads: int) -> _Answer:
-        seed = int(question.limited[:8], 16)
         try:
             with sharing_threads(threads):
                 space = Mapspace(question.op, question.accelerator, self.constraints)
-                return self.mapper().map(space, self.objective, seed, self.limits)
+                return self.mapper().map(space, self.objective, question.seed, self.limits)
         except Infeasible as error:
             return error.with_traceback(None)  # an answer: it must not keep the search alive
 
