@@ -107,10 +107,15 @@ class Estimate:
         return {name: math.fsum(joules) for name, joules in parts.items()}
 
     def rows(self) -> list[dict[str, Any]]:
-        """A record per operator, in network order: cycles, latency_s, energy_j and by component, bound, mapping."""
+        """A record per operator, in network order: cycles, latency_s, energy_j and by component, bound, mapping.
+
+        ``gap`` is how far the mapping may be from the optimum (`Certificate.gap`), None where there is nothing to map.
+        """
         rows = []
         components = list(self.breakdown())
-        for op, mapping, cost in zip(self.network.ops, self.schedule.mappings, self.costs, strict=True):
+        proofs = self.certificates or (None,) * len(self.costs)
+        layers = zip(self.network.ops, self.schedule.mappings, self.costs, proofs, strict=True)
+        for op, mapping, cost, proof in layers:
             row: dict[str, Any] = {
                 "name": op.name,
                 "kind": op.kind,
@@ -123,7 +128,7 @@ class Estimate:
             }
             spent = _by_component(cost.energy)
             row |= {f"energy_{name}_j": spent.get(name, 0.0) for name in components}
-            rows.append(row | {"mapping": str(mapping) if mapping else ""})
+            rows.append(row | {"gap": proof.gap if proof else None, "mapping": str(mapping) if mapping else ""})
         return rows
 
     def layers(self) -> DataFrame:
