@@ -3,40 +3,37 @@
 from __future__ import annotations
 
 import ast
+import os
 import sqlite3
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from plain_mapper import PlainMapper, everything_outside
 
 import dovetail as dt
 from dovetail.mapper import keys, search
 from dovetail.mapper.base import UNLIMITED, Certificate, Limits
 from dovetail.mapper.cache import MappingCache
 from dovetail.mapper.constraints import Constraints
-from dovetail.mapper.local import LocalMapper, everything_outside
 from dovetail.mapper.objective import Objective
 from dovetail.models.op import linear
 from dovetail.storage import cache_folder
 
-QUICK = Limits(evaluations=200)
 OP = linear("fc", n=4, k=16, c=8)
+ENVIRONMENT = os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
 
 
 def ask(folder: Path, **more: object) -> dt.MappingResult:
-    return dt.best_mapping(OP, dt.load_accelerator("gemmini"), mapper="local", cache=folder, **more)
+    return dt.best_mapping(OP, dt.load_accelerator("gemmini"), mapper="plain", cache=folder, **more)
 
 
 @pytest.fixture
-def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The operators that the local mapper is asked for."""
-    names: list[str] = []
-    original = LocalMapper.map
-    monkeypatch.setattr(
-        LocalMapper, "map", lambda self, space, *rest: names.append(space.op.name) or original(self, space, *rest)
-    )
-    return names
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
+    """What the mapper is asked for."""
+    monkeypatch.setattr(PlainMapper, "asked", [])
+    return PlainMapper.asked
 
 
 def some_mapping() -> dt.Mapping:
@@ -50,7 +47,7 @@ def entries(folder: Path) -> int:
 
 def test_a_second_question_is_answered_from_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first = ask(tmp_path)
-    monkeypatch.setattr(LocalMapper, "map", None)
+    monkeypatch.setattr(PlainMapper, "map", None)
     assert ask(tmp_path) == first
 
 
@@ -59,7 +56,7 @@ def test_the_key_covers_what_decides_the_answer_and_nothing_else() -> None:
 
     def key(op: dt.Op = OP, chip: dt.Accelerator = chip, constraints: Constraints | None = None, **more: object) -> str:
         asked = {"objective": edp, "limits": UNLIMITED} | more
-        request = keys.request_text(constraints or Constraints(), asked["objective"], LocalMapper, asked["limits"])
+        request = keys.request_text(constraints or Constraints(), asked["objective"], PlainMapper, asked["limits"])
         return keys.content_key(op, keys.accelerator_text(chip), request)
 
     assert key(linear("other name", n=4, k=16, c=8)) == key()
@@ -77,7 +74,7 @@ def test_the_key_covers_what_decides_the_answer_and_nothing_else() -> None:
 
 
 def test_answers_of_another_engine_are_asked_again(
-    tmp_path: Path, asked: list[str], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, asked: list[tuple[str, int]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ask(tmp_path)
     monkeypatch.setattr(keys, "engine_version", lambda: "another")
@@ -86,7 +83,7 @@ def test_answers_of_another_engine_are_asked_again(
     assert len(asked) == 2
 
 
-def test_an_answer_under_a_limit_answers_no_other_question(tmp_path: Path, asked: list[str]) -> None:
+def test_an_answer_under_a_limit_answers_no_other_question(tmp_path: Path, asked: list[tuple[str, int]]) -> None:
     ask(tmp_path, limits=Limits(evaluations=500))
     ask(tmp_path, limits=Limits(evaluations=500))
     assert len(asked) == 1
@@ -95,16 +92,16 @@ def test_an_answer_under_a_limit_answers_no_other_question(tmp_path: Path, asked
 
 
 def test_a_proven_optimum_answers_whatever_the_limits(
-    tmp_path: Path, asked: list[str], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, asked: list[tuple[str, int]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Certificate, "gap", 0.0)
+    monkeypatch.setattr(PlainMapper, "bound", 1.0)
     first = ask(tmp_path, limits=Limits(gap=0.5))
     assert ask(tmp_path) == ask(tmp_path, limits=Limits(seconds=1.0)) == first
     assert len(asked) == 1
 
 
 def test_an_entry_that_no_longer_costs_what_its_certificate_says_is_asked_again(
-    tmp_path: Path, asked: list[str], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, asked: list[tuple[str, int]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = ask(tmp_path)
     original = MappingCache.get
@@ -176,7 +173,7 @@ def test_a_file_cut_in_half_while_its_log_is_there_costs_time_only(tmp_path: Pat
 
 
 def test_a_file_that_may_only_be_read_still_answers(
-    tmp_path: Path, asked: list[str], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, asked: list[tuple[str, int]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = ask(tmp_path)
 
@@ -202,8 +199,8 @@ def test_a_full_disk_loses_only_the_memory(
 
     monkeypatch.setattr(MappingCache, "_open", full)
     ops = [linear("fc", n=n, k=16, c=8) for n in range(1, 41)]
-    found = search.map_all(ops, dt.load_accelerator("gemmini"), mapper="local", cache=tmp_path, limits=QUICK)
-    alone = search.map_all(ops, dt.load_accelerator("gemmini"), mapper="local", cache=False, limits=QUICK)
+    found = search.map_all(ops, dt.load_accelerator("gemmini"), mapper="plain", cache=tmp_path)
+    alone = search.map_all(ops, dt.load_accelerator("gemmini"), mapper="plain", cache=False)
     assert [result.cost for result in found] == [result.cost for result in alone]
     assert [record.message.count("disk is full") for record in caplog.records] == [1]
 
@@ -214,7 +211,7 @@ from pathlib import Path
 import dovetail as dt
 from dovetail.mapper.base import Certificate
 from dovetail.mapper.cache import MappingCache
-from dovetail.mapper.local import everything_outside
+from plain_mapper import everything_outside
 from dovetail.models.op import linear
 entry = everything_outside(linear("fc", n=4, k=16, c=8), dt.load_accelerator("gemmini")), Certificate(1.0, 1.0)
 resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, 60_000))
@@ -225,7 +222,12 @@ for k in range(200):
 
 def test_a_file_that_cannot_grow_keeps_what_it_has(tmp_path: Path) -> None:
     run = subprocess.run(
-        [sys.executable, "-c", FULL, str(tmp_path)], capture_output=True, text=True, timeout=120, check=False
+        [sys.executable, "-c", FULL, str(tmp_path)],
+        env=ENVIRONMENT,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
     )
     assert run.returncode == 0
     assert "mappings are not remembered" in run.stderr
@@ -240,7 +242,7 @@ from pathlib import Path
 import dovetail as dt
 from dovetail.mapper.base import Certificate
 from dovetail.mapper.cache import MappingCache
-from dovetail.mapper.local import everything_outside
+from plain_mapper import everything_outside
 from dovetail.models.op import linear
 op, chip = linear("fc", n=2, k=2, c=2), dt.load_accelerator("gemmini")
 for k in range(200):
@@ -249,7 +251,10 @@ for k in range(200):
 
 
 def test_two_processes_write_one_file(tmp_path: Path) -> None:
-    workers = [subprocess.Popen([sys.executable, "-c", WRITER, str(tmp_path), name]) for name in ("one", "two")]
+    workers = [
+        subprocess.Popen([sys.executable, "-c", WRITER, str(tmp_path), name], env=ENVIRONMENT)
+        for name in ("one", "two")
+    ]
     assert [worker.wait(timeout=120) for worker in workers] == [0, 0]
     assert entries(tmp_path) == 400
     assert len(MappingCache(tmp_path).get(f"{name}-{k}" for name in ("one", "two") for k in range(200))) == 400
@@ -259,19 +264,21 @@ ESTIMATOR = """
 import sys
 from pathlib import Path
 import dovetail as dt
+import plain_mapper
 from dovetail.mapper.search import map_all
-from dovetail.mapper.base import Limits
 from dovetail.models.op import linear
 ops = [linear("fc", n=n, k=16, c=8) for n in range(1, 31)][:: int(sys.argv[2])]
 chip = dt.load_accelerator("gemmini")
-found = map_all(ops, chip, mapper="local", limits=Limits(evaluations=200), cache=Path(sys.argv[1]))
+found = map_all(ops, chip, mapper="plain", cache=Path(sys.argv[1]))
 sys.stdout.write(repr([(op.bounds["N"], result.cost.edp) for op, result in zip(ops, found)]))
 """
 
 
 def test_two_processes_that_ask_the_same_questions_at_once_get_the_same_answers(tmp_path: Path) -> None:
     workers = [
-        subprocess.Popen([sys.executable, "-c", ESTIMATOR, str(tmp_path), order], stdout=subprocess.PIPE, text=True)
+        subprocess.Popen(
+            [sys.executable, "-c", ESTIMATOR, str(tmp_path), order], env=ENVIRONMENT, stdout=subprocess.PIPE, text=True
+        )
         for order in ("1", "-1")
     ]
     forwards, backwards = ([*ast.literal_eval(worker.communicate(timeout=120)[0])] for worker in workers)

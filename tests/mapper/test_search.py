@@ -4,44 +4,21 @@ from __future__ import annotations
 
 import threading
 from pathlib import Path
-from typing import ClassVar
 
 import pytest
+from plain_mapper import PlainMapper
 
 import dovetail as dt
 from dovetail.errors import BadInput, ImpossibleResult
 from dovetail.mapper import search
-from dovetail.mapper.base import UNLIMITED, Limits
-from dovetail.mapper.local import everything_outside
-from dovetail.mapper.mapspace import Mapspace
-from dovetail.mapper.objective import Objective
-from dovetail.mapper.registry import register_mapper
 from dovetail.mapper.threads import available_threads, mapper_threads, sharing_threads
 from dovetail.models.op import linear
 
 
-@register_mapper
-class Outside:
-    """Leaves every loop in the outermost memory and keeps a record of what it was asked."""
-
-    name: ClassVar[str] = "outside"
-    version: ClassVar[int] = 1
-    asked: ClassVar[list[tuple[str, int]]] = []
-    fails_at: ClassVar[str] = ""
-
-    def map(self, space: Mapspace, objective: Objective, seed: int, limits: Limits = UNLIMITED) -> dt.MappingResult:
-        self.asked.append((space.op.name, mapper_threads()))
-        if space.op.name == self.fails_at:
-            raise ImpossibleResult("a defect")
-        mapping = everything_outside(space.op, space.accelerator)
-        cost = dt.evaluate(space.op, space.accelerator, mapping)
-        return dt.MappingResult(mapping, cost, dt.Certificate(objective.value(cost.energy_j, cost.latency_s), 0.0))
-
-
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
-    monkeypatch.setattr(Outside, "asked", [])
-    return Outside.asked
+    monkeypatch.setattr(PlainMapper, "asked", [])
+    return PlainMapper.asked
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +37,7 @@ def test_equal_questions_are_asked_once_and_every_pair_has_its_answer(
     one, two = fully(2)
     twin = linear("twin", n=1, k=8, c=8)
     pairs = [(one, chip), (two, chip), (twin, chip), (one, same_chip), (one, other_chip)]
-    found = dt.map_many(pairs, "energy", "outside", cache=False)
+    found = dt.map_many(pairs, "energy", "plain", cache=False)
     assert sorted(name for name, _ in asked) == ["fc1", "fc1", "fc2"]
     for (op, accelerator), result in zip(pairs, found, strict=True):
         assert isinstance(result, dt.MappingResult)
@@ -69,7 +46,7 @@ def test_equal_questions_are_asked_once_and_every_pair_has_its_answer(
 
 def test_what_fits_nowhere_is_data_that_names_its_own_operator(chip: dt.Accelerator) -> None:
     wide, twin = (linear(name, n=1, k=8, c=8, bits=10**7) for name in ("wide", "twin"))
-    found = dt.map_many([(wide, chip), (fully(1)[0], chip), (twin, chip)], mapper="outside", cache=False)
+    found = dt.map_many([(wide, chip), (fully(1)[0], chip), (twin, chip)], mapper="plain", cache=False)
     assert [type(answer) for answer in found] == [dt.Infeasible, dt.MappingResult, dt.Infeasible]
     for op, answer in ((wide, found[0]), (twin, found[2])):
         assert isinstance(answer, dt.Infeasible)
@@ -83,7 +60,7 @@ def test_the_first_operator_that_does_not_fit_ends_the_mapping_of_a_network(
 ) -> None:
     ops = [fully(1)[0], linear("second", n=2, k=8, c=8, bits=10**7), *fully(9, bits=10**7)]
     with pytest.raises(dt.Infeasible, match="second: "):
-        search.map_all(ops, chip, mapper="outside", cache=False, workers=1)
+        search.map_all(ops, chip, mapper="plain", cache=False, workers=1)
     assert [name for name, _ in asked] == ["fc1", "second"]
 
 
@@ -91,12 +68,12 @@ def test_what_was_found_before_a_failure_is_remembered(
     chip: dt.Accelerator, asked: list[tuple[str, int]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ops = fully(6)
-    monkeypatch.setattr(Outside, "fails_at", "fc5")
+    monkeypatch.setattr(PlainMapper, "fails_at", "fc5")
     with pytest.raises(ImpossibleResult):
-        search.map_all(ops, chip, mapper="outside", cache=tmp_path, workers=1)
-    monkeypatch.setattr(Outside, "fails_at", "")
+        search.map_all(ops, chip, mapper="plain", cache=tmp_path, workers=1)
+    monkeypatch.setattr(PlainMapper, "fails_at", "")
     asked.clear()
-    search.map_all(ops, chip, mapper="outside", cache=tmp_path, workers=1)
+    search.map_all(ops, chip, mapper="plain", cache=tmp_path, workers=1)
     assert [name for name, _ in asked] == ["fc5", "fc6"]
 
 
@@ -109,22 +86,22 @@ def test_answers_are_saved_while_the_call_runs(
     monkeypatch.setattr(
         search.MappingCache, "put", lambda self, entries: saved.append(len(entries)) or original(self, entries)
     )
-    dt.map_many([(op, chip) for op in fully(4)], mapper="outside", cache=tmp_path)
+    dt.map_many([(op, chip) for op in fully(4)], mapper="plain", cache=tmp_path)
     assert saved == [1, 1, 1, 1, 0]
 
 
 def test_progress_counts_distinct_questions_to_the_last(chip: dt.Accelerator) -> None:
     steps: list[tuple[int, int]] = []
     pairs = [(op, chip) for op in (*fully(3), *fully(3))]
-    dt.map_many(pairs, mapper="outside", cache=False, progress=lambda done, total: steps.append((done, total)))
+    dt.map_many(pairs, mapper="plain", cache=False, progress=lambda done, total: steps.append((done, total)))
     assert steps == [(1, 3), (2, 3), (3, 3)]
 
 
 def test_threads_are_shared_out_and_never_multiply(chip: dt.Accelerator, asked: list[tuple[str, int]]) -> None:
     pairs = [(op, chip) for op in fully(3)]
-    dt.map_many(pairs, mapper="outside", cache=False, workers=7)
-    dt.map_many(pairs, mapper="outside", cache=False, workers=1)
-    dt.map_many(pairs[:1], mapper="outside", cache=False)
+    dt.map_many(pairs, mapper="plain", cache=False, workers=7)
+    dt.map_many(pairs, mapper="plain", cache=False, workers=1)
+    dt.map_many(pairs[:1], mapper="plain", cache=False)
     assert [threads for _, threads in asked] == [2] * 3 + [1] * 3 + [available_threads()]
 
 
