@@ -42,7 +42,8 @@ class MappingCache:
 
     def __init__(self, folder: Path | None) -> None:
         self.path = folder / _FILE if folder else None
-        self._writable = folder is not None
+        self._refused: Exception | None = None  # why nothing can be written
+        self._told = False
 
     def get(self, keys: Iterable[str]) -> dict[str, Entry]:
         """The remembered mappings among ``keys``."""
@@ -57,30 +58,32 @@ class MappingCache:
                     rows = connection.execute(f"SELECT key, body FROM mapping WHERE key IN ({marks})", some)
                     found.update({key: entry for key, body in rows if (entry := _read(key, body))})
         except (sqlite3.DatabaseError, OSError) as error:
-            self._set_aside(error)
+            if self._refused is None:
+                self._set_aside(error)
         return found
 
     def put(self, entries: MappingType[str, Entry]) -> None:
         """Remember mappings in one transaction; a full disk or a locked file loses nothing but the memory."""
-        if not entries or not self._writable:
+        if not entries or self.path is None:
             return
         rows = [(key, _write(key, *entry)) for key, entry in entries.items()]
-        for again in (True, False):
+        for attempt in range(3 if self._refused is None else 0):
             try:
                 with closing(self._open()) as connection, connection:
                     connection.executemany("INSERT OR REPLACE INTO mapping VALUES (?, ?)", rows)
                 return
             except (sqlite3.DatabaseError, OSError) as error:
-                if again and self._set_aside(error):
-                    continue  # on a new file
-                self._writable = False
-                _log.warning(
-                    "mappings are not remembered: %s: %s; results are complete. Make room or name another folder in "
-                    "DOVETAIL_CACHE",
-                    self.path,
-                    error,
-                )
-                return
+                if attempt == 2 or not self._set_aside(error):  # else once more, on a new file
+                    self._refused = error
+                    break
+        if not self._told:
+            self._told = True
+            _log.warning(
+                "mappings are not remembered: %s: %s; results are complete. Make room, or name another folder in "
+                "DOVETAIL_CACHE",
+                self.path,
+                self._refused,
+            )
 
     def _open(self) -> sqlite3.Connection:
         """The file for writing, created where it is missing.
@@ -108,8 +111,8 @@ class MappingCache:
         """The file for reading; one that this user may not write is read as it lies there."""
         try:
             connection = self._open()
-        except sqlite3.OperationalError:
-            self._writable = False
+        except sqlite3.OperationalError as error:
+            self._refused = error
             connection = sqlite3.connect(f"{self._path.absolute().as_uri()}?immutable=1", uri=True)
         with closing(connection):
             yield connection
@@ -121,13 +124,15 @@ class MappingCache:
         return self.path
 
     def _set_aside(self, error: Exception) -> bool:
-        """Move a file that is no database, or a damaged one, out of the way; whether that was so and it is gone.
+        """Move a file that is no database, or a damaged one, out of the way; whether a new one can take its place.
 
-        The log goes first: a new file must not replay the old one's.
+        The log goes first: a new file must not replay the old one's. Where another process was quicker, nothing moves.
         """
-        if isinstance(error, sqlite3.OperationalError) or not isinstance(error, sqlite3.DatabaseError):
-            return False
         path = self._path
+        if type(error) is not sqlite3.DatabaseError:  # what SQLite raises for damage alone
+            return False
+        if _is_whole(path):
+            return True
         try:
             for suffix in ("-wal", "-shm"):
                 path.with_name(path.name + suffix).unlink(missing_ok=True)
@@ -135,6 +140,14 @@ class MappingCache:
         except OSError:
             return not path.exists()
         return True
+
+
+def _is_whole(path: Path) -> bool:
+    try:
+        with closing(sqlite3.connect(path, timeout=_PATIENCE_S)) as connection:
+            return bool(connection.execute("PRAGMA quick_check(1)").fetchone()[0] == "ok")
+    except sqlite3.DatabaseError:
+        return False
 
 
 def _digest(key: str, body: str) -> str:

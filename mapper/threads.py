@@ -11,13 +11,23 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from ..errors import BadInput, shortened
+
 __all__ = ["available_threads", "mapper_threads", "sharing_threads"]
 
+_VARIABLE = "DOVETAIL_NUM_THREADS"
 _share = threading.local()
 
 
 def available_threads() -> int:
-    """The cores this process may use."""
+    """``$DOVETAIL_NUM_THREADS``, else the cores this process may use.
+
+    Raises `BadInput` where the variable is no positive number.
+    """
+    if stated := os.environ.get(_VARIABLE):
+        if not stated.isdecimal() or int(stated) < 1:
+            raise BadInput(f"{_VARIABLE}='{shortened(stated)}' is not a positive number; give one or unset it")
+        return int(stated)
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0)) or 1
     return os.cpu_count() or 1

@@ -173,7 +173,10 @@ def test_a_file_cut_in_half_while_its_log_is_there_costs_time_only(tmp_path: Pat
 
 
 def test_a_file_that_may_only_be_read_still_answers(
-    tmp_path: Path, asked: list[tuple[str, int]], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
+    asked: list[tuple[str, int]],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     first = ask(tmp_path)
 
@@ -183,6 +186,9 @@ def test_a_file_that_may_only_be_read_still_answers(
     monkeypatch.setattr(MappingCache, "_open", refused)
     assert ask(tmp_path) == first
     assert len(asked) == 1
+    assert not caplog.records
+    ask(tmp_path, objective="energy")
+    assert ["readonly database" in record.message for record in caplog.records] == [True]
 
 
 def test_a_full_disk_loses_only_the_memory(

@@ -105,6 +105,14 @@ def test_threads_are_shared_out_and_never_multiply(chip: dt.Accelerator, asked: 
     assert [threads for _, threads in asked] == [2] * 3 + [1] * 3 + [available_threads()]
 
 
+def test_the_environment_says_how_many_threads_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DOVETAIL_NUM_THREADS", "5")
+    assert available_threads() == mapper_threads() == 5
+    monkeypatch.setenv("DOVETAIL_NUM_THREADS", "all")
+    with pytest.raises(BadInput, match="DOVETAIL_NUM_THREADS='all' is not a positive number"):
+        available_threads()
+
+
 def test_outside_a_batch_a_mapper_may_use_every_thread() -> None:
     with sharing_threads(3):
         assert mapper_threads() == 3
