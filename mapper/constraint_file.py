@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -38,30 +39,24 @@ class AxisConstraintSpec(_Strict):
     dims: Allowed = None
 
     def constraint(self) -> LevelConstraint:
-        return LevelConstraint(factors=dict(self.factors), dims=None if self.dims is None else frozenset(self.dims))
+        allowed = None if self.dims is None else frozenset(self.dims)
+        return LevelConstraint(factors=dict[str, int](self.factors.items()), dims=allowed)
 
 
-class LevelConstraintSpec(_Strict):
+class LevelConstraintSpec(AxisConstraintSpec):
     """A memory (``order`` or ``stationary``, ``factors``, ``dims``) or an array (``axes``)."""
 
     order: list[Dimension] = []
     stationary: Role | None = None
-    factors: Factors = {}
-    dims: Allowed = None
     axes: dict[str, AxisConstraintSpec] = {}
 
     def constraint(self) -> LevelConstraint:
-        return LevelConstraint(
-            tuple(self.order),
-            self.stationary,
-            dict(self.factors),
-            None if self.dims is None else frozenset(self.dims),
-            {name: axis.constraint() for name, axis in self.axes.items()},
-        )
+        axes = {name: axis.constraint() for name, axis in self.axes.items()}
+        return replace(super().constraint(), order=tuple(self.order), stationary=self.stationary, axes=axes)
 
 
 class ConstraintsSpec(_Strict):
-    """What is ruled out of a mapspace; ``levels`` by name, of memories and arrays of the accelerator it is used with."""
+    """What is ruled out of a mapspace; ``levels`` are named as the accelerator names its memories and arrays."""
 
     description: str = ""
     source: str = ""

@@ -48,7 +48,7 @@ class Mapspace:
     """Tilings, loop orders, spatial assignments and bypasses that the spec and the constraints allow.
 
     Slot 0 is the outermost memory. Raises `BadInput` for constraints that name unknown levels, axes or dimensions, or
-    that contradict one another.
+    that contradict one another or leave nothing.
     """
 
     def __init__(self, op: Op, accelerator: Accelerator, constraints: Constraints | None = None) -> None:
@@ -218,8 +218,10 @@ class Mapspace:
         """[A, D] the least factors in space that the constraints demand and the axes hold together."""
         found = fit_together(self.choices, self.extents[self.spatial])
         if found is None:
-            tight = ", ".join(dim for d, dim in enumerate(self.problem.dims) if not len(self.open_slots(d)))
-            what = f"{self._name}: no memory may loop freely over {tight}, and the arrays do not hold them together"
+            fixed = np.maximum(self.fixed[self.spatial], 1).prod(axis=0)
+            least = [int(rows.prod(axis=1).min()) for rows in self.choices]
+            tight = [dim for dim, need, asked in zip(self.problem.dims, least, fixed, strict=True) if need > asked]
+            what = f"{self._name}: what memories may not loop over of {', '.join(tight)} is more than the arrays hold"
             raise SpecError([self.constraints.problem(("levels",), what, "leave one of them free in a memory")])
         return found
 
@@ -299,7 +301,7 @@ class Mapspace:
         axes, time = factors[self.spatial], factors[self.temporal]
         if (factors < 1).any() or (axes.prod(axis=1) > self.extents[self.spatial]).any():
             return False
-        if ((self.fixed > 0) & (factors != self.fixed)).any() or (bypass > self.may_bypass).any():
+        if ((self.fixed > 0) & (factors != self.fixed)).any() or (bypass > self.may_bypass).any() or (bypass < 0).any():
             return False
         for d in range(len(self.bounds)):
             if tuple(int(f) for f in axes[:, d]) not in self._known_choices[d]:

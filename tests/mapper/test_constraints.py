@@ -148,7 +148,7 @@ EMPTY = [
 @pytest.mark.parametrize(("levels", "message"), EMPTY, ids=["does not divide", "too many instances", "nowhere"])
 def test_constraints_that_leave_nothing_name_the_level_and_the_dimension(levels: str, message: str) -> None:
     lines = [level if ":" in level else f"{level}: {{dims: [K, P, Q, R, S]}}" for level in levels.split("; ")]
-    with pytest.raises(SpecError, match="mine.yaml:") as caught:
+    with pytest.raises(SpecError, match="mine") as caught:
         space("levels:\n  " + "\n  ".join(lines))
     assert message in str(caught.value)
 
@@ -157,7 +157,7 @@ def test_dimensions_that_only_the_arrays_may_hold_must_fit_them_together() -> No
     memories = ("dram", "scratchpad", "accumulator", "pe_register")
     text = "levels:\n" + "".join(f"  {name}: {{dims: [K, P, Q]}}\n" for name in memories)
     assert space(text, conv2d("fits", k=4, c=2, p=4, q=4, r=2, s=4), "gemmini").size > 0
-    with pytest.raises(SpecError, match="no memory may loop freely over C, R, S, and the arrays do not hold them"):
+    with pytest.raises(SpecError, match="what memories may not loop over of C, R, S is more than the arrays hold"):
         space(text, conv2d("large", k=4, c=2, p=4, q=4, r=3, s=3), "gemmini")
 
 
