@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from collections.abc import Mapping as MappingType
 from dataclasses import dataclass
 from functools import cached_property
@@ -94,7 +94,7 @@ class Estimate:
     @property
     def proven_layers(self) -> int:
         """How many of the network's contractions have a mapping that is proven optimal."""
-        return sum(1 for one in self.certificates if one is not None and one.gap <= 0.0)
+        return sum(1 for one in self.certificates if one is not None and one.proven)
 
     def breakdown(self, by: str = "component") -> dict[str, float]:
         """Joules by "component" or by "tensor" ("" of the two is named "compute"); sums to ``energy_j``."""
@@ -194,7 +194,7 @@ def estimate(
 
 def estimate_many(
     network: Network,
-    accelerators: Sequence[Accelerator],
+    accelerators: Iterable[Accelerator],
     mapper: str = DEFAULT_MAPPER,
     objective: str | Objective = "edp",
     *,
@@ -209,8 +209,8 @@ def estimate_many(
     All mappings are asked for at once (`map_many`, which see for ``progress``); the other arguments are `estimate`'s.
     """
     check_type(network, Network, "network", "load it with load_network, from_torch or from_onnx")
-    wanted, ops = Objective.parse(objective), network.contractions
-    pairs = [(op, accelerator) for accelerator in accelerators for op in ops]
+    wanted, ops, chips = Objective.parse(objective), network.contractions, list(accelerators)
+    pairs = [(op, chip) for chip in chips for op in ops]
     answers = iter(
         map_many(
             pairs,
@@ -224,11 +224,11 @@ def estimate_many(
         )
     )
     estimates: list[Estimate | Infeasible] = []
-    for accelerator in accelerators:
+    for chip in chips:
         own = [next(answers) for _ in ops]
         wrong = next((answer for answer in own if isinstance(answer, Infeasible)), None)
         results = [answer for answer in own if isinstance(answer, MappingResult)]
-        estimates.append(wrong or _added_up(network, accelerator, wanted, results))
+        estimates.append(wrong or _added_up(network, chip, wanted, results))
     return estimates
 
 

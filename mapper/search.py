@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -75,7 +75,7 @@ def map_all(
 
 
 def map_many(
-    pairs: Sequence[tuple[Op, Accelerator]],
+    pairs: Iterable[tuple[Op, Accelerator]],
     objective: str | Objective = "edp",
     mapper: str = DEFAULT_MAPPER,
     *,
@@ -92,10 +92,11 @@ def map_many(
     goes on where it was. ``progress`` is called with (questions answered, questions in all). The other arguments are
     those of `best_mapping`; bad input is raised, also where it concerns one pair alone.
     """
-    for op, accelerator in pairs:
+    asked = list(pairs)
+    for op, accelerator in asked:
         check_type(op, Op, "op", "take one of a network's contractions")
         check_type(accelerator, Accelerator, "accelerator", "load it with load_accelerator")
-    return _Batch.of(objective, mapper, constraints, limits, cache, workers).answers(pairs, progress=progress)
+    return _Batch.of(objective, mapper, constraints, limits, cache, workers).answers(asked, progress=progress)
 
 
 @dataclass(frozen=True)
@@ -161,7 +162,7 @@ class _Batch:
             for question, answer in asked:
                 known[question.limited] = answer
                 if isinstance(answer, MappingResult):
-                    key = question.proven if answer.certificate.gap <= 0.0 else question.limited
+                    key = question.proven if answer.certificate.proven else question.limited
                     unsaved[key] = answer.mapping, answer.certificate
                 if progress:
                     progress(len(known), len(distinct))

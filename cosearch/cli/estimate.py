@@ -190,6 +190,7 @@ def _show_estimate(
     show_layers(to, rows, None if args.layers else SHOWN_LAYERS)
     show_breakdown(to, result.breakdown())
     batch = f", batch {args.batch}" if args.batch > 1 else ""
+    within = f" within {args.constraints}" if args.constraints else ""
     to.print(f"{network.name} on {accelerator.name}{batch}", style="bold")
     per_second = args.batch / result.latency_s
     per_mac = format_si(result.energy_j / (network.macs or 1), "J")
@@ -203,7 +204,7 @@ def _show_estimate(
                 format_si(result.energy_j, "J"),
                 per_work,
             ),
-            ("energy x delay", format_si(result.edp, "Js"), f"mappings chosen for least {args.objective}"),
+            ("energy x delay", format_si(result.edp, "Js"), f"mappings chosen for least {args.objective}{within}"),
             (
                 "area",
                 f"{result.area_mm2:,.2f} mm2",

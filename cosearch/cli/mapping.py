@@ -86,7 +86,11 @@ def _map(args: argparse.Namespace) -> None:
         "bound": cost.bound,
         "breakdown": by_component(cost.energy),
         "mapping": result.mapping,
-        "certificate": {**asdict(result.certificate), "gap": result.certificate.gap},
+        "certificate": {
+            **asdict(result.certificate),
+            "gap": result.certificate.gap,
+            "proven": result.certificate.proven,
+        },
     }
     rows = [
         {"level": level.level, "dim": loop.dim, "bound": loop.bound, "axis": loop.axis}
@@ -133,7 +137,7 @@ def _proof(proof: Certificate, objective: Objective) -> list[tuple[str, str, str
     """Lines on how good the mapping is known to be."""
     found, least = amount(objective, proof.optimum), amount(objective, proof.lower_bound)
     name, known = "optimum", f"{objective.name}, proven: no mapping of the mapspace has less"
-    if proof.gap > 0.0:
+    if not proof.proven:
         beyond = f": at most {excess_text(proof.optimum, proof.lower_bound)} the optimum" if proof.lower_bound else ""
         name, known = "best found", f"{objective.name}, not proven; no mapping has less than {least}{beyond}"
     effort = f"{proof.evaluated:,} mappings costed, {proof.pruned:,} ruled out"

@@ -107,7 +107,7 @@ def test_many_accelerators_get_the_estimates_they_get_alone_or_the_reason_why_no
     slow, cramped = fast.with_parameters(bandwidth="5 GB/s"), dt.load_accelerator("gemmini")
     wide = conv2d("wide", k=2, c=2, p=2, q=2, r=1, s=1, bits=600)
     network = dt.Network("one", (dt.Layer(wide),))
-    many = dt.estimate_many(network, [fast, cramped, slow, fast], "plain", "energy", cache=tmp_path)
+    many = dt.estimate_many(network, iter([fast, cramped, slow, fast]), "plain", "energy", cache=tmp_path)
     assert isinstance(many[1], dt.Infeasible)
     assert many[1].missing_words > 0
     for chip, found in ((fast, many[0]), (slow, many[2]), (fast, many[3])):
