@@ -26,6 +26,9 @@ __all__ = [
 ]
 
 
+_CELLS = 1 << 20  # entries of a temporary table
+
+
 @lru_cache(maxsize=1 << 16)
 def prime_factors(number: int) -> tuple[int, ...]:
     """The primes of ``number`` with repetition, smallest first; none for 1."""
@@ -162,21 +165,25 @@ def count_tilings(choices: Sequence[I64], ways: Sequence[Sequence[int]], extents
     # Dimensions that use few axes come first, and an axis is forgotten after the last one that uses it.
     uses = [tuple(np.flatnonzero(rows.max(axis=0, initial=1) > 1).tolist()) for rows in choices]
     sequence = sorted(range(len(choices)), key=lambda d: len(uses[d]))
-    states: dict[tuple[int, ...], int] = {tuple(extents.tolist()): 1}
+    rooms, counts = np.asarray(extents, np.int64)[None], np.ones(1, object)
     for step, d in enumerate(sequence):
         later = {axis for other in sequence[step + 1 :] for axis in uses[other]}
         kept = np.asarray([axis in later for axis in range(len(extents))], bool)
-        numbers = np.asarray(ways[d], object)
-        after: dict[tuple[int, ...], int] = {}
-        for room, count in states.items():
-            fits = (choices[d] <= room).all(axis=1)
-            left, which = np.unique(np.where(kept, room // choices[d][fits], 1), axis=0, return_inverse=True)
-            sums = np.zeros(len(left), object)
-            np.add.at(sums, which.reshape(-1), numbers[fits])
-            for key, number in zip(map(tuple, left.tolist()), sums, strict=True):
-                after[key] = after.get(key, 0) + count * number
-        states = after
-    return sum(states.values())
+        numbers, blocks = np.asarray(ways[d], object), []
+        for states in np.array_split(np.arange(len(rooms)), 1 + len(rooms) * len(numbers) // _CELLS):
+            fitting, rows = np.nonzero((choices[d] <= rooms[states, None]).all(axis=2))
+            left = np.where(kept, rooms[states[fitting]] // choices[d][rows], 1)
+            blocks.append(_merged(left, counts[states[fitting]] * numbers[rows]))
+        rooms, counts = _merged(*(np.concatenate(parts) for parts in zip(*blocks, strict=True)))
+    return int(counts.sum())
+
+
+def _merged(rooms: I64, counts: NDArray[np.object_]) -> tuple[I64, NDArray[np.object_]]:
+    """Equal rows of ``rooms`` once, with the sum of their ``counts``."""
+    distinct, which = np.unique(rooms, axis=0, return_inverse=True)
+    sums = np.zeros(len(distinct), object)
+    np.add.at(sums, which.reshape(-1), counts)
+    return distinct, sums
 
 
 def count_orders(phases: I64) -> int:
