@@ -109,12 +109,22 @@ class Traffic:
 
     def _sharing(self, way: Boundary, flag: Callable[[Array], bool]) -> list[frozenset[int]]:
         """Sets of sharing arrays: none, then after each array on the way from inside to outside."""
-        stages = [frozenset[int]()]
+        stages, able = [frozenset[int]()], self._able_to_share(way.role)
         for place in self._arrays(way):
             array = self.nest.places[place]
-            shares = isinstance(array, Array) and flag(array)
+            shares = place in able and isinstance(array, Array) and flag(array)
             stages.append(stages[-1] | {place} if shares else stages[-1])
         return stages
+
+    @remembered
+    def _able_to_share(self, role: Role) -> frozenset[int]:
+        """Places of arrays whose instances may hold equal words of the tensor; at the others sharing changes nothing.
+
+        They may where the array spreads a dimension that the tensor lacks or that moves a window over it.
+        """
+        apart = {rank.terms[0][0] for rank in self.nest.op.tensor(role).ranks if len(rank.terms) == 1}
+        windows = {dim for rank in self.nest.op.tensor(role).ranks if len(rank.terms) > 1 for dim, _ in rank.terms}
+        return frozenset(loop.place for loop in self.nest.loops if loop.spatial and loop.dim not in apart - windows)
 
     def _count_boundary(self, way: Boundary) -> None:
         self.boundaries.append(way)
@@ -136,10 +146,10 @@ class Traffic:
         parent, child = self.counts[way.parent, way.role], self.counts[way.child, way.role]
         up = self._sharing(way, lambda array: array.reduces)
         leaving = [self._leaving(way, sharing) for sharing in up]
-        reduced = self._leaving(way, frozenset(self._arrays(way)))
+        reduced = self._leaving(way, self._able_to_share(way.role).intersection(self._arrays(way)))
         way.drained, way.collected, way.words = leaving[0], leaving[-1], self.nest.op.words("output")
         way.last_drained, way.last_collected = self._at_end(way, up[0]), self._at_end(way, up[-1])
-        way.last_words = self._at_end(way, frozenset(range(way.child)))
+        way.last_words = self._at_end(way, self._able_to_share(way.role).intersection(range(way.child)))
         child.drains, parent.updates = leaving[0], parent.updates + leaving[-1]
         parent.reads += leaving[-1] - reduced
         parent.partial_updates += leaving[-1] - self.finished(way.parent, way.words)
@@ -176,19 +186,21 @@ class Traffic:
 
     def _entering(self, way: Boundary, sharing: frozenset[int]) -> int:
         """Words entering the child over the whole run."""
-        total = self._at_start(way, sharing)
-        for stepping in range(len(self.nest.temporal_above(way.child))):
-            sums = self._combine(way.role, way.child, stepping, sharing)
-            total += sums.new - sums.kept
-        return total
+        return self._whole_run(way.role, way.child, sharing).new
 
     def _leaving(self, way: Boundary, sharing: frozenset[int]) -> int:
         """Words leaving the child over the whole run, the last tile included."""
-        total = self._at_end(way, sharing)
-        for stepping in range(len(self.nest.temporal_above(way.child))):
-            sums = self._combine(way.role, way.child, stepping, sharing)
-            total += sums.old - sums.kept
-        return total
+        return self._whole_run(way.role, way.child, sharing).old
+
+    @remembered
+    def _whole_run(self, role: Role, child: int, sharing: frozenset[int]) -> _Sums:
+        """Words entering (``new``) and leaving (``old``) over the whole run; ``kept`` is nothing."""
+        new = self._combine(role, child, START, sharing).new
+        old = self._combine(role, child, END, sharing).old
+        for stepping in range(len(self.nest.temporal_above(child))):
+            sums = self._combine(role, child, stepping, sharing)
+            new, old = new + sums.new - sums.kept, old + sums.old - sums.kept
+        return _Sums(new, 0, old)
 
     def _at_start(self, way: Boundary, sharing: frozenset[int]) -> int:
         return self._combine(way.role, way.child, START, sharing).new
