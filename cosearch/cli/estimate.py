@@ -236,7 +236,9 @@ def _proof(result: Estimate) -> tuple[str, str, str]:
 def excess_text(found: float, least: float) -> str:
     """How far ``found`` may be above an optimum that is ``least`` or more: ``2.3% above``, ``5.1 times``."""
     times = found / least
-    return f"{times - 1.0:.1%} above" if times < 2.0 else f"{times:.1f} times" if times < 100.0 else f"{times:,.0f} times"
+    if times < 2.0:
+        return f"{times - 1.0:.1%} above"
+    return f"{times:.1f} times" if times < 100.0 else f"{times:,.0f} times"
 
 
 def show_layers(to: Console, rows: Sequence[Mapping[str, Any]], limit: int | None) -> None:
