@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from .cosearch.study import StudyResult, search
     from .errors import BadInput, CannotDo, DovetailError, Infeasible
     from .mapper.base import Certificate, MappingResult
-    from .mapper.estimate import Estimate, Schedule, estimate
-    from .mapper.search import best_mapping
+    from .mapper.estimate import Estimate, Schedule, estimate, estimate_many
+    from .mapper.search import best_mapping, map_many
     from .models.from_onnx import from_onnx
     from .models.from_torch import from_torch
     from .models.load import list_networks, load_network
@@ -50,6 +50,7 @@ _HOMES = {
     "VectorOp": "models.op",
     "best_mapping": "mapper.search",
     "estimate": "mapper.estimate",
+    "estimate_many": "mapper.estimate",
     "evaluate": "accel.analytic",
     "from_onnx": "models.from_onnx",
     "from_torch": "models.from_torch",
@@ -57,6 +58,7 @@ _HOMES = {
     "list_networks": "models.load",
     "load_accelerator": "accel.spec",
     "load_network": "models.load",
+    "map_many": "mapper.search",
     "search": "cosearch.study",
 }
 
@@ -81,6 +83,7 @@ __all__ = [
     "VectorOp",
     "best_mapping",
     "estimate",
+    "estimate_many",
     "evaluate",
     "from_onnx",
     "from_torch",
@@ -88,6 +91,7 @@ __all__ = [
     "list_networks",
     "load_accelerator",
     "load_network",
+    "map_many",
     "search",
 ]
 

@@ -119,7 +119,7 @@ def check_capacity(nest: Nest, accelerator: Accelerator) -> None:
             half = " (half of it, as it is double-buffered)" if memory.double_buffered else ""
             raise Infeasible(
                 f"{nest.op.name}: {memory.name} of '{accelerator.name}' holds {room:.0f} bit{half}, the tiles need "
-                f"{need:.0f}: {missing} words too many",
+                f"{need:.0f}: {missing} word{'s' if missing > 1 else ''} too many",
                 level=memory.name,
                 missing_words=missing,
             )

@@ -9,16 +9,35 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from functools import cached_property
-from typing import NamedTuple
+from functools import cached_property, wraps
+from typing import Any, NamedTuple, TypeVar
 
 from ..models.op import Op
 from .accelerator import Accelerator, Array, Memory
 from .mapping import Mapping
 
-__all__ = ["FlatLoop", "Move", "Nest"]
+__all__ = ["END", "START", "FlatLoop", "Move", "Nest", "remembered"]
+
+START, END = -1, -2  # cases of `Nest.moves`: the first tile comes from nothing, the last leaves for nothing
+
+_Method = TypeVar("_Method", bound=Callable[..., Any])
+
+
+def remembered(method: _Method) -> _Method:
+    """Keep what a method returned for the same positional arguments: a nest does not change once it is made."""
+    slot = f"_remembered_{method.__name__}"
+
+    @wraps(method)
+    def look_up(self: Any, *args: Any) -> Any:
+        try:
+            return self.__dict__[slot][args]
+        except KeyError:
+            answer = self.__dict__.setdefault(slot, {})[args] = method(self, *args)
+            return answer
+
+    return look_up  # type: ignore[return-value]
 
 
 @dataclass(frozen=True)
@@ -64,14 +83,17 @@ class Nest:
         """Extents of the tile that the loops at ``place`` and inside it cover, cut at the dimension's bound."""
         return {dim: min(self.span(dim, place), bound) for dim, bound in self.op.dims}
 
+    @remembered
     def span(self, dim: str, place: int) -> int:
         """Product of the bounds over ``dim`` at ``place`` and inside it (may exceed the dimension)."""
         return math.prod(loop.bound for loop in self.loops if loop.dim == dim and loop.place >= place)
 
+    @remembered
     def temporal_above(self, place: int) -> tuple[FlatLoop, ...]:
         """Temporal loops outside ``place``, outermost first."""
         return tuple(loop for loop in self.loops if loop.place < place and not loop.spatial)
 
+    @remembered
     def spatial_above(self, place: int) -> tuple[FlatLoop, ...]:
         """Spatial loops outside ``place``, outermost first."""
         return tuple(loop for loop in self.loops if loop.place < place and loop.spatial)
@@ -86,61 +108,88 @@ class Nest:
         whole = {dims[0] for dims in windows if len(dims) == 1}
         return any(loop.dim not in whole for loop in self.loops if loop.place < place + (not loop.spatial))
 
+    @remembered
     def reach(self, dim: str, place: int) -> int:
         """How far the last instance's tile at ``place`` ends beyond the first instance's start."""
         spread = sum((loop.bound - 1) * loop.step for loop in self.spatial_above(place) if loop.dim == dim)
         return spread + self.span(dim, place)
 
-    def bases(self, dim: str, loops: Iterable[FlatLoop]) -> list[tuple[int, int | None]]:
-        """(count, offset) of the states of the temporal ``loops`` over ``dim``; offset None: nothing is cut off.
+    @remembered
+    def steppers(self, dim: str, place: int) -> tuple[FlatLoop, ...]:
+        """Temporal loops over ``dim`` outside ``place``, outermost first."""
+        return tuple(loop for loop in self.temporal_above(place) if loop.dim == dim)
 
-        ``loops`` must be the outer part of the nest, in order.
+    @remembered
+    def bases(self, dim: str, count: int) -> list[tuple[int, int | None]]:
+        """(count, offset) of the states of the outermost ``count`` temporal loops over ``dim``.
+
+        Offset None: nothing is cut off.
         """
         bound, total = self.op.bounds[dim], self.span(dim, 0)
         states: list[tuple[int, int | None]] = [(1, None if total <= bound else 0)]
-        for loop in loops:
-            if loop.dim != dim:
-                continue
+        for loop in self.steppers(dim, len(self.places))[:count]:
             outside = (o for o in self.loops if o.dim == dim and o.spatial and o.step > loop.step)
             wide = loop.step + sum((o.bound - 1) * o.step for o in outside)
             split: list[tuple[int, int | None]] = []
-            for count, base in states:
+            for times, base in states:
                 if base is None:
-                    split.append((count * loop.bound, None))
+                    split.append((times * loop.bound, None))
                     continue
                 offsets = range(base, min(base + loop.bound * loop.step, bound), loop.step)
                 whole = len(range(base, min(offsets.stop, bound - wide + 1), loop.step))
                 if whole:
-                    split.append((count * whole, None))
-                split.extend((count, offset) for offset in offsets[whole:])
+                    split.append((times * whole, None))
+                split.extend((times, offset) for offset in offsets[whole:])
             states = split
         return states
 
+    def states(self, dim: str) -> list[tuple[int, int | None]]:
+        """`bases` of all temporal loops over ``dim``."""
+        return self.bases(dim, len(self.steppers(dim, len(self.places))))
+
     def steps(self) -> int:
         """Iterations of all temporal loops, in lockstep: the compute's steps."""
-        temporal = self.temporal_above(len(self.places))
-        return math.prod(sum(count for count, _ in self.bases(dim, temporal)) for dim in self.dims)
+        return math.prod(sum(count for count, _ in self.states(dim)) for dim in self.dims)
 
-    def moves(self, dim: str, place: int, stepping: int) -> list[Move]:
-        """What happens to ``dim`` at ``place`` whenever temporal loop number ``stepping`` (of those above) advances.
+    @remembered
+    def cases(self, stepping: int) -> dict[str, int]:
+        """By dimension, a number for what `moves` needs to know of temporal loop number ``stepping``.
 
-        Loops inside it wrap from their last iteration to their first.
+        Twice the loops over the dimension outside that loop, plus 1 where it is itself over it; `START` and `END` stay.
         """
-        above = self.temporal_above(place)
-        outer, loop, inner = above[:stepping], above[stepping], above[stepping + 1 :]
-        inner = tuple(one for one in inner if one.dim == dim)
+        if stepping < 0:
+            return dict.fromkeys(self.dims, stepping)
+        above = self.temporal_above(len(self.places))
+        outside = Counter(loop.dim for loop in above[:stepping])
+        return {dim: 2 * outside[dim] + (above[stepping].dim == dim) for dim in self.dims}
+
+    @remembered
+    def moves(self, dim: str, place: int, case: int) -> list[Move]:
+        """What happens to ``dim`` at ``place`` whenever a temporal loop outside ``place`` advances.
+
+        ``case`` says which one. Loops inside it wrap from their last iteration to their first.
+        """
         bound, reach = self.op.bounds[dim], self.reach(dim, place)
+        above = self.steppers(dim, place)
+        if case == START:
+            return [Move(1, 0, 0, min(reach, bound))]
+        if case == END:
+            return [Move(1, 0, min(reach, bound - _last_offset(above, bound)), 0)]
+        outside, own = divmod(case, 2)
+        inner = above[outside + own :]
         whole_run = sum((one.bound - 1) * one.step for one in inner)
         found: Counter[tuple[int, int, int]] = Counter()
-        for count, base in self.bases(dim, outer):
-            if base is None:
-                if loop.dim == dim:
-                    found[whole_run - loop.step, reach, reach] += count * (loop.bound - 1)
-                else:
+        for count, base in self.bases(dim, outside):
+            if not own:
+                if base is None:
                     found[whole_run, reach, reach] += count
-            elif loop.dim != dim:
-                run = _last_offset(inner, bound - base)
-                found[run, min(reach, bound - base - run), min(reach, bound - base)] += count
+                else:
+                    run = _last_offset(inner, bound - base)
+                    found[run, min(reach, bound - base - run), min(reach, bound - base)] += count
+                continue
+            loop = above[outside]
+            if base is None:
+                found[whole_run - loop.step, reach, reach] += count * (loop.bound - 1)
             else:
                 starts = range(base, min(base + loop.bound * loop.step, bound) - loop.step, loop.step)
                 uncut = bound - reach - max(whole_run, loop.step)
@@ -149,17 +198,7 @@ class Nest:
                 for start in starts[whole:]:
                     old, new = start + whole_run, start + loop.step
                     found[whole_run - loop.step, min(reach, bound - old), min(reach, bound - new)] += count
-        return [Move(count, *case) for case, count in found.items() if count]
-
-    def start(self, dim: str, place: int) -> Move:
-        """The first tile: it comes from nothing."""
-        return Move(1, 0, 0, min(self.reach(dim, place), self.op.bounds[dim]))
-
-    def end(self, dim: str, place: int) -> Move:
-        """The last tile, leaving for nothing."""
-        temporal = tuple(loop for loop in self.temporal_above(place) if loop.dim == dim)
-        bound = self.op.bounds[dim]
-        return Move(1, 0, min(self.reach(dim, place), bound - _last_offset(temporal, bound)), 0)
+        return [Move(count, *turn) for turn, count in found.items() if count]
 
 
 def _flatten(places: tuple[Memory | Array, ...], mapping: Mapping) -> tuple[FlatLoop, ...]:

@@ -17,7 +17,7 @@ from functools import cached_property
 
 from ..models.op import ROLES, Rank, Role
 from .accelerator import Array, Memory
-from .nest import FlatLoop, Move, Nest
+from .nest import END, START, FlatLoop, Move, Nest, remembered
 
 __all__ = ["Boundary", "Traffic", "WordCounts"]
 
@@ -89,6 +89,7 @@ class Traffic:
                 self._count_boundary(Boundary(role, parent, child))
             self._count_compute(Boundary(role, keepers[-1], len(self.nest.places)))
 
+    @remembered
     def keepers(self, role: Role) -> tuple[int, ...]:
         """Places of the memories that hold the tensor, outermost first."""
         return tuple(
@@ -108,12 +109,22 @@ class Traffic:
 
     def _sharing(self, way: Boundary, flag: Callable[[Array], bool]) -> list[frozenset[int]]:
         """Sets of sharing arrays: none, then after each array on the way from inside to outside."""
-        stages = [frozenset[int]()]
+        stages, able = [frozenset[int]()], self._able_to_share(way.role)
         for place in self._arrays(way):
             array = self.nest.places[place]
-            shares = isinstance(array, Array) and flag(array)
+            shares = place in able and isinstance(array, Array) and flag(array)
             stages.append(stages[-1] | {place} if shares else stages[-1])
         return stages
+
+    @remembered
+    def _able_to_share(self, role: Role) -> frozenset[int]:
+        """Places of arrays whose instances may hold equal words of the tensor; at the others sharing changes nothing.
+
+        They may where the array spreads a dimension that the tensor lacks or that moves a window over it.
+        """
+        apart = {rank.terms[0][0] for rank in self.nest.op.tensor(role).ranks if len(rank.terms) == 1}
+        windows = {dim for rank in self.nest.op.tensor(role).ranks if len(rank.terms) > 1 for dim, _ in rank.terms}
+        return frozenset(loop.place for loop in self.nest.loops if loop.spatial and loop.dim not in apart - windows)
 
     def _count_boundary(self, way: Boundary) -> None:
         self.boundaries.append(way)
@@ -135,10 +146,10 @@ class Traffic:
         parent, child = self.counts[way.parent, way.role], self.counts[way.child, way.role]
         up = self._sharing(way, lambda array: array.reduces)
         leaving = [self._leaving(way, sharing) for sharing in up]
-        reduced = self._leaving(way, frozenset(self._arrays(way)))
+        reduced = self._leaving(way, self._able_to_share(way.role).intersection(self._arrays(way)))
         way.drained, way.collected, way.words = leaving[0], leaving[-1], self.nest.op.words("output")
         way.last_drained, way.last_collected = self._at_end(way, up[0]), self._at_end(way, up[-1])
-        way.last_words = self._at_end(way, frozenset(range(way.child)))
+        way.last_words = self._at_end(way, self._able_to_share(way.role).intersection(range(way.child)))
         child.drains, parent.updates = leaving[0], parent.updates + leaving[-1]
         parent.reads += leaving[-1] - reduced
         parent.partial_updates += leaving[-1] - self.finished(way.parent, way.words)
@@ -152,15 +163,14 @@ class Traffic:
     def _count_compute(self, way: Boundary) -> None:
         count = self.counts[way.parent, way.role]
         if way.role == "output":
-            stages = [self._asked(way, sharing) for sharing in self._sharing(way, lambda array: array.reduces)]
+            stages = [self._asked(way.role, sharing) for sharing in self._sharing(way, lambda array: array.reduces)]
             count.updates += stages[-1]
             whole = self.nest.op.words("output")
             count.reads += stages[-1] - whole * self._working_copies(way.parent)
             count.partial_updates += stages[-1] - self.finished(way.parent, whole)
         else:
-            stages = [
-                self._asked(way, sharing) for sharing in self._sharing(way, lambda array: way.role in array.multicast)
-            ]
+            down = self._sharing(way, lambda array: way.role in array.multicast)
+            stages = [self._asked(way.role, sharing) for sharing in down]
             count.reads += stages[-1]
         self._add_hops(way, stages)
 
@@ -176,36 +186,39 @@ class Traffic:
 
     def _entering(self, way: Boundary, sharing: frozenset[int]) -> int:
         """Words entering the child over the whole run."""
-        total = self._at_start(way, sharing)
-        for stepping in range(len(self.nest.temporal_above(way.child))):
-            sums = self._step(way, stepping, sharing)
-            total += sums.new - sums.kept
-        return total
+        return self._whole_run(way.role, way.child, sharing).new
 
     def _leaving(self, way: Boundary, sharing: frozenset[int]) -> int:
         """Words leaving the child over the whole run, the last tile included."""
-        total = self._at_end(way, sharing)
-        for stepping in range(len(self.nest.temporal_above(way.child))):
-            sums = self._step(way, stepping, sharing)
-            total += sums.old - sums.kept
-        return total
+        return self._whole_run(way.role, way.child, sharing).old
+
+    @remembered
+    def _whole_run(self, role: Role, child: int, sharing: frozenset[int]) -> _Sums:
+        """Words entering (``new``) and leaving (``old``) over the whole run; ``kept`` is nothing."""
+        new = self._combine(role, child, START, sharing).new
+        old = self._combine(role, child, END, sharing).old
+        for stepping in range(len(self.nest.temporal_above(child))):
+            sums = self._combine(role, child, stepping, sharing)
+            new, old = new + sums.new - sums.kept, old + sums.old - sums.kept
+        return _Sums(new, 0, old)
 
     def _at_start(self, way: Boundary, sharing: frozenset[int]) -> int:
-        return self._combine(way, {dim: [self.nest.start(dim, way.child)] for dim in self.nest.dims}, sharing).new
+        return self._combine(way.role, way.child, START, sharing).new
 
     def _at_end(self, way: Boundary, sharing: frozenset[int]) -> int:
-        return self._combine(way, {dim: [self.nest.end(dim, way.child)] for dim in self.nest.dims}, sharing).old
+        return self._combine(way.role, way.child, END, sharing).old
 
     def _first_entries(self, way: Boundary, sharing: frozenset[int]) -> int:
         """Output words that enter an instance for the first time and start at zero."""
-        return self.nest.op.words("output") * self._idle_copies(way, sharing)
+        return self.nest.op.words("output") * self._idle_copies(way.role, way.child, sharing)
 
-    def _idle_copies(self, way: Boundary, sharing: frozenset[int]) -> int:
+    @remembered
+    def _idle_copies(self, role: Role, child: int, sharing: frozenset[int]) -> int:
         """Instances that hold the same words because they differ only in dimensions the tensor lacks."""
-        relevant = self.nest.op.tensor(way.role).dims
+        relevant = self.nest.op.tensor(role).dims
         return math.prod(
             loop.bound
-            for loop in self.nest.spatial_above(way.child)
+            for loop in self.nest.spatial_above(child)
             if loop.dim not in relevant and loop.place not in sharing
         )
 
@@ -217,25 +230,29 @@ class Traffic:
                 copies *= sum(1 for offset in self._offsets(dim, place) if offset < self.nest.op.bounds[dim])
         return copies
 
-    def _step(self, way: Boundary, stepping: int, sharing: frozenset[int]) -> _Sums:
-        """Sums over all times that temporal loop number ``stepping`` above the child advances."""
-        return self._combine(way, {dim: self.nest.moves(dim, way.child, stepping) for dim in self.nest.dims}, sharing)
-
-    def _combine(self, way: Boundary, moves: Mapping[str, list[Move]], sharing: frozenset[int]) -> _Sums:
-        tensor = self.nest.op.tensor(way.role)
-        copies = self._idle_copies(way, sharing)
-        for dim in self.nest.dims:
-            if dim not in tensor.dims:
-                copies *= sum(move.times for move in moves[dim])
+    @remembered
+    def _combine(self, role: Role, child: int, stepping: int, sharing: frozenset[int]) -> _Sums:
+        """Sums over all times that temporal loop number ``stepping`` advances; or at `START`, at `END`."""
+        tensor, cases = self.nest.op.tensor(role), self.nest.cases(stepping)
+        copies = self._idle_copies(role, child, sharing)
+        for dim, case in cases.items():
+            if dim not in tensor.dims and case not in (START, END):
+                copies *= self._times(dim, child, case)
         new = kept = old = copies
         for rank in tensor.ranks:
+            a, b = rank.terms[0][0], rank.terms[-1][0]
             if len(rank.terms) == 1:
-                sums = self._single(rank.terms[0][0], way, moves)
+                sums = self._single(a, child, cases[a])
             else:
-                sums = self._pair(rank, way, moves, sharing)
+                sums = self._pair(rank, child, cases[a], cases[b], sharing)
             new, kept, old = new * sums.new, kept * sums.kept, old * sums.old
         return _Sums(new, kept, old)
 
+    @remembered
+    def _times(self, dim: str, place: int, case: int) -> int:
+        return sum(move.times for move in self.nest.moves(dim, place, case))
+
+    @remembered
     def _offsets(self, dim: str, place: int) -> list[int]:
         """Offsets of the instances' tiles of ``dim`` at ``place`` from the first instance's."""
         offsets = [0]
@@ -244,24 +261,27 @@ class Traffic:
                 offsets = [base + k * loop.step for base in offsets for k in range(loop.bound)]
         return offsets
 
-    def _single(self, dim: str, way: Boundary, moves: Mapping[str, list[Move]]) -> _Sums:
+    @remembered
+    def _single(self, dim: str, place: int, case: int) -> _Sums:
         """A rank of one dimension: instances differ in their interval of it, nothing is shared."""
-        size = self.nest.span(dim, way.child)
+        size = self.nest.span(dim, place)
         new = kept = old = 0
-        for count, shift, old_left, new_left in moves[dim]:
-            for offset in self._offsets(dim, way.child):
+        for count, shift, old_left, new_left in self.nest.moves(dim, place, case):
+            for offset in self._offsets(dim, place):
                 old_size, new_size = _cut(old_left - offset, size), _cut(new_left - offset, size)
                 new, old = new + count * new_size, old + count * old_size
                 kept += count * max(0, min(shift + old_size, new_size) - max(shift, 0))
         return _Sums(new, kept, old)
 
-    def _pair(self, rank: Rank, way: Boundary, moves: Mapping[str, list[Move]], sharing: frozenset[int]) -> _Sums:
+    @remembered
+    def _pair(self, rank: Rank, place: int, case_a: int, case_b: int, sharing: frozenset[int]) -> _Sums:
         """A rank of two dimensions (a sliding window): instances along a diagonal may hold the same positions."""
         (a, scale_a), (b, scale_b) = rank.terms
-        spatial = [loop for loop in self.nest.spatial_above(way.child) if loop.dim in (a, b)]
-        sizes = {dim: self.nest.span(dim, way.child) for dim in (a, b)}
+        spatial = [loop for loop in self.nest.spatial_above(place) if loop.dim in (a, b)]
+        sizes = {dim: self.nest.span(dim, place) for dim in (a, b)}
+        moves_a, moves_b = self.nest.moves(a, place, case_a), self.nest.moves(b, place, case_b)
         new = kept = old = 0
-        for move_a, move_b in itertools.product(moves[a], moves[b]):
+        for move_a, move_b in itertools.product(moves_a, moves_b):
 
             def leaf(
                 at: Mapping[str, int], move_a: Move = move_a, move_b: Move = move_b
@@ -284,9 +304,10 @@ class Traffic:
 
     # -- the compute -------------------------------------------------------------------------------------------------
 
-    def _asked(self, way: Boundary, sharing: frozenset[int]) -> int:
+    @remembered
+    def _asked(self, role: Role, sharing: frozenset[int]) -> int:
         """Words that pass between the innermost keeper and the multipliers; nothing is held there."""
-        tensor = self.nest.op.tensor(way.role)
+        tensor = self.nest.op.tensor(role)
         total = 1
         for dim in self.nest.dims:
             if dim not in tensor.dims:
@@ -295,9 +316,10 @@ class Traffic:
             if len(rank.terms) == 1:
                 total *= self.nest.op.bounds[rank.terms[0][0]]
             else:
-                total *= self._asked_pair(rank, way, sharing)
+                total *= self._asked_pair(rank, sharing)
         return total
 
+    @remembered
     def _active(self, dim: str, sharing: frozenset[int]) -> int:
         """Pairs of time and unshared instance at which ``dim`` has work left."""
         nest, end = self.nest, len(self.nest.places)
@@ -306,21 +328,18 @@ class Traffic:
             if loop.dim == dim and loop.place not in sharing:
                 offsets = [base + k * loop.step for base in offsets for k in range(loop.bound)]
         bound, total = nest.op.bounds[dim], 0
-        for count, base in nest.bases(dim, nest.temporal_above(end)):
+        for count, base in nest.states(dim):
             total += count * (len(offsets) if base is None else sum(1 for o in offsets if base + o < bound))
         return total
 
-    def _asked_pair(self, rank: Rank, way: Boundary, sharing: frozenset[int]) -> int:
+    def _asked_pair(self, rank: Rank, sharing: frozenset[int]) -> int:
         (a, scale_a), (b, scale_b) = rank.terms
-        nest = self.nest
-        spatial = [loop for loop in nest.spatial_above(way.child) if loop.dim in (a, b)]
-        temporal = nest.temporal_above(way.child)
+        nest, end = self.nest, len(self.nest.places)
+        spatial = [loop for loop in nest.spatial_above(end) if loop.dim in (a, b)]
         lefts = {}
         for dim in (a, b):
-            reach, bound = nest.reach(dim, way.child), nest.op.bounds[dim]
-            lefts[dim] = [
-                (n, reach if base is None else min(reach, bound - base)) for n, base in nest.bases(dim, temporal)
-            ]
+            reach, bound = nest.reach(dim, end), nest.op.bounds[dim]
+            lefts[dim] = [(n, reach if base is None else min(reach, bound - base)) for n, base in nest.states(dim)]
         total = 0
         for (count_a, left_a), (count_b, left_b) in itertools.product(lefts[a], lefts[b]):
 

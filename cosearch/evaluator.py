@@ -129,8 +129,7 @@ class StudyEvaluator:
         from ..mapper.estimate import estimate
 
         mapper = self.spec.mapper
-        # One thread: the search's own processes share the cores.
-        return estimate(network, accelerator, mapper=mapper.name, objective=mapper.objective, workers=1)
+        return estimate(network, accelerator, mapper=mapper.name, objective=mapper.objective)
 
     def layers(self, values: Mapping[str, Value]) -> DataFrame:
         """A row per operator of a design: cycles, energy by component, bound, mapping."""

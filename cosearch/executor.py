@@ -119,7 +119,7 @@ _worker: list[Evaluator] = []
 def _start_worker(evaluator: Evaluator) -> None:
     """In a new worker: one thread per library, Ctrl-C left to the parent, and no life after the parent's death."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    for library in ("OMP", "MKL", "OPENBLAS", "NUMBA"):
+    for library in ("OMP", "MKL", "OPENBLAS", "NUMBA", "DOVETAIL"):
         os.environ[f"{library}_NUM_THREADS"] = "1"
     numba, torch = sys.modules.get("numba"), sys.modules.get("torch")
     if numba is not None:

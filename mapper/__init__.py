@@ -1,10 +1,10 @@
 """How networks are mapped: mapspaces, mapping searches, whole-network schedules and their cache."""
 
 from .base import Certificate, Mapper, MappingResult
-from .estimate import Estimate, Schedule, estimate
+from .estimate import Estimate, Schedule, estimate, estimate_many
 from .mapspace import Mapspace
 from .registry import mapper_names, register_mapper
-from .search import best_mapping, map_all
+from .search import best_mapping, map_all, map_many
 
 __all__ = [
     "Certificate",
@@ -15,7 +15,9 @@ __all__ = [
     "Schedule",
     "best_mapping",
     "estimate",
+    "estimate_many",
     "map_all",
+    "map_many",
     "mapper_names",
     "register_mapper",
 ]

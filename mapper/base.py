@@ -57,6 +57,11 @@ class Certificate:
         """Relative distance of the found cost from the bound; 0 is a proof of optimality."""
         return (self.optimum - self.lower_bound) / self.optimum if self.optimum else 0.0
 
+    @property
+    def proven(self) -> bool:
+        """Whether the cost found is the optimum, to the 1e-12 that the compiled and the readable model agree to."""
+        return self.gap <= 1e-12
+
 
 @dataclass(frozen=True)
 class MappingResult:

@@ -1,147 +1,173 @@
-"""Mappings remembered on disk, keyed by content: operator, accelerator, objective, mapper and their versions.
+"""Mappings remembered on disk, keyed by content: operator, accelerator, constraints, objective, mapper and engine.
 
-Only mappings are stored, never costs: what is read back is evaluated afresh, so that a stale or damaged entry can
-not make a wrong number. SQLite keeps the file whole under several processes and torn writes; where the file cannot be
-used at all, the mapper simply works without it.
+Only mappings and their certificates are stored, never costs: what is read back is evaluated afresh, so that a stale or
+damaged entry can not make a wrong number. SQLite keeps the file whole under several processes and torn writes, and
+every entry carries a digest of itself and its key. Where the file cannot be used, the mapper simply works without it.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import sqlite3
+import time
+from collections.abc import Iterable, Iterator
 from collections.abc import Mapping as MappingType
-from contextlib import closing
-from dataclasses import fields, is_dataclass
+from contextlib import closing, contextmanager
+from dataclasses import astuple
+from itertools import islice
 from pathlib import Path
-from typing import Any
 
-from ..accel.accelerator import Accelerator
 from ..accel.mapping import LevelMapping, Loop, Mapping
-from ..models.op import ROLES, Op
-from .base import Certificate, Limits, Mapper
-from .constraints import Constraints
-from .objective import Objective
+from ..models.op import ROLES
+from .base import Certificate
 
-__all__ = ["MappingCache", "accelerator_text", "content_key"]
+__all__ = ["Entry", "MappingCache"]
 
-MODEL_VERSION = 2
 _FILE = "mappings.sqlite"
+_PATIENCE_S = 10.0  # how long another process may hold the file
+_AT_ONCE = 500  # keys in one query
+_log = logging.getLogger("dovetail")
 
-
-def _plain(value: Any) -> Any:
-    """A JSON form of dataclasses and sets that is the same in every process."""
-    if is_dataclass(value) and not isinstance(value, type):
-        skipped = ("origin", "area_mm2")  # what no mapping depends on
-        return {f.name: _plain(getattr(value, f.name)) for f in fields(value) if f.name not in skipped}
-    if isinstance(value, MappingType):
-        return sorted([str(key), _plain(item)] for key, item in value.items())
-    if isinstance(value, frozenset | set):
-        return sorted(_plain(item) for item in value)
-    if isinstance(value, tuple | list):
-        return [_plain(item) for item in value]
-    return value
-
-
-def accelerator_text(accelerator: Accelerator) -> str:
-    """What of an accelerator decides a mapping."""
-    levels = [[type(level).__name__, _plain(level)] for level in accelerator.levels]
-    return json.dumps([accelerator.clock_hz, levels])
-
-
-def content_key(
-    op: Op, accelerator_form: str, constraints: Constraints, objective: Objective, mapper: type[Mapper], limits: Limits
-) -> str:
-    """Hexadecimal digest of everything that decides the answer."""
-    question = [_plain(part) for part in (op.shape_key, constraints, objective, limits)]
-    asked = [MODEL_VERSION, mapper.name, mapper.version, *question]
-    return hashlib.sha256(f"{json.dumps(asked)}{accelerator_form}".encode()).hexdigest()
+Entry = tuple[Mapping, Certificate]
 
 
 class MappingCache:
-    """A file of mappings; ``folder`` None: nothing is remembered."""
+    """A file of mappings; ``folder`` None: nothing is remembered.
+
+    No method raises where the file or the disk fails: what cannot be read is asked again, what cannot be written is
+    not remembered, which is logged once per object.
+    """
 
     def __init__(self, folder: Path | None) -> None:
         self.path = folder / _FILE if folder else None
+        self._refused: Exception | None = None  # why nothing can be written
+        self._told = False
 
-    def _open(self) -> sqlite3.Connection | None:
-        if self.path is None:
-            return None
-        try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            connection = sqlite3.connect(self.path, timeout=10.0)
-            connection.execute("PRAGMA journal_mode=WAL")
-            connection.execute("PRAGMA synchronous=NORMAL")
-            connection.execute("CREATE TABLE IF NOT EXISTS mapping (key TEXT PRIMARY KEY, body TEXT NOT NULL)")
-        except sqlite3.DatabaseError as error:
-            self._set_aside(error)
-            return None
-        except OSError:
-            return None
-        return connection
-
-    def _set_aside(self, error: sqlite3.DatabaseError) -> None:
-        """Move a file that is no database out of the way; the next run starts a new one."""
-        if self.path is None or isinstance(error, sqlite3.OperationalError):
-            return
-        try:
-            self.path.replace(self.path.with_suffix(".damaged"))
-        except OSError:
-            self.path = None
-
-    def get(self, keys: list[str]) -> dict[str, tuple[Mapping, Certificate]]:
+    def get(self, keys: Iterable[str]) -> dict[str, Entry]:
         """The remembered mappings among ``keys``."""
-        connection = self._open()
-        if connection is None:
-            return {}
-        found: dict[str, tuple[Mapping, Certificate]] = {}
-        with closing(connection):
-            for key in keys:
-                try:
-                    row = connection.execute("SELECT body FROM mapping WHERE key = ?", (key,)).fetchone()
-                except sqlite3.DatabaseError as error:
-                    self._set_aside(error)
-                    return found
-                entry = _read(row[0]) if row else None
-                if entry:
-                    found[key] = entry
+        found: dict[str, Entry] = {}
+        left = iter(dict.fromkeys(keys))
+        try:
+            if self.path is None or not self.path.exists():
+                return found
+            with self._reading() as connection:
+                while some := list(islice(left, _AT_ONCE)):
+                    marks = ",".join("?" * len(some))
+                    rows = connection.execute(f"SELECT key, body FROM mapping WHERE key IN ({marks})", some)
+                    found.update({key: entry for key, body in rows if (entry := _read(key, body))})
+        except (sqlite3.DatabaseError, OSError) as error:
+            if self._refused is None:
+                self._set_aside(error)
         return found
 
-    def put(self, entries: MappingType[str, tuple[Mapping, Certificate]]) -> None:
-        """Remember mappings; a full disk or a locked file loses nothing but the memory."""
-        connection = self._open() if entries else None
-        if connection is None:
+    def put(self, entries: MappingType[str, Entry]) -> None:
+        """Remember mappings in one transaction; a full disk or a locked file loses nothing but the memory."""
+        if not entries or self.path is None:
             return
-        rows = [(key, _write(*entry)) for key, entry in entries.items()]
-        with closing(connection):
+        rows = [(key, _write(key, *entry)) for key, entry in entries.items()]
+        for attempt in range(3 if self._refused is None else 0):
             try:
-                with connection:
+                with closing(self._open()) as connection, connection:
                     connection.executemany("INSERT OR REPLACE INTO mapping VALUES (?, ?)", rows)
+                return
+            except (sqlite3.DatabaseError, OSError) as error:
+                if attempt == 2 or not self._set_aside(error):  # else once more, on a new file
+                    self._refused = error
+                    break
+        if not self._told:
+            self._told = True
+            _log.warning(
+                "mappings are not remembered: %s: %s; results are complete. Make room, or name another folder in "
+                "DOVETAIL_CACHE",
+                self.path,
+                self._refused,
+            )
+
+    def _open(self) -> sqlite3.Connection:
+        """The file for writing, created where it is missing.
+
+        SQLite does not wait where two processes turn a new file's log on at once, so this does.
+        """
+        path = self._path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        deadline = time.monotonic() + _PATIENCE_S
+        while True:
+            connection = sqlite3.connect(path, timeout=_PATIENCE_S)
+            try:
+                connection.execute("PRAGMA journal_mode=WAL")
+                connection.execute("PRAGMA synchronous=NORMAL")
+                connection.execute("CREATE TABLE IF NOT EXISTS mapping (key TEXT PRIMARY KEY, body TEXT NOT NULL)")
+                return connection
             except sqlite3.DatabaseError as error:
-                self._set_aside(error)
+                connection.close()
+                if "locked" not in str(error) or time.monotonic() > deadline:
+                    raise
+                time.sleep(0.02)
+
+    @contextmanager
+    def _reading(self) -> Iterator[sqlite3.Connection]:
+        """The file for reading; one that this user may not write is read as it lies there."""
+        try:
+            connection = self._open()
+        except sqlite3.OperationalError as error:
+            self._refused = error
+            connection = sqlite3.connect(f"{self._path.absolute().as_uri()}?immutable=1", uri=True)
+        with closing(connection):
+            yield connection
+
+    @property
+    def _path(self) -> Path:
+        if self.path is None:
+            raise FileNotFoundError("no folder for remembered mappings")
+        return self.path
+
+    def _set_aside(self, error: Exception) -> bool:
+        """Move a file that is no database, or a damaged one, out of the way; whether a new one can take its place.
+
+        The log goes first: a new file must not replay the old one's. Where another process was quicker, nothing moves.
+        """
+        path = self._path
+        if type(error) is not sqlite3.DatabaseError:  # what SQLite raises for damage alone
+            return False
+        if _is_whole(path):
+            return True
+        try:
+            for suffix in ("-wal", "-shm"):
+                path.with_name(path.name + suffix).unlink(missing_ok=True)
+            path.replace(path.with_suffix(".damaged"))
+        except OSError:
+            return not path.exists()
+        return True
 
 
-def _write(mapping: Mapping, certificate: Certificate) -> str:
+def _is_whole(path: Path) -> bool:
+    try:
+        with closing(sqlite3.connect(path, timeout=_PATIENCE_S)) as connection:
+            return bool(connection.execute("PRAGMA quick_check(1)").fetchone()[0] == "ok")
+    except sqlite3.DatabaseError:
+        return False
+
+
+def _digest(key: str, body: str) -> str:
+    return hashlib.sha256(f"{key} {body}".encode()).hexdigest()[:16]
+
+
+def _write(key: str, mapping: Mapping, certificate: Certificate) -> str:
     levels = [
         [level.level, [[loop.dim, loop.bound, loop.axis] for loop in level.loops], sorted(level.bypass)]
         for level in mapping.levels
     ]
-    proof = [
-        certificate.optimum,
-        certificate.lower_bound,
-        certificate.evaluated,
-        certificate.pruned,
-        certificate.seconds,
-    ]
-    body = json.dumps([levels, proof])
-    return json.dumps([hashlib.sha256(body.encode()).hexdigest()[:16], body])
+    body = json.dumps([levels, astuple(certificate)])
+    return json.dumps([_digest(key, body), body])
 
 
-def _read(text: str) -> tuple[Mapping, Certificate] | None:
-    """The entry, or None where it is damaged."""
+def _read(key: str, text: str) -> Entry | None:
+    """The entry, or None where it is damaged or belongs to another key."""
     try:
         digest, body = json.loads(text)
-        if hashlib.sha256(body.encode()).hexdigest()[:16] != digest:
+        if _digest(key, body) != digest:
             return None
         levels, proof = json.loads(body)
         mapped = tuple(

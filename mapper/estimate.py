@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Iterator, Sequence
 from collections.abc import Mapping as MappingType
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,16 +14,19 @@ from ..accel.accelerator import Accelerator
 from ..accel.analytic import Cost
 from ..accel.mapping import Mapping
 from ..accel.vector import evaluate_vector
-from ..errors import BadInput, ImpossibleResult, check_type
+from ..errors import BadInput, ImpossibleResult, Infeasible, check_type
 from ..models.network import Network
 from ..models.op import Op
+from .base import UNLIMITED, Certificate, Limits, MappingResult
+from .constraints import Constraints
+from .objective import Objective
 from .registry import DEFAULT_MAPPER
-from .search import map_all
+from .search import Progress, map_all, map_many
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-__all__ = ["Estimate", "Schedule", "estimate"]
+__all__ = ["Estimate", "Schedule", "estimate", "estimate_many"]
 
 
 @dataclass(frozen=True)
@@ -34,13 +38,17 @@ class Schedule:
 
 @dataclass(frozen=True)
 class Estimate:
-    """Analytic cost of a network: layers in sequence, every layer's tensors passing through the outermost memory."""
+    """Analytic cost of a network: layers in sequence, every layer's tensors passing through the outermost memory.
+
+    ``certificates`` say how good each operator's mapping is known to be (None for vector operators).
+    """
 
     network: Network
     accelerator: Accelerator
     objective: str
     schedule: Schedule
     costs: tuple[Cost, ...]
+    certificates: tuple[Certificate | None, ...] = ()
 
     def __post_init__(self) -> None:
         total = math.fsum(self.breakdown().values())
@@ -83,6 +91,11 @@ class Estimate:
         """Share of the peak multiply-accumulates over the whole run."""
         return self.network.macs / (self.cycles * self.accelerator.peak_macs_per_cycle) if self.cycles else 0.0
 
+    @property
+    def proven_layers(self) -> int:
+        """How many of the network's contractions have a mapping that is proven optimal."""
+        return sum(1 for one in self.certificates if one is not None and one.proven)
+
     def breakdown(self, by: str = "component") -> dict[str, float]:
         """Joules by "component" or by "tensor" ("" of the two is named "compute"); sums to ``energy_j``."""
         if by not in ("component", "tensor"):
@@ -93,13 +106,16 @@ class Estimate:
                 parts.setdefault(component if by == "component" else tensor or "compute", []).append(joules)
         return {name: math.fsum(joules) for name, joules in parts.items()}
 
-    def layers(self) -> DataFrame:
-        """A row per operator, in network order: cycles, latency_s, energy_j and by component, bound, mapping."""
-        import pandas as pd
+    def rows(self) -> list[dict[str, Any]]:
+        """A record per operator, in network order: cycles, latency_s, energy_j and by component, bound, mapping.
 
+        ``gap`` is how far the mapping may be from the optimum (`Certificate.gap`), None where there is nothing to map.
+        """
         rows = []
         components = list(self.breakdown())
-        for op, mapping, cost in zip(self.network.ops, self.schedule.mappings, self.costs, strict=True):
+        proofs = self.certificates or (None,) * len(self.costs)
+        layers = zip(self.network.ops, self.schedule.mappings, self.costs, proofs, strict=True)
+        for op, mapping, cost, proof in layers:
             row: dict[str, Any] = {
                 "name": op.name,
                 "kind": op.kind,
@@ -112,8 +128,14 @@ class Estimate:
             }
             spent = _by_component(cost.energy)
             row |= {f"energy_{name}_j": spent.get(name, 0.0) for name in components}
-            rows.append(row | {"mapping": str(mapping) if mapping else ""})
-        return pd.DataFrame(rows)
+            rows.append(row | {"gap": proof.gap if proof else None, "mapping": str(mapping) if mapping else ""})
+        return rows
+
+    def layers(self) -> DataFrame:
+        """`rows` as a table."""
+        import pandas as pd
+
+        return pd.DataFrame(self.rows())
 
     def sources(self) -> tuple[str, ...]:
         """Where the network, the accelerator and each of its constants come from."""
@@ -148,32 +170,91 @@ def estimate(
     network: Network,
     accelerator: Accelerator,
     mapper: str = DEFAULT_MAPPER,
-    objective: str = "edp",
+    objective: str | Objective = "edp",
     *,
+    constraints: Constraints | None = None,
+    limits: Limits = UNLIMITED,
     cache: Path | bool = True,
     workers: int | None = None,
 ) -> Estimate:
     """Map every operator of ``network`` on ``accelerator`` and add up.
 
-    Layers run in sequence; a fused vector operator hides behind its producer. ``cache`` is a folder, True (the user's
-    cache folder) or False; ``workers`` threads map distinct operators at once (default: one per core).
-    Raises `Infeasible` naming the operator and the memory where something does not fit.
+    Layers run in sequence; a fused vector operator hides behind its producer. ``constraints`` and ``limits`` hold for
+    each operator. ``cache`` is a folder, True (the user's cache folder) or False; ``workers`` threads map distinct
+    operators at once (default: one per core). Raises `Infeasible` naming the operator, the memory where something does
+    not fit and the words missing.
     """
     check_type(network, Network, "network", "load it with load_network, from_torch or from_onnx")
-    found = iter(map_all(network.contractions, accelerator, objective, mapper, cache=cache, workers=workers))
+    wanted, ops = Objective.parse(objective), network.contractions
+    found = map_all(
+        ops, accelerator, wanted, mapper, constraints=constraints, limits=limits, cache=cache, workers=workers
+    )
+    return _added_up(network, accelerator, wanted, found)
+
+
+def estimate_many(
+    network: Network,
+    accelerators: Iterable[Accelerator],
+    mapper: str = DEFAULT_MAPPER,
+    objective: str | Objective = "edp",
+    *,
+    constraints: Constraints | None = None,
+    limits: Limits = UNLIMITED,
+    cache: Path | bool = True,
+    workers: int | None = None,
+    progress: Progress | None = None,
+) -> list[Estimate | Infeasible]:
+    """One network on many accelerators, such as the variants of a co-search: an estimate each, or why there is none.
+
+    All mappings are asked for at once (`map_many`, which see for ``progress``); the other arguments are `estimate`'s.
+    """
+    check_type(network, Network, "network", "load it with load_network, from_torch or from_onnx")
+    wanted, ops, chips = Objective.parse(objective), network.contractions, list(accelerators)
+    pairs = [(op, chip) for chip in chips for op in ops]
+    answers = iter(
+        map_many(
+            pairs,
+            wanted,
+            mapper,
+            constraints=constraints,
+            limits=limits,
+            cache=cache,
+            workers=workers,
+            progress=progress,
+        )
+    )
+    estimates: list[Estimate | Infeasible] = []
+    for chip in chips:
+        own = [next(answers) for _ in ops]
+        wrong = next((answer for answer in own if isinstance(answer, Infeasible)), None)
+        results = [answer for answer in own if isinstance(answer, MappingResult)]
+        estimates.append(wrong or _added_up(network, chip, wanted, results))
+    return estimates
+
+
+def _added_up(
+    network: Network, accelerator: Accelerator, objective: Objective, results: Sequence[MappingResult]
+) -> Estimate:
+    """The estimate of a network from the results of its contractions, in their order."""
+    found: Iterator[MappingResult] = iter(results)
     cycles: dict[str, float] = {}
     costs: list[Cost] = []
     mappings: list[Mapping | None] = []
+    certificates: list[Certificate | None] = []
     for layer in network:
-        hidden = 0.0
         if isinstance(layer.op, Op):
             result = next(found)
-            cost, mapping = result.cost, result.mapping
+            cost = result.cost
+            cycles[layer.op.name] = cost.cycles
+            mappings.append(result.mapping)
+            certificates.append(result.certificate)
         else:
             hidden = cycles.get(layer.inputs[0], 0.0) if layer.inputs else 0.0
-            cost, mapping = evaluate_vector(layer.op, accelerator, hidden_cycles=hidden), None
-        fused = not isinstance(layer.op, Op) and layer.op.fused
-        cycles[layer.op.name] = max(hidden, cost.cycles) if fused else cost.cycles  # a chain hides behind its head
+            cost = evaluate_vector(layer.op, accelerator, hidden_cycles=hidden)
+            # A chain of fused operators hides behind its head.
+            cycles[layer.op.name] = max(hidden, cost.cycles) if layer.op.fused else cost.cycles
+            mappings.append(None)
+            certificates.append(None)
         costs.append(cost)
-        mappings.append(mapping)
-    return Estimate(network, accelerator, objective, Schedule(tuple(mappings)), tuple(costs))
+    schedule = Schedule(tuple(mappings))
+    return Estimate(network, accelerator, objective.name, schedule, tuple(costs), tuple(certificates))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...errors import BadInput, UnknownName
 from .output import Column, Output, facts, peak_text, table, waiting
+from .request import Request
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from ...mapper.estimate import Estimate
     from ...models.network import Network
 
-__all__ = ["add_command", "add_pair", "load_pair", "parse_settings", "show_breakdown", "show_layers"]
+__all__ = ["add_command", "add_pair", "excess_text", "load_pair", "parse_settings", "show_breakdown", "show_layers"]
 
 SHOWN_LAYERS = 12
 BAR_CELLS = 24
@@ -41,10 +42,6 @@ def add_pair(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "accelerator", metavar="ACCEL", help="a shipped name (dovetail list accelerators) or a .yaml file"
-    )
-    parser.add_argument("--mapper", metavar="NAME", help="how mappings are found (dovetail list mappers)")
-    parser.add_argument(
-        "--objective", choices=("edp", "energy", "latency"), default="edp", help="what a mapping minimises"
     )
     parser.add_argument("--batch", type=_positive, default=1, metavar="N", help="inputs per run (default 1)")
     parser.add_argument(
@@ -71,6 +68,7 @@ def add_pair(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="go on without the operators of an ONNX file that cannot be modelled",
     )
+    Request.add_options(parser)
 
 
 def _positive(text: str) -> int:
@@ -146,18 +144,23 @@ def _estimate(args: argparse.Namespace) -> None:
     network, accelerator = load_pair(args)
     # Imported after the checks: wrong input is answered without loading the compiler.
     from ...mapper.estimate import estimate
-    from ...mapper.registry import DEFAULT_MAPPER
 
+    request = Request.of(args)
     with waiting(f"mapping {network.name} on {accelerator.name}"):
-        mapper = args.mapper or DEFAULT_MAPPER
-        result = estimate(network, accelerator, mapper, args.objective)
-    rows = [{str(name): value for name, value in row.items()} for row in result.layers().to_dict("records")]
+        result = estimate(
+            network,
+            accelerator,
+            request.mapper,
+            request.objective,
+            constraints=request.constraints,
+            limits=request.limits,
+        )
+    rows = result.rows()
     data = {
         "network": network.name,
         "accelerator": accelerator.name,
         "batch": args.batch,
-        "objective": args.objective,
-        "mapper": mapper,
+        **request.facts,
         "parameters": dict(accelerator.values),
         "latency_s": result.latency_s,
         "energy_j": result.energy_j,
@@ -166,6 +169,7 @@ def _estimate(args: argparse.Namespace) -> None:
         "utilization": result.utilization,
         "edp": result.edp,
         "breakdown": result.breakdown(),
+        "proven_layers": result.proven_layers,
         "layers": rows,
         "sources": list(result.sources()),
         "notes": list(result.notes),
@@ -186,6 +190,7 @@ def _show_estimate(
     show_layers(to, rows, None if args.layers else SHOWN_LAYERS)
     show_breakdown(to, result.breakdown())
     batch = f", batch {args.batch}" if args.batch > 1 else ""
+    within = f" within {args.constraints}" if args.constraints else ""
     to.print(f"{network.name} on {accelerator.name}{batch}", style="bold")
     per_second = args.batch / result.latency_s
     per_mac = format_si(result.energy_j / (network.macs or 1), "J")
@@ -199,13 +204,14 @@ def _show_estimate(
                 format_si(result.energy_j, "J"),
                 per_work,
             ),
-            ("energy x delay", format_si(result.edp, "Js"), f"mappings chosen for least {args.objective}"),
+            ("energy x delay", format_si(result.edp, "Js"), f"mappings chosen for least {args.objective}{within}"),
             (
                 "area",
                 f"{result.area_mm2:,.2f} mm2",
                 f"{accelerator.technology_nm:g} nm, without memory outside the chip",
             ),
             ("utilization", f"{result.utilization:.1%}", f"of {peak_text(accelerator.peak_ops_per_s)}"),
+            _proof(result),
         ],
     )
     for note in result.notes:
@@ -214,6 +220,25 @@ def _show_estimate(
         to.print("\nSources", style="bold")
         for source in result.sources():
             to.print(f"  {source}")
+
+
+def _proof(result: Estimate) -> tuple[str, str, str]:
+    """How many mappings are proven optimal, and how far the others are from it at the most."""
+    proofs = [one for one in result.certificates if one is not None]
+    least, found = (sum(getattr(one, name) for one in proofs) for name in ("lower_bound", "optimum"))
+    figure, remark = f"{result.proven_layers} of {len(proofs)}", "layers, whose mappings no other beats"
+    if result.proven_layers < len(proofs):
+        beyond = f"; in sum at most {excess_text(found, least)} the optimum" if least else ""
+        remark = f"layers{beyond}"
+    return "proven optimal", figure, remark
+
+
+def excess_text(found: float, least: float) -> str:
+    """How far ``found`` may be above an optimum that is ``least`` or more: ``2.3% above``, ``5.1 times``."""
+    times = found / least
+    if times < 2.0:
+        return f"{times - 1.0:.1%} above"
+    return f"{times:.1f} times" if times < 100.0 else f"{times:,.0f} times"
 
 
 def show_layers(to: Console, rows: Sequence[Mapping[str, Any]], limit: int | None) -> None:

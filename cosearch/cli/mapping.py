@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from ...errors import BadInput, UnknownName
-from .estimate import add_pair, load_pair, show_breakdown
+from .estimate import add_pair, excess_text, load_pair, show_breakdown
 from .output import Output, facts, waiting
+from .request import Request, amount
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from ...accel.accelerator import Accelerator
     from ...accel.mapping import Mapping as LoopMapping
-    from ...mapper.base import MappingResult
+    from ...mapper.base import Certificate, MappingResult
+    from ...mapper.objective import Objective
     from ...models.network import Network
     from ...models.op import Op
 
@@ -55,16 +58,24 @@ def _map(args: argparse.Namespace) -> None:
     output = Output.of(args)
     network, accelerator = load_pair(args)
     op = _find_layer(network, args.layer)
-    from ...mapper.registry import DEFAULT_MAPPER
     from ...mapper.search import best_mapping
 
+    request = Request.of(args)
     with waiting(f"mapping {op.name} on {accelerator.name}"):
-        result = best_mapping(op, accelerator, args.objective, args.mapper or DEFAULT_MAPPER)
+        result = best_mapping(
+            op,
+            accelerator,
+            request.objective,
+            request.mapper,
+            constraints=request.constraints,
+            limits=request.limits,
+        )
     cost = result.cost
     data = {
         "network": network.name,
         "accelerator": accelerator.name,
         "layer": op.name,
+        **request.facts,
         "dims": op.bounds,
         "macs": op.macs,
         "cycles": cost.cycles,
@@ -75,17 +86,21 @@ def _map(args: argparse.Namespace) -> None:
         "bound": cost.bound,
         "breakdown": by_component(cost.energy),
         "mapping": result.mapping,
-        "certificate": result.certificate,
+        "certificate": {
+            **asdict(result.certificate),
+            "gap": result.certificate.gap,
+            "proven": result.certificate.proven,
+        },
     }
     rows = [
         {"level": level.level, "dim": loop.dim, "bound": loop.bound, "axis": loop.axis}
         for level in result.mapping.levels
         for loop in level.loops
     ]
-    output.emit(data, rows, lambda to: _show_map(to, op, accelerator, result))
+    output.emit(data, rows, lambda to: _show_map(to, op, accelerator, result, request))
 
 
-def _show_map(to: Console, op: Op, accelerator: Accelerator, result: MappingResult) -> None:
+def _show_map(to: Console, op: Op, accelerator: Accelerator, result: MappingResult, request: Request) -> None:
     from ...energy.quantities import format_si
 
     dims = " ".join(f"{dim}={bound}" for dim, bound in op.dims if bound > 1)
@@ -113,8 +128,20 @@ def _show_map(to: Console, op: Op, accelerator: Accelerator, result: MappingResu
                 f"of {accelerator.peak_macs_per_cycle:,} MACs per cycle; "
                 f"{result.cost.compute_utilization:.1%} while computing",
             ),
+            *_proof(result.certificate, request.objective),
         ],
     )
+
+
+def _proof(proof: Certificate, objective: Objective) -> list[tuple[str, str, str]]:
+    """Lines on how good the mapping is known to be."""
+    found, least = amount(objective, proof.optimum), amount(objective, proof.lower_bound)
+    name, known = "optimum", f"{objective.name}, proven: no mapping of the mapspace has less"
+    if not proof.proven:
+        beyond = f": at most {excess_text(proof.optimum, proof.lower_bound)} the optimum" if proof.lower_bound else ""
+        name, known = "best found", f"{objective.name}, not proven; no mapping has less than {least}{beyond}"
+    effort = f"{proof.evaluated:,} mappings costed, {proof.pruned:,} ruled out"
+    return [(name, found, known), ("search", f"{proof.seconds:.3g} s", effort)]
 
 
 def loop_nest(op: Op, accelerator: Accelerator, mapping: LoopMapping) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import csv
 import io
 import json
@@ -11,11 +12,14 @@ from pathlib import Path
 import pytest
 
 import dovetail
-from dovetail.cosearch.cli import app, cosearch_main, main
+from dovetail.cosearch.cli import app, cosearch_main, main, mapping
 from dovetail.cosearch.cli.estimate import parse_settings, show_breakdown
 from dovetail.cosearch.cli.output import console, jsonable, peak_text
+from dovetail.cosearch.cli.request import Request
 from dovetail.document import shipped
 from dovetail.errors import BadInput, CannotDo
+from dovetail.mapper.base import Certificate
+from dovetail.mapper.objective import Objective
 
 EYERISS = Path(dovetail.__file__).parent / "configs" / "accelerators" / "eyeriss.yaml"
 
@@ -265,6 +269,72 @@ def test_every_schema_is_a_json_schema_of_an_object(capsys, what):
     schema = json.loads(answered(capsys, "schema", what))
     assert schema["$schema"].startswith("https://json-schema.org/")
     assert schema["properties"]
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--objective", "enrgy"], "unknown objective 'enrgy'; did you mean 'energy'?"),
+        (["--objective", "energy + x"], "a mix such as 'energy*latency^2'"),
+        (["--mapper", "zzz"], "no mapper named 'zzz'"),
+        (["--gap", "1.5"], "'1.5' is not a share"),
+        (["--gap", "much"], "write 0.02 or 2%"),
+        (["--gap", "nan%"], "is not a share"),
+        (["--seconds", "0"], "'0' is not a positive number of seconds"),
+        (["--seconds", "soon"], "is not a positive number of seconds"),
+        (["--constraints", "none.yaml"], "none.yaml"),
+    ],
+)
+@pytest.mark.parametrize("command", [["estimate"], ["map", "--layer", "conv1"]])
+def test_bad_options_on_how_to_map_are_answered_with_what_to_write(refused, command, options, said):
+    assert said in refused(*command, "resnet18", "eyeriss", *options)
+
+
+def test_the_request_is_read_from_the_options():
+    parser = argparse.ArgumentParser()
+    Request.add_options(parser)
+    request = Request.of(parser.parse_args(["--objective", "energy + 0.5*latency", "--gap", "2%", "--seconds", "30"]))
+    assert (request.objective.form, request.objective.latency) == ("sum", 0.5)
+    assert (request.limits.gap, request.limits.seconds) == (0.02, 30.0)
+    assert request.constraints is None
+    assert request.facts["objective"] == "energy + 0.5*latency"
+
+
+def test_a_certificate_is_shown_and_written(capsys):
+    command = ("map", "alexnet", "edge_tpu", "--layer", "conv1", "--objective", "energy")
+    said = answered(capsys, *command)
+    assert "energy, not proven; no mapping has less than" in said or "energy, proven" in said
+    assert "mappings costed" in said
+    data = json.loads(answered(capsys, *command, "--json", "-"))
+    proof = data["certificate"]
+    assert proof["optimum"] == pytest.approx(data["energy_j"])
+    assert proof["lower_bound"] <= proof["optimum"]
+    assert {"evaluated", "pruned", "seconds", "gap", "proven"} <= set(proof)
+    assert (data["objective"], data["limits"]["seconds"]) == ("energy", None)
+
+
+@pytest.mark.parametrize(
+    ("bound", "said"),
+    [
+        (4.0, "optimum 4 Js edp, proven: no mapping of the mapspace has less"),
+        (3.2, "best found 4 Js edp, not proven; no mapping has less than 3.2 Js: at most 25.0% above the optimum"),
+        (1.0, "at most 4.0 times the optimum"),
+        (0.0, "no mapping has less than 0 Js"),
+    ],
+)
+def test_a_certificate_says_what_it_proves(bound, said):
+    lines = mapping._proof(Certificate(4.0, bound, 7, 9, 0.5), Objective.parse("edp"))
+    assert said in " ".join(lines[0])
+    assert lines[1] == ("search", "0.5 s", "7 mappings costed, 9 ruled out")
+
+
+def test_an_estimate_says_how_many_layers_are_proven_optimal(capsys):
+    assert " of 8  layers" in answered(capsys, "estimate", "alexnet", "edge_tpu")
+    data = json.loads(answered(capsys, "estimate", "alexnet", "edge_tpu", "--json", "-"))
+    gaps = [row["gap"] for row in data["layers"] if row["macs"]]
+    assert data["proven_layers"] == sum(gap <= 1e-12 for gap in gaps)
+    assert all(0 <= gap < 1 for gap in gaps)
+    assert {row["gap"] for row in data["layers"] if not row["macs"]} == {None}
 
 
 def test_an_estimate_in_json_sums_up(capsys):

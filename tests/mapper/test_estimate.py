@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from plain_mapper import PlainMapper
 
 import dovetail as dt
 from dovetail.errors import BadInput
 from dovetail.mapper import search
 from dovetail.mapper.bounds import roofline
+from dovetail.mapper.objective import Objective
 from dovetail.models.op import conv2d
 
 
@@ -49,15 +52,9 @@ def test_the_table_has_a_row_per_operator_and_sums_to_the_total(result: dt.Estim
 
 
 def test_equal_layers_are_mapped_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked = []
-    original = search.mapper_class("local").map
-    monkeypatch.setattr(
-        search.mapper_class("local"),
-        "map",
-        lambda self, op, *rest, **more: asked.append(op.name) or original(self, op, *rest, **more),
-    )
-    dt.estimate(tiny_network(), dt.load_accelerator("gemmini"), cache=False)
-    assert asked == ["a"]
+    monkeypatch.setattr(PlainMapper, "asked", [])
+    dt.estimate(tiny_network(), dt.load_accelerator("gemmini"), "plain", cache=False)
+    assert [name for name, _ in PlainMapper.asked] == ["a"]
 
 
 def test_a_fused_operator_moves_no_words(result: dt.Estimate) -> None:
@@ -68,7 +65,8 @@ def test_a_fused_operator_moves_no_words(result: dt.Estimate) -> None:
 
 
 def test_latency_never_falls_below_the_roofline_and_utilization_never_above_one(result: dt.Estimate) -> None:
-    bounds = sum(roofline(op, result.accelerator, "latency") for op in result.network.contractions)
+    latency = Objective.parse("latency")
+    bounds = sum(roofline(op, result.accelerator, latency) for op in result.network.contractions)
     assert result.latency_s >= bounds
     assert 0 < result.utilization <= 1
 
@@ -92,6 +90,38 @@ def test_an_estimate_is_the_same_from_the_cache_and_with_any_number_of_threads(t
     again, threaded = dt.estimate(network, chip, cache=tmp_path), dt.estimate(network, chip, cache=False, workers=2)
     assert fresh.energy_j == again.energy_j == threaded.energy_j
     assert fresh.latency_s == again.latency_s == threaded.latency_s
+
+
+def test_an_operator_that_fits_nowhere_is_named_with_the_memory_and_the_words_missing() -> None:
+    chip = dt.load_accelerator("gemmini")
+    wide = conv2d("wide", k=2, c=2, p=2, q=2, r=1, s=1, bits=4_000_000)
+    network = dt.Network("two", (dt.Layer(conv2d("fits", k=2, c=2, p=2, q=2, r=1, s=1)), dt.Layer(wide, ("fits",))))
+    with pytest.raises(dt.Infeasible, match=r"wide: (\w+) of 'gemmini' .* words? too many") as caught:
+        dt.estimate(network, chip, cache=False)
+    assert caught.value.level in [memory.name for memory in chip.memories]
+    assert caught.value.missing_words > 0
+
+
+def test_many_accelerators_get_the_estimates_they_get_alone_or_the_reason_why_not(tmp_path: Path) -> None:
+    fast = dt.load_accelerator("edge_tpu")
+    slow, cramped = fast.with_parameters(bandwidth="5 GB/s"), dt.load_accelerator("gemmini")
+    wide = conv2d("wide", k=2, c=2, p=2, q=2, r=1, s=1, bits=600)
+    network = dt.Network("one", (dt.Layer(wide),))
+    many = dt.estimate_many(network, iter([fast, cramped, slow, fast]), "plain", "energy", cache=tmp_path)
+    assert isinstance(many[1], dt.Infeasible)
+    assert many[1].missing_words > 0
+    for chip, found in ((fast, many[0]), (slow, many[2]), (fast, many[3])):
+        alone = dt.estimate(network, chip, "plain", "energy", cache=False)
+        assert isinstance(found, dt.Estimate)
+        assert (found.energy_j, found.latency_s, found.objective) == (alone.energy_j, alone.latency_s, "energy")
+
+
+def test_an_estimate_keeps_the_certificates_and_counts_the_proofs(result: dt.Estimate) -> None:
+    assert [one is not None for one in result.certificates] == [True, False, True, False]
+    for cost, proof in zip(result.costs, result.certificates, strict=True):
+        assert proof is None or proof.lower_bound <= proof.optimum == pytest.approx(cost.edp, rel=1e-12)
+    proven = replace(result, certificates=(dt.Certificate(1.0, 1.0), None, dt.Certificate(1.0, 0.5), None))
+    assert proven.proven_layers == 1
 
 
 def test_sources_name_the_accelerator_and_the_constants(result: dt.Estimate) -> None:
