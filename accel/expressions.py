@@ -40,7 +40,9 @@ _UNITS: dict[str, Unit] = {
 }
 _NAMES = {
     **{u: f"{'an' if n[0] in 'aeiou' else 'a'} {n.replace('_', ' ')}" for n, u in _UNITS.items()},
-    PURE: "a plain number", _CYCLE: "a number of cycles", _BIT_PER_CYCLE: "a bandwidth per cycle",
+    PURE: "a plain number",
+    _CYCLE: "a number of cycles",
+    _BIT_PER_CYCLE: "a bandwidth per cycle",
 }
 
 Tree = tuple[str, float] | tuple[str, str] | tuple[str, "Tree", "Tree"]

@@ -170,8 +170,5 @@ class AcceleratorSpec(_Strict):
 def kinds(model: type[BaseModel]) -> dict[str, Kind]:
     """The fields of a model that are quantities (a mapping: each of its values), and of which kind."""
     return {
-        name: entry
-        for name, info in model.model_fields.items()
-        for entry in info.metadata
-        if isinstance(entry, Kind)
+        name: entry for name, info in model.model_fields.items() for entry in info.metadata if isinstance(entry, Kind)
     }

@@ -29,7 +29,6 @@ from ...accel.kernel_nest import (
     READ_BW,
     READ_J,
     REDUCES,
-    ROOM,
     SHARED_PORT,
     SINGLE,
     WHOLE0,
@@ -324,7 +323,7 @@ def _down(pr: ProblemArrays, spread: Table, it: Instance, b: int) -> None:
 
 @compiled
 def _up(pr: ProblemArrays, spread: Table, it: Instance, b: int) -> None:
-    """Coefficients of the outputs' way between child and parent, both ways; what W words do not cause goes to `base`."""
+    """Coefficients of the outputs' way between child and parent, both ways; what no word causes goes to `base`."""
     upper, lower = it.parent[b], it.child[b]
     parent, child, reals, whole = it.place[upper], it.place[lower], pr.reals, pr.scalars[OUTPUT_WORDS]
     idle = _alike(pr, spread, OUTPUT, 0, child)
@@ -437,7 +436,9 @@ def _compute(pr: ProblemArrays, spread: Table, it: Instance, role: int, keeper: 
         finished = whole if _alike(pr, spread, OUTPUT, 0, place) <= 1.0 else 0.0
         narrower = finished * (bits - reals[place, WHOLE0 + OUTPUT])
         write, writing = it.write_port[keeper], _rate(pr, spread, place, True)
-        _add_base(it, 0, (low * bits - narrower) * reals[place, WRITE_J], (high * bits - narrower) * reals[place, WRITE_J])
+        _add_base(
+            it, 0, (low * bits - narrower) * reals[place, WRITE_J], (high * bits - narrower) * reals[place, WRITE_J]
+        )
         if write >= 0:
             _add_base(it, 1 + write, (low * bits - narrower) / writing, (high * bits - narrower) / writing)
     _add_base(it, 0, least * bits * reals[place, READ_J], most * bits * reals[place, READ_J])
@@ -493,7 +494,9 @@ def prepare(pr: ProblemArrays, spread: Table, group: Vector, bypass: Table, it: 
             if pr.ranks[role, r, 0] < 0:
                 break
             bound, other = pr.bounds[pr.ranks[role, r, 0]], pr.ranks[role, r, 2]
-            words *= size_pair(bound, pr.bounds[other], pr.ranks[role, r, 1], pr.ranks[role, r, 3]) if other >= 0 else bound
+            words *= (
+                size_pair(bound, pr.bounds[other], pr.ranks[role, r, 1], pr.ranks[role, r, 3]) if other >= 0 else bound
+            )
         parent = -1
         for m in range(it.n_memories):
             if not it.keeps[m, role]:

@@ -33,7 +33,7 @@ AXIS_DIM, AXIS_PRIME, AXIS_COUNT, AXIS_STRIDE, AXIS_COLUMNS = 0, 1, 2, 3, 4
 
 @compiled
 def axes(it: Instance, found: Table) -> tuple[int, int]:
-    """Fill ``found`` [AXES, 4] with dimension, prime, exponent, stride; returns (axes, points), no points if too many."""
+    """Fill ``found`` [AXES, 4]: dimension, prime, exponent, stride; returns (axes, points), no points if too many."""
     count, size = 0, 1
     for v in range(it.n_dims):
         rest, prime = it.passes[v], 2

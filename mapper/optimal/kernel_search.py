@@ -51,8 +51,6 @@ SUMMED = 1 << 60  # in a key: sums went on in this memory's own loops
 SEALED = -1  # a move: the memory's loops are placed
 # entries of the state
 BEST, EVALUATED, LABELS, PRUNED, STATE = 0, 1, 2, 3, 4
-# outcome
-SEARCHED, TOO_LARGE = 0, 1
 SAME = 1.0 - 1e-12
 
 
@@ -61,13 +59,13 @@ def objective_of(goal: Flat, energy: float, cycles: float) -> float:
     """The objective; ``goal``: 1 for a weighted sum, weight or exponent of energy and of latency, seconds a cycle."""
     seconds = cycles * goal[3]
     if goal[0]:
-        return goal[1] * energy + goal[2] * seconds
+        return float(goal[1] * energy + goal[2] * seconds)
     value = 1.0
     if goal[1]:
         value *= energy if goal[1] == 1.0 else energy ** goal[1]
     if goal[2]:
         value *= seconds if goal[2] == 1.0 else seconds ** goal[2]
-    return value
+    return float(value)
 
 
 @compiled
@@ -127,7 +125,7 @@ def _insert(labels: Table, costs: Results, heads: Vector, new: int, width: int) 
 def _assign(
     pr: ProblemArrays, it: Instance, slot: int, v: int, many: int, left: Vector, factors: Table, rank: Table, tick: int
 ) -> None:
-    """Give the loop of bound ``many`` over joined dimension ``v`` to its members; the innermost placing decides rank."""
+    """Give the loop of bound ``many`` over joined dimension ``v`` to its members; the innermost one decides rank."""
     prime = 2
     while many > 1:
         if many % prime:
@@ -512,8 +510,23 @@ def _end(
                     costs[labels.shape[0], k] = row[0, k]
                 if _value(it, goal, costs, labels.shape[0], pay, 0, 0) < state[BEST] * SAME:
                     _try(
-                        evaluate, pr, it, ws, goal, labels, taus, leaf, outer, depth, axis_factors, bypass, state,
-                        factors, order, best_factors, best_order,
+                        evaluate,
+                        pr,
+                        it,
+                        ws,
+                        goal,
+                        labels,
+                        taus,
+                        leaf,
+                        outer,
+                        depth,
+                        axis_factors,
+                        bypass,
+                        state,
+                        factors,
+                        order,
+                        best_factors,
+                        best_order,
                     )
                 choice[depth] = dims
                 v = dims
@@ -578,8 +591,9 @@ def search(
 
     ``spread`` [P, D] and ``axis_factors`` [S, D] are the assignment, ``fixed_slots`` and ``phase_slots`` [S, D] the
     constraints in time, ``most`` points of the lattice at most, ``quick`` 1 to follow only promising labels (no proof),
-    ``labels`` [L, 6] and ``costs`` [L + 1, 3 + 2 ports] scratch. ``state`` holds the best objective known and counts; a better mapping goes to ``best_factors`` and
-    ``best_order`` [S, D]. Below the best known objective nothing is left unless the bound returned is below it.
+    ``labels`` [L, 6] and ``costs`` [L + 1, 3 + 2 ports] scratch. ``state`` holds the best objective known and counts; a
+    better mapping goes to ``best_factors`` and ``best_order`` [S, D]. Unless the bound returned is below the best
+    objective, nothing better is left.
     """
     prepare(pr, spread, group, bypass, it)
     if it.failed:
@@ -607,9 +621,7 @@ def search(
     n = _start(pr, it, goal, taus, fits, pay, spread, fixed, labels, costs, heads, state)
     for m in range(it.n_memories - 2, 0, -1):
         if n >= 0:
-            n = _walk(
-                it, goal, m, found, count, taus, fits, pay, spread, fixed, phases, labels, costs, heads, n, state
-            )
+            n = _walk(it, goal, m, found, count, taus, fits, pay, spread, fixed, phases, labels, costs, heads, n, state)
         if n >= 0:
             n = _seal(pr, it, goal, m, taus, fits, pay, spread, labels, costs, heads, n, state, fixed)
     if n < 0:
@@ -622,8 +634,30 @@ def search(
         leaf = heads[at]
         while leaf >= 0:
             _end(
-                evaluate, pr, it, ws, goal, labels, costs, taus, leaf, pay, spread, axis_factors, bypass, fixed,
-                phases, state, stack, choice, tau, outer, factors, order, best_factors, best_order,
+                evaluate,
+                pr,
+                it,
+                ws,
+                goal,
+                labels,
+                costs,
+                taus,
+                leaf,
+                pay,
+                spread,
+                axis_factors,
+                bypass,
+                fixed,
+                phases,
+                state,
+                stack,
+                choice,
+                tau,
+                outer,
+                factors,
+                order,
+                best_factors,
+                best_order,
             )
             leaf = labels[leaf, NEXT]
     return math.inf

@@ -3,7 +3,7 @@
 Loops are placed from the innermost outwards. A tensor's tile at a memory stays while loops run that the tensor lacks;
 the first loop it does not lack settles how often each word enters: once per pass of the loops it lacks that are still
 to come. A sliding window moves on with its loop and fetches only what is new (it "runs"), until another loop settles
-it. What later loops may still save of a window's edge is left open, as an interval [low, high]; everything else is exact.
+it. What later loops may still save of a window's edge is left open, as an interval [low, high]; the rest is exact.
 
 ``tau`` [V] are the products of the loops in time placed so far, by joined dimension.
 """
@@ -53,9 +53,7 @@ def _words(it: Instance, b: int, tau: Vector, skip: int) -> float:
         if r != skip:
             u, w = it.windows[role, r, 0], it.windows[role, r, 2]
             size_u, size_w = tau[u] * it.inside[child, u], tau[w] * it.inside[child, w]
-            total *= _pairs(
-                it.bound[u], size_u, it.bound[w], size_w, it.windows[role, r, 1], it.windows[role, r, 3]
-            )
+            total *= _pairs(it.bound[u], size_u, it.bound[w], size_w, it.windows[role, r, 1], it.windows[role, r, 3])
     return total
 
 
@@ -96,9 +94,7 @@ def _halts(it: Instance, b: int, words: float, share: float) -> float:
 
 
 @compiled
-def close(
-    it: Instance, b: int, low: float, high: float, share_low: float, share_high: float, out: Results
-) -> None:
+def close(it: Instance, b: int, low: float, high: float, share_low: float, share_high: float, out: Results) -> None:
     """Add to ``out`` [2, 1 + ports] what words [low, high] entering the child of ``b`` cost beyond the compulsory."""
     least, shared = it.compulsory[b], it.compulsory[b] * it.least_share[b]
     out[0, 0] += (low - least) * it.fill_j[b] + (low * share_low - shared) * it.serve_j[b]
@@ -189,7 +185,7 @@ def _start(it: Instance, b: int, m: int, v: int, by: int, tau: Vector) -> int:
             u, a, w, c, k = w, c, u, a, k + 1
         size_u, size_w = tau[u] * it.inside[child, u], tau[w] * it.inside[child, w]
         far = (by - 1) * size_u * a > (size_u - 1) * a + (size_w - 1) * c
-        return NEAR + 2 * k + far
+        return int(NEAR + 2 * k + far)
     return DONE
 
 

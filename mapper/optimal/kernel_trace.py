@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 
-
 from ...accel.kernel_nest import ProblemArrays, Results, Table, Vector, entry
 from .kernel_instance import PORTS, Instance, prepare
 from .kernel_terms import OPEN, finish, first_tiles, loop
