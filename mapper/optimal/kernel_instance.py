@@ -43,10 +43,10 @@ from ...accel.kernel_nest import (
     size_pair,
 )
 
-__all__ = ["BOUNDARIES", "INSTANCE", "MEMORIES", "PORTS", "Instance", "instance", "prepare", "tile_bits"]
+__all__ = ["BOUNDARIES", "INSTANCE", "MEMORIES", "PORTS", "WINDOWS", "Instance", "instance", "prepare", "tile_bits"]
 
 
-MEMORIES, BOUNDARIES, PORTS = 20, 15, 24
+MEMORIES, BOUNDARIES, PORTS, WINDOWS = 20, 15, 24, 4
 COMPUTE = 0  # the port that stands for the compute steps and the halts
 
 
@@ -71,9 +71,11 @@ class Instance(Protocol):
     windows: Any  # [3, R, 4] ranks of two dimensions: dimension, scale, dimension, scale; -1 pads
     n_windows: Any  # [3]
     keeps: Any  # [M, 3]
+    near: Any  # [M, V] whether the tiles of all instances lie side by side, so that partial ones are known
     role: Any  # [B] tensor of a boundary
     child: Any  # [B] memory below it
     parent: Any  # [B]
+    window: Any  # [B] number of a boundary whose tensor has windows; -1 for others
     direct: Any  # [B] array between whose neighbours share windows (place); -1 none
     fill_j: Any  # [B] J per word that enters
     serve_j: Any  # [B] J per word, times the share of words left where equal windows are sent once
@@ -119,9 +121,11 @@ INSTANCE = np.dtype(
         ("windows", "i8", (3, MAX_DIMS, 4)),
         ("n_windows", "i8", (3,)),
         ("keeps", "i8", (MEMORIES, 3)),
+        ("near", "i8", (MEMORIES, MAX_DIMS)),
         ("role", "i8", (BOUNDARIES,)),
         ("child", "i8", (BOUNDARIES,)),
         ("parent", "i8", (BOUNDARIES,)),
+        ("window", "i8", (BOUNDARIES,)),
         ("direct", "i8", (BOUNDARIES,)),
         ("fill_j", "f8", (BOUNDARIES,)),
         ("serve_j", "f8", (BOUNDARIES,)),
@@ -214,13 +218,18 @@ def _levels(pr: ProblemArrays, spread: Table, bypass: Table, it: Instance) -> No
         for role in range(3):
             it.keeps[count, role] = pr.ints[place, KEEPS0 + role] and not bypass[place, role]
         for v in range(it.n_dims):
-            it.inside[count, v] = it.outside[count, v] = 1
-        for other in range(pr.n_places):
+            it.inside[count, v] = it.outside[count, v] = it.near[count, v] = 1
+        memories = 0  # from here inwards to the present one
+        for other in range(place - 1, -1, -1):
+            memories += pr.ints[other, MEMORY]
             for dim in range(pr.n_dims):
-                if other < place:
-                    it.outside[count, it.joined[dim]] *= spread[other, dim]
-                else:
-                    it.inside[count, it.joined[dim]] *= spread[other, dim]
+                v = it.joined[dim]
+                if spread[other, dim] > 1 and (memories or it.outside[count, v] > 1):
+                    it.near[count, v] = 0
+                it.outside[count, v] *= spread[other, dim]
+        for other in range(place, pr.n_places):
+            for dim in range(pr.n_dims):
+                it.inside[count, it.joined[dim]] *= spread[other, dim]
         count += 1
     it.n_memories = count
 
@@ -473,7 +482,7 @@ def prepare(pr: ProblemArrays, spread: Table, group: Vector, bypass: Table, it: 
     ``spread`` [P, D] factors on all axes of each array, ``group`` [D] (dimensions of different groups stay apart),
     ``bypass`` [P, 3].
     """
-    it.failed = it.n_boundaries = 0
+    it.failed = it.n_boundaries = windows = 0
     _dims(pr, spread, group, it)
     _ranks(pr, it)
     _levels(pr, spread, bypass, it)
@@ -509,6 +518,11 @@ def prepare(pr: ProblemArrays, spread: Table, group: Vector, bypass: Table, it: 
                 it.n_boundaries += 1
                 it.role[b], it.parent[b], it.child[b], it.compulsory[b] = role, parent, m, words
                 _clear(it, b)
+                it.window[b] = -1
+                if it.n_windows[role]:
+                    it.window[b] = windows
+                    windows += 1
+                    it.failed |= windows > WINDOWS
                 if role == OUTPUT:
                     _up(pr, spread, it, b)
                 else:

@@ -23,7 +23,7 @@ from ...accel.kernel_nest import (
     compiled,
 )
 from .kernel_instance import PORTS, Instance, tile_bits
-from .kernel_terms import OPEN, first_tiles, loop, settle_runs
+from .kernel_terms import LIVE, MARKS, OPEN, first_tiles, loop, settle_runs
 
 __all__ = ["AXES", "axes", "fitting", "points", "still_to_pay", "unfinished"]
 
@@ -89,7 +89,7 @@ def fitting(pr: ProblemArrays, it: Instance, m: int, taus: Table, fits: Vector) 
 
 
 @compiled
-def _least_above(it: Instance, m: int, tau: Vector, spread: Table, row: Results, best: Results) -> None:
+def _least_above(it: Instance, m: int, tau: Vector, spread: Table, row: Results, best: Results, marks: Vector) -> None:
     """Add to ``best`` [2, 1 + ports], low only, the least that words into memory ``m`` cost under any loops above."""
     keys, width = 0, 1 + it.n_ports
     for b in range(it.n_boundaries):
@@ -102,10 +102,10 @@ def _least_above(it: Instance, m: int, tau: Vector, spread: Table, row: Results,
             continue
         for at in range(width):
             row[0, at] = row[1, at] = 0.0
-        key = loop(it, m - 1, keys, v, by, tau, spread, row)
+        key = loop(it, m - 1, keys, v, by, tau, spread, row, marks)
         left = 0
         for b in range(it.n_boundaries):  # what has not moved may stay for good, what runs is settled at best now
-            if (key >> (4 * b)) & 15 > OPEN:
+            if OPEN < (key >> (4 * b)) & 15 < LIVE:
                 left += key & (15 << (4 * b))
         if left:
             tau[v] *= by
@@ -125,7 +125,7 @@ def still_to_pay(
 ) -> None:
     """Fill ``pay`` [M, points, 1 + ports]: least further J and cycles for memories 1 to m, all of them unsealed."""
     size, width = taus.shape[0], 1 + it.n_ports
-    row, best = np.zeros((2, 1 + PORTS)), np.zeros((2, 1 + PORTS))
+    row, best, marks = np.zeros((2, 1 + PORTS)), np.zeros((2, 1 + PORTS)), np.zeros(MARKS, np.int64)
     for m in range(1, it.n_memories):
         halting = not pr.ints[it.place[m], DOUBLE_BUFFERED]
         for at in range(size):
@@ -136,7 +136,7 @@ def still_to_pay(
             for k in range(width):
                 best[0, k] = best[1, k] = 0.0
             first_tiles(it, m, taus[at], spread, halting, best)
-            _least_above(it, m, taus[at], spread, row, best)
+            _least_above(it, m, taus[at], spread, row, best, marks)
             for k in range(width):
                 pay[m, at, k] = best[0, k]
         for j in range(count):

@@ -40,12 +40,13 @@ from .kernel_lattice import (
     points,
     still_to_pay,
 )
-from .kernel_terms import OPEN, finish, first_tiles, loop
+from .kernel_terms import DONE, MARKS, OPEN, drop_ports, finish, first_tiles, loop, most_cycles, settled_edge
 
 __all__ = ["bound_below", "floor_of", "objective_of", "search"]
 
 # columns of a label's integers
-NEXT, BEFORE, AT, KEY, MOVE, PHASE, LABEL_COLUMNS = 0, 1, 2, 3, 4, 5, 6
+NEXT, BEFORE, AT, KEY, MOVE, PHASE, MARK = 0, 1, 2, 3, 4, 5, 6
+LABEL_COLUMNS = MARK + MARKS
 PLACED = 64  # in a label's phase: from here on, bits of the dimensions whose fixed loops are placed
 SUMMED = 1 << 60  # in a key: sums went on in this memory's own loops
 SEALED = -1  # a move: the memory's loops are placed
@@ -79,36 +80,51 @@ def _value(it: Instance, goal: Flat, costs: Results, at: int, pay: Cube, m: int,
 
 
 @compiled
-def _no_worse(costs: Results, one: int, other: int, width: int) -> bool:
-    """Whether label ``one`` costs at most what ``other`` costs at least, in every respect."""
-    for k in range(width):
-        if costs[one, width + k] * SAME > costs[other, k]:
+def _no_worse(costs: Results, one: int, other: int, alike: bool, width: int, more: Results, point: int) -> bool:
+    """Whether label ``one`` costs no more than ``other``, in every respect that may yet matter.
+
+    Where the same is left open of both (``alike``), its lower ends are compared; otherwise the one's upper with the
+    other's lower. ``more`` [points, ports] is what each port may still get: a port that even so stays behind another is
+    no matter.
+    """
+    side = 0 if alike else width
+    if costs[one, side] * SAME > costs[other, 0]:
+        return False
+    longest = 0.0
+    for k in range(1, width):
+        longest = max(longest, costs[other, k])
+    for k in range(1, width):
+        if costs[one, side + k] * SAME > max(costs[other, k], longest - more[point, k - 1]):
             return False
     return True
 
 
 @compiled
-def _beats(costs: Results, one: int, other: int, width: int) -> bool:
+def _beats(labels: Table, costs: Results, one: int, other: int, width: int, more: Results, point: int) -> bool:
     """Whether label ``one`` makes ``other`` superfluous.
 
     A quick search, marked by a negative last entry of the costs, keeps the most promising label of each kind only.
     """
     if costs[costs.shape[0] - 1, 2 * width] < 0.0:
         return bool(costs[one, 2 * width] <= costs[other, 2 * width])
-    return _no_worse(costs, one, other, width)
+    for k in range(1, MARKS):  # windows that move differently may yet save differently
+        if labels[one, MARK + k] != labels[other, MARK + k]:
+            return False
+    alike = labels[one, MARK] == labels[other, MARK]
+    return _no_worse(costs, one, other, alike, width, more, point)
 
 
 @compiled
-def _insert(labels: Table, costs: Results, heads: Vector, new: int, width: int) -> bool:
+def _insert(labels: Table, costs: Results, heads: Vector, new: int, width: int, more: Results) -> bool:
     """Put label ``new`` among those at its point, unless one is no worse; drops those it beats."""
     point, last = labels[new, AT], -1
     one = heads[point]
     while one >= 0:
         after = labels[one, NEXT]
         if labels[one, KEY] == labels[new, KEY] and labels[one, PHASE] == labels[new, PHASE]:
-            if _beats(costs, one, new, width):
+            if _beats(labels, costs, one, new, width, more, point):
                 return False
-            if _beats(costs, new, one, width):
+            if _beats(labels, costs, new, one, width, more, point):
                 if last < 0:
                     heads[point] = after
                 else:
@@ -301,6 +317,9 @@ def _start(
             continue
         labels[n, BEFORE], labels[n, AT], labels[n, KEY] = -1, at, keys
         labels[n, MOVE], labels[n, PHASE], labels[n, NEXT] = SEALED, 0, -1
+        for k in range(MARKS):
+            labels[n, MARK + k] = 0
+        settled_edge(it, m, taus[at], labels[n, MARK:])
         heads[at] = n
         n += 1
     return n
@@ -323,6 +342,7 @@ def _extend(
     costs: Results,
     row: Results,
     heads: Vector,
+    more: Results,
     n: int,
     state: Flat,
 ) -> int:
@@ -331,7 +351,9 @@ def _extend(
     for k in range(width):
         row[0, k], row[1, k] = costs[one, k], costs[one, width + k]
     summed = key & SUMMED
-    key = loop(it, m, key - summed, v, by, taus[labels[one, AT]], spread, row) + summed
+    for k in range(MARKS):
+        labels[n, MARK + k] = labels[one, MARK + k]
+    key = loop(it, m, key - summed, v, by, taus[labels[one, AT]], spread, row, labels[n, MARK:]) + summed
     if it.kind[OUTPUT, v] != SINGLE:
         key |= SUMMED
     for k in range(width):
@@ -341,7 +363,7 @@ def _extend(
         state[PRUNED] += 1.0
         return n
     labels[n, BEFORE], labels[n, AT], labels[n, KEY], labels[n, MOVE], labels[n, PHASE] = one, to, key, v, phase
-    return n + 1 if _insert(labels, costs, heads, n, width) else n
+    return n + 1 if _insert(labels, costs, heads, n, width, more) else n
 
 
 @compiled
@@ -375,6 +397,7 @@ def _walk(
     labels: Table,
     costs: Results,
     heads: Vector,
+    more: Results,
     n: int,
     state: Flat,
 ) -> int:
@@ -397,7 +420,9 @@ def _walk(
                 if n == labels.shape[0]:
                     return -1
                 then = phases[m, v] + PLACED * (placed | (1 << v if fixed[m, v] else 0))
-                n = _extend(it, goal, m, one, v, by, to, then, taus, pay, spread, labels, costs, row, heads, n, state)
+                n = _extend(
+                    it, goal, m, one, v, by, to, then, taus, pay, spread, labels, costs, row, heads, more, n, state
+                )
             one = labels[one, NEXT]
     return n
 
@@ -415,6 +440,7 @@ def _seal(
     labels: Table,
     costs: Results,
     heads: Vector,
+    more: Results,
     n: int,
     state: Flat,
     fixed: Table,
@@ -449,10 +475,22 @@ def _seal(
                     labels[n, BEFORE], labels[n, AT] = one, at
                     labels[n, KEY] = labels[one, KEY] - summed + keys
                     labels[n, MOVE], labels[n, PHASE] = SEALED, 0
-                    if _insert(labels, costs, heads, n, width):
+                    for k in range(MARKS):
+                        labels[n, MARK + k] = labels[one, MARK + k]
+                    settled_edge(it, m, taus[at], labels[n, MARK:])
+                    if _insert(labels, costs, heads, n, width, more):
                         n += 1
             one = after
     return n
+
+
+@compiled
+def _all_settled(it: Instance, key: int) -> bool:
+    """Whether the order of further loops changes nothing; live windows may yet save, so that they are not settled."""
+    for b in range(it.n_boundaries):
+        if (key >> (4 * b)) & 15 != DONE:
+            return False
+    return True
 
 
 @compiled
@@ -487,7 +525,7 @@ def _end(
     ``stack`` [V + 1, 2, 1 + ports] costs and ``choice`` [V + 1] the next dimension to try, by depth.
     """
     width, dims, leaves = 1 + it.n_ports, it.n_dims, labels[leaf, AT]
-    keys = np.empty(dims + 1, np.int64)
+    keys, marks = np.empty(dims + 1, np.int64), np.empty(MARKS, np.int64)
     for v in range(dims):
         tau[v] = taus[leaves, v]
         if fixed[0, v] and fixed[0, v] != it.passes[v] // tau[v]:
@@ -498,7 +536,7 @@ def _end(
     while depth >= 0:
         v = choice[depth]
         if v == 0:  # first visit: is anything left to settle, or to place?
-            done, complete = keys[depth] == 0, True
+            done, complete = _all_settled(it, keys[depth]), True
             for u in range(dims):
                 complete &= tau[u] == it.passes[u]
             if done or complete:
@@ -545,7 +583,7 @@ def _end(
         for k in range(width):
             stack[depth + 1, 0, k], stack[depth + 1, 1, k] = stack[depth, 0, k], stack[depth, 1, k]
         by = it.passes[v] // tau[v]
-        keys[depth + 1] = loop(it, 0, keys[depth], v, by, tau, spread, stack[depth + 1])
+        keys[depth + 1] = loop(it, 0, keys[depth], v, by, tau, spread, stack[depth + 1], marks)
         for k in range(width):
             costs[labels.shape[0], k] = stack[depth + 1, 0, k]
         if _value(it, goal, costs, labels.shape[0], pay, 0, 0) >= state[BEST] * SAME:
@@ -591,13 +629,14 @@ def search(
 
     ``spread`` [P, D] and ``axis_factors`` [S, D] are the assignment, ``fixed_slots`` and ``phase_slots`` [S, D] the
     constraints in time, ``most`` points of the lattice at most, ``quick`` 1 to follow only promising labels (no proof),
-    ``labels`` [L, 6] and ``costs`` [L + 1, 3 + 2 ports] scratch. ``state`` holds the best objective known and counts; a
+    ``labels`` [L, LABEL_COLUMNS] and ``costs`` [L + 1, 3 + 2 ports] scratch. ``state`` holds the best objective known and counts; a
     better mapping goes to ``best_factors`` and ``best_order`` [S, D]. Unless the bound returned is below the best
     objective, nothing better is left.
     """
     prepare(pr, spread, group, bypass, it)
     if it.failed:
         return -1.0
+    drop_ports(it, np.ones(it.n_dims, np.int64))
     found = np.empty((AXES, AXIS_COLUMNS), np.int64)
     count, size = axes(it, found)
     if size == 0 or size > most:
@@ -610,6 +649,10 @@ def search(
         fitting(pr, it, m, taus, fits[m])
     pay = np.zeros((it.n_memories, size, 1 + it.n_ports))
     still_to_pay(pr, it, found, count, taus, fits, spread, pay)
+    more = np.empty((size, it.n_ports))
+    for at in range(size):
+        for port in range(it.n_ports):
+            more[at, port] = most_cycles(it, port, taus[at])
     for k in range(1 + it.n_ports):
         costs[labels.shape[0], k] = it.base[0, k]
     root = _value(it, goal, costs, labels.shape[0], pay, it.n_memories - 1, 0)
@@ -621,9 +664,11 @@ def search(
     n = _start(pr, it, goal, taus, fits, pay, spread, fixed, labels, costs, heads, state)
     for m in range(it.n_memories - 2, 0, -1):
         if n >= 0:
-            n = _walk(it, goal, m, found, count, taus, fits, pay, spread, fixed, phases, labels, costs, heads, n, state)
+            n = _walk(
+                it, goal, m, found, count, taus, fits, pay, spread, fixed, phases, labels, costs, heads, more, n, state
+            )
         if n >= 0:
-            n = _seal(pr, it, goal, m, taus, fits, pay, spread, labels, costs, heads, n, state, fixed)
+            n = _seal(pr, it, goal, m, taus, fits, pay, spread, labels, costs, heads, more, n, state, fixed)
     if n < 0:
         return root
     state[LABELS] += n

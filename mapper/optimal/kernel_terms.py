@@ -10,14 +10,32 @@ it. What later loops may still save of a window's edge is left open, as an inter
 
 from __future__ import annotations
 
-from ...accel.kernel_nest import APART, SINGLE, WINDOW, Results, Table, Vector, compiled, size_pair
-from .kernel_instance import COMPUTE, Instance
+import numpy as np
 
-__all__ = ["DONE", "OPEN", "finish", "first_tiles", "loop", "settle_runs"]
+from ...accel.kernel_nest import APART, SINGLE, WINDOW, Results, Table, Vector, compiled, size_pair
+from .kernel_instance import COMPUTE, WINDOWS, Instance
+
+__all__ = [
+    "DONE",
+    "LIVE",
+    "MARKS",
+    "OPEN",
+    "drop_ports",
+    "finish",
+    "first_tiles",
+    "loop",
+    "most_cycles",
+    "settle_runs",
+    "settled_edge",
+]
 
 # status of a boundary, four bits each in a label's key: settled; nothing moved yet; 2 + 2k and 3 + 2k: moving along the
 # k-th windowed dimension, two or more tiles, and so far that nothing is left of the first
 DONE, OPEN, NEAR, FAR = 0, 1, 2, 3
+LIVE = 15  # settled, but loops to come may find a window's edge still there
+# Marks tell apart what is left open. Of two labels with the same marks the same amounts are open, whatever comes.
+# Entry 0: of all that is settled; 1 + k: of the k-th boundary with windows while it moves or is live.
+MARKS = 1 + WINDOWS
 
 
 @compiled
@@ -30,6 +48,24 @@ def _pairs(bound_a: int, size_a: int, bound_b: int, size_b: int, a: int, b: int)
     if rest_b:
         total += float(full_a) * size_pair(size_a, rest_b, a, b)
     return total + size_pair(rest_a, rest_b, a, b)
+
+
+@compiled
+def _mixed(value: int, by: int) -> int:
+    """A hash of both."""
+    x = np.uint64(value) * np.uint64(0x9E3779B97F4A7C15) + np.uint64(by) + np.uint64(0x632BE59BD9B4E019)
+    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return int((x ^ (x >> np.uint64(31))) >> np.uint64(1))
+
+
+@compiled
+def _tile_mark(it: Instance, b: int, tau: Vector) -> int:
+    """A hash of the child's tile along the dimensions of windows."""
+    mark, role = 7 + b, it.role[b]
+    for r in range(it.n_windows[role]):
+        mark = _mixed(_mixed(mark, tau[it.windows[role, r, 0]]), tau[it.windows[role, r, 2]])
+    return mark
 
 
 @compiled
@@ -119,8 +155,26 @@ def _between(it: Instance, b: int) -> bool:
 
 
 @compiled
-def _settle_window(it: Instance, b: int, tau: Vector, status: int, edge: bool) -> tuple[float, float]:
-    """Words [low, high] of a window that ran along a dimension; ``edge``: later loops may find its edge still there."""
+def _replaced(it: Instance, b: int, tau: Vector, v: int, by: int) -> bool:
+    """Whether a loop of bound ``by`` over ``v`` carries a window so far that nothing is left of its first tile."""
+    role, child = it.role[b], it.child[b]
+    for r in range(it.n_windows[role]):
+        u, a, w, c = it.windows[role, r, 0], it.windows[role, r, 1], it.windows[role, r, 2], it.windows[role, r, 3]
+        if u != v and w != v:
+            continue
+        if w == v:
+            u, a, w, c = w, c, u, a
+        size_u, size_w = tau[u] * it.inside[child, u], tau[w] * it.inside[child, w]
+        return bool((by - 1) * size_u * a > (size_u - 1) * a + (size_w - 1) * c)
+    return False
+
+
+@compiled
+def _settle_window(it: Instance, b: int, tau: Vector, status: int, edge: bool, v: int, by: int) -> tuple[float, float]:
+    """Words [low, high] of a window that ran along a dimension, settled by a loop of bound ``by`` over ``v``.
+
+    ``edge``: later loops may find its edge still there.
+    """
     role, child, k = it.role[b], it.child[b], (status - NEAR) // 2
     r, far = k // 2, status % 2 == 1
     u, a, w, c = it.windows[role, r, 0], it.windows[role, r, 1], it.windows[role, r, 2], it.windows[role, r, 3]
@@ -131,6 +185,8 @@ def _settle_window(it: Instance, b: int, tau: Vector, status: int, edge: bool) -
     total = _pairs(it.bound[u], size_u, it.bound[w], size_w, a, c)
     high = total if c == 1 else float(it.bound[u]) * float(it.bound[w])
     union, kept = float(size_pair(size_u, size_w, a, c)), 0.0
+    if edge and far and v != w and _replaced(it, b, tau, v, by):
+        edge = it.passes[w] > tau[w]
     if edge:
         halo = min(union, max(0.0, (size_w - 1.0) * c + 1.0 - a))
         if it.passes[w] > tau[w]:
@@ -144,10 +200,10 @@ def _settle_window(it: Instance, b: int, tau: Vector, status: int, edge: bool) -
 
 
 @compiled
-def _settle(it: Instance, b: int, tau: Vector, status: int, by: int) -> tuple[float, float]:
-    """Words [low, high] entering the child when a loop over a dimension of kind ``by`` settles them."""
+def _settle(it: Instance, b: int, tau: Vector, status: int, kind: int, v: int, by: int) -> tuple[float, float]:
+    """Words [low, high] entering the child when a loop of bound ``by`` over ``v``, of that kind, settles them."""
     if status != OPEN:
-        return _settle_window(it, b, tau, status, by != SINGLE)
+        return _settle_window(it, b, tau, status, kind != SINGLE, v, by)
     words = _passes(it, b, tau) * _words(it, b, tau, -1)
     return words, words
 
@@ -207,16 +263,59 @@ def _go_on(it: Instance, b: int, v: int, by: int, tau: Vector, status: int) -> i
 
 
 @compiled
-def loop(it: Instance, m: int, key: int, v: int, by: int, tau: Vector, spread: Table, out: Results) -> int:
+def _mark_settled(
+    it: Instance,
+    b: int,
+    m: int,
+    v: int,
+    by: int,
+    tau: Vector,
+    status: int,
+    edge: bool,
+    shared: bool,
+    kind: int,
+    marks: Vector,
+) -> int:
+    """Bring the marks up to date for a boundary that is settled; returns its status."""
+    k = it.window[b]
+    if k < 0:
+        return DONE
+    mark = marks[1 + k] if status != OPEN else _tile_mark(it, b, tau)
+    marks[1 + k] = 0
+    if not edge and not shared:
+        return DONE
+    mark = _mixed(_mixed(_tile_mark(it, b, tau), mark), status)
+    for u in range(it.n_dims):
+        mark = _mixed(mark, tau[u])
+    mark = _mixed(_mixed(_mixed(mark, m), v), by)
+    if edge and kind != SINGLE:
+        marks[1 + k] = mark
+        return LIVE
+    marks[0] = _mixed(marks[0], mark)
+    return DONE
+
+
+@compiled
+def loop(
+    it: Instance, m: int, key: int, v: int, by: int, tau: Vector, spread: Table, out: Results, marks: Vector
+) -> int:
     """Place a loop of bound ``by`` over ``v`` at memory ``m``; adds what it settles to ``out``, returns the new key.
 
-    ``tau`` are the products before it.
+    ``tau`` are the products before it; ``marks`` [MARKS] are brought up to date.
     """
     for b in range(it.n_boundaries):
         status = (key >> (4 * b)) & 15
         if status == DONE:
             continue
-        kind, after = it.kind[it.role[b], v], DONE
+        kind, after, k = it.kind[it.role[b], v], DONE, it.window[b]
+        if status == LIVE:
+            if kind == SINGLE:
+                marks[0] = _mixed(marks[0], marks[1 + k])
+                marks[1 + k] = 0
+                key -= LIVE << (4 * b)
+            else:
+                marks[1 + k] = _mixed(_mixed(_mixed(marks[1 + k], m), v), by)
+            continue
         if kind == APART and status == OPEN:
             continue
         if kind == WINDOW:
@@ -227,11 +326,25 @@ def loop(it: Instance, m: int, key: int, v: int, by: int, tau: Vector, spread: T
             if kind == WINDOW and status == OPEN:
                 low, high = _settle_still(it, b, tau, v)
             else:
-                low, high = _settle(it, b, tau, status, kind)
+                low, high = _settle(it, b, tau, status, kind, v, by)
             share_low, share_high = _share(it, b, tau, spread, _between(it, b))
             close(it, b, low, high, share_low, share_high, out)
+            after = _mark_settled(it, b, m, v, by, tau, status, low < high, share_low < share_high, kind, marks)
+        elif status == OPEN:
+            marks[1 + k] = _tile_mark(it, b, tau)
         key += (after - status) << (4 * b)
     return key
+
+
+@compiled
+def settled_edge(it: Instance, m: int, tau: Vector, marks: Vector) -> None:
+    """Mark what the first and last tiles of memory ``m`` leave open: partial tiles that do not lie side by side."""
+    for v in range(it.n_dims):
+        if not it.perfect[v]:
+            for inner in range(m, it.n_memories):
+                if not it.near[inner, v]:
+                    marks[0] = _mixed(_mixed(_mixed(marks[0], m), v), tau[v])
+                    break
 
 
 @compiled
@@ -239,10 +352,71 @@ def finish(it: Instance, key: int, tau: Vector, spread: Table, out: Results) -> 
     """Settle what is left when all loops are placed."""
     for b in range(it.n_boundaries):
         status = (key >> (4 * b)) & 15
-        if status != DONE:
-            low, high = _settle(it, b, tau, status, SINGLE)
+        if status != DONE and status != LIVE:
+            low, high = _settle(it, b, tau, status, SINGLE, -1, 1)
             share_low, share_high = _share(it, b, tau, spread, _between(it, b))
             close(it, b, low, high, share_low, share_high, out)
+
+
+@compiled
+def most_cycles(it: Instance, port: int, tau: Vector) -> float:
+    """Cycles that a port may yet get beyond the compulsory words', whatever loops are placed behind ``tau``."""
+    total = 0.0
+    for b in range(it.n_boundaries):
+        fill, serve = it.fill_cycles[b, port], it.serve_cycles[b, port]
+        if fill or serve:
+            words = _passes(it, b, tau) * _words(it, b, tau, -1)
+            least = it.compulsory[b]
+            total += (words - least) * fill + (words - least * it.least_share[b]) * serve
+    return total
+
+
+@compiled
+def _outdone(it: Instance, one: int, other: int) -> bool:
+    """Whether port ``one`` never takes longer than ``other``.
+
+    Word for word it costs no more there, beginning with those of the first and last tiles, which are never more than
+    all words.
+    """
+    own, others = it.base[1, 1 + one], it.base[0, 1 + other]
+    for b in range(it.n_boundaries):
+        share = it.least_share[b]
+        little = it.fill_cycles[b, other] + share * it.serve_cycles[b, other]
+        much = it.fill_cycles[b, one] + it.serve_cycles[b, one]
+        if much > little * (1.0 + 1e-12):
+            return False
+        early = it.edge_fill[b, other] + it.edge_serve[b, other]
+        late = it.edge_fill[b, one] + share * it.edge_serve[b, one]
+        if early - late > (little - much) + 1e-12 * little:
+            return False
+        own -= it.compulsory[b] * (it.fill_cycles[b, one] + share * it.serve_cycles[b, one])
+        others -= it.compulsory[b] * (it.fill_cycles[b, other] + share * it.serve_cycles[b, other])
+    return own <= others
+
+
+@compiled
+def _move_port(it: Instance, source: int, target: int) -> None:
+    it.base[0, 1 + target], it.base[1, 1 + target] = it.base[0, 1 + source], it.base[1, 1 + source]
+    for b in range(it.n_boundaries):
+        it.fill_cycles[b, target], it.serve_cycles[b, target] = it.fill_cycles[b, source], it.serve_cycles[b, source]
+        it.edge_fill[b, target], it.edge_serve[b, target] = it.edge_fill[b, source], it.edge_serve[b, source]
+
+
+@compiled
+def drop_ports(it: Instance, ones: Vector) -> None:
+    """Leave out the ports that never decide the latency; ``ones`` [V] are all 1."""
+    kept = 1
+    for port in range(1, it.n_ports):
+        idle = it.base[1, 1 + port] + most_cycles(it, port, ones) <= it.steps
+        for other in range(1, it.n_ports):
+            if other != port and not idle and _outdone(it, port, other):
+                idle = other < port or not _outdone(it, other, port)  # of two alike the first stays
+        if not idle:
+            it.read_port[kept] = port
+            kept += 1
+    for target in range(1, kept):
+        _move_port(it, it.read_port[target], target)
+    it.n_ports = kept
 
 
 @compiled
@@ -250,8 +424,8 @@ def settle_runs(it: Instance, key: int, tau: Vector, spread: Table, out: Results
     """Settle running windows at the least that their words may come to, however far they run."""
     for b in range(it.n_boundaries):
         status = (key >> (4 * b)) & 14  # as if not far: edges may be found again
-        if status != DONE:
-            low, high = _settle(it, b, tau, status, APART)
+        if status != DONE and status != LIVE - 1:
+            low, high = _settle(it, b, tau, status, APART, -1, 1)
             share_low, share_high = _share(it, b, tau, spread, _between(it, b))
             close(it, b, low, high, share_low, share_high, out)
 
@@ -260,10 +434,13 @@ def settle_runs(it: Instance, key: int, tau: Vector, spread: Table, out: Results
 def _covered(it: Instance, m: int, v: int, tau: Vector, last: bool) -> tuple[int, int]:
     """Positions [low, high] of a dimension in the first or last tiles of all instances of memory ``m``."""
     bound, size = it.bound[v], tau[v] * it.inside[m, v]
-    most = min(bound, size * it.outside[m, v])
+    most, passes = min(bound, size * it.outside[m, v]), it.passes[v] // tau[v]
     if it.perfect[v]:
         return most, most
-    passes = it.passes[v] // tau[v]
+    if it.near[m, v]:
+        if last:
+            most = min(most, bound - (passes - 1) * size * it.outside[m, v])
+        return most, most
     if last:
         left = max(1, bound - (passes - 1) * size * it.outside[m, v])
         return min(left, size), most

@@ -6,7 +6,7 @@ import numpy as np
 
 from ...accel.kernel_nest import ProblemArrays, Results, Table, Vector, entry
 from .kernel_instance import PORTS, Instance, prepare
-from .kernel_terms import OPEN, finish, first_tiles, loop
+from .kernel_terms import MARKS, OPEN, finish, first_tiles, loop
 
 __all__ = ["price"]
 
@@ -30,7 +30,7 @@ def price(
         rows[0, at], rows[1, at] = it.base[0, at], it.base[1, at]
     for v in range(it.n_dims):
         tau[v] = 1
-    key, slot = 0, pr.n_slots - 1
+    key, slot, marks = 0, pr.n_slots - 1, np.zeros(MARKS, np.int64)
     for m in range(it.n_memories - 1, -1, -1):
         while pr.slots[slot, 0] != it.place[m]:
             slot -= 1
@@ -38,7 +38,7 @@ def price(
             dim = order[slot, k]
             if factors[slot, dim] > 1:
                 v = it.joined[dim]
-                key = loop(it, m, key, v, factors[slot, dim], tau, spread, rows)
+                key = loop(it, m, key, v, factors[slot, dim], tau, spread, rows, marks)
                 tau[v] *= factors[slot, dim]
         if m == 0:
             break

@@ -114,9 +114,11 @@ class Hunt:
 
     def scratch(self, width: int) -> tuple[I64, F64]:
         """Labels and their costs; one pair per thread."""
+        from .kernel_search import LABEL_COLUMNS
+
         kept: tuple[I64, F64] | None = getattr(self._own, "scratch", None)
         if kept is None or kept[1].shape[1] < width:
-            kept = np.empty((LABELS, 6), np.int64), np.empty((LABELS + 1, width))
+            kept = np.empty((LABELS, LABEL_COLUMNS), np.int64), np.empty((LABELS + 1, width))
             self._own.scratch = kept
         return kept
 
