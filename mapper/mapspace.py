@@ -12,8 +12,6 @@ A point is a triple of matrices as `Problem` takes them: ``factors`` [S, D], ``o
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -23,8 +21,10 @@ from numpy.typing import NDArray
 from ..accel.accelerator import Accelerator, Array, Memory
 from ..accel.batch import Problem
 from ..accel.mapping import Mapping
+from ..errors import BadInput
 from ..models.op import ROLES, Op
 from .constraints import Constraints, LevelConstraint
+from .space_size import fit_together, minimal_tuples
 
 if TYPE_CHECKING:
     I64 = NDArray[np.int64]
@@ -116,23 +116,55 @@ class Mapspace:
         """Slots that are memories, outermost first."""
         return np.flatnonzero(self.extents == 0)
 
-    def spatial_choices(self, dim: int) -> list[tuple[int, ...]]:
-        """The factors that dimension number ``dim`` may have on the axes (``self.spatial``), each within its extent."""
-        bound, slots = int(self.bounds[dim]), [int(s) for s in self.spatial]
-        limits = [min(bound, int(self.extents[s])) if not self.fixed[s, dim] else 0 for s in slots]
-        found = []
-        for factors in _tuples(limits, [int(self.fixed[s, dim]) for s in slots], bound):
-            passes = -(-bound // math.prod(factors))
-            if self.constraints.imperfect == "none":
-                keep = bound % math.prod(factors) == 0
-            else:
-                keep = all(
-                    not limit or factor == 1 or -(-bound // (math.prod(factors) // factor * (factor - 1))) > passes
-                    for factor, limit in zip(factors, limits, strict=True)
-                )
-            if keep:
-                found.append(factors)
+    @cached_property
+    def choices(self) -> tuple[I64, ...]:
+        """For each dimension [n, A] its factors on the A axes (``spatial``): each row fits and leaves time a way."""
+        rows = []
+        for d, bound in enumerate(self.bounds.tolist()):
+            fixed = self.fixed[self.spatial, d]
+            demanded = np.maximum(self.fixed[self.spatial], 1).prod(axis=1) // np.maximum(fixed, 1)
+            limits = self.extents[self.spatial] // demanded
+            perfect = self.constraints.imperfect == "none"
+            found = minimal_tuples(bound, limits.tolist(), fixed.tolist(), perfect=perfect)
+            rows.append(found[self.passes_left(d, found) > 0])
+        return tuple(rows)
+
+    def open_slots(self, dim: int) -> I64:
+        """Memories (slot numbers, outermost first) whose factor of dimension number ``dim`` is free."""
+        found: I64 = self.temporal[self.fixed[self.temporal, dim] == 0]
         return found
+
+    def passes_left(self, dim: int, axes: I64) -> I64:
+        """[n] what the factors of the ``open_slots`` must cover beside factors [n, A] in space; 0: there is no way.
+
+        They multiply to exactly this; where time may leave partial tiles, to at least this, none larger than needed.
+        """
+        passes = -(-self.bounds[dim] // axes.prod(axis=1))
+        demanded = int(np.maximum(self.fixed[self.temporal, dim], 1).prod())
+        left = -(-passes // demanded)
+        if self.constraints.imperfect != "all":
+            left = np.where(passes % demanded == 0, left, 0)
+        return np.asarray(left if len(self.open_slots(dim)) else np.where(left == 1, 1, 0), np.int64)
+
+    @cached_property
+    def least_axes(self) -> I64:
+        """[A, D] the least factors in space that the constraints demand and the axes hold together."""
+        found = fit_together(self.choices, self.extents[self.spatial])
+        if found is None:
+            raise BadInput(f"{self.op.name} on '{self.accelerator.name}': the constraints leave no mapping")
+        return found
+
+    def spatial_choices(self, dim: int) -> list[tuple[int, ...]]:
+        """The rows of ``choices`` of dimension number ``dim``, in lexicographic order."""
+        return self._choices[dim]
+
+    @cached_property
+    def _choices(self) -> list[list[tuple[int, ...]]]:
+        return [[tuple(row) for row in rows.tolist()] for rows in self.choices]
+
+    @cached_property
+    def _known_choices(self) -> list[frozenset[tuple[int, ...]]]:
+        return [frozenset(rows) for rows in self._choices]
 
     def contains(self, factors: I64, order: I64, bypass: I64) -> bool:
         """Whether a point belongs to the space; capacities are not looked at."""
@@ -142,10 +174,12 @@ class Mapspace:
         if ((self.fixed > 0) & (factors != self.fixed)).any() or (bypass > self.may_bypass).any():
             return False
         for d in range(len(self.bounds)):
-            if tuple(int(f) for f in axes[:, d]) not in self.spatial_choices(d):
+            if tuple(int(f) for f in axes[:, d]) not in self._known_choices[d]:
                 return False
             if not self._covers(d, -(-int(self.bounds[d]) // int(axes[:, d].prod())), time[:, d]):
                 return False
+        if (np.sort(order[self.temporal], axis=1) != np.arange(len(self.bounds))).any():
+            return False
         return all(self._ordered(s, factors[s], order[s]) for s in self.temporal)
 
     def _covers(self, d: int, passes: int, time: I64) -> bool:
@@ -163,15 +197,3 @@ class Mapspace:
     def to_mapping(self, factors: I64, order: I64, bypass: I64) -> Mapping:
         """The mapping of one point."""
         return self.problem.to_mapping(factors, order, bypass)
-
-
-def _tuples(limits: list[int], fixed: list[int], bound: int) -> Iterator[tuple[int, ...]]:
-    """Tuples of factors within ``limits``, those in ``fixed`` as given, that multiply to less than 2 · ``bound``."""
-    if not limits:
-        yield ()
-        return
-    for factor in [fixed[0]] if fixed[0] else range(1, limits[0] + 1):
-        if factor >= 2 * bound and not fixed[0]:
-            break
-        for rest in _tuples(limits[1:], fixed[1:], -(-bound // factor)):
-            yield (factor, *rest)
