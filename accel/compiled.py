@@ -31,7 +31,7 @@ _OPTIMISATION = 1
 @lru_cache(maxsize=1)
 def _folder() -> Path | None:
     """The cache's folder, created; None where nothing can be written."""
-    sources = [*(_PACKAGE / "accel").glob("kernel*.py"), *(_PACKAGE / "mapper").glob("annealing*.py")]
+    sources = [*(_PACKAGE / "accel").glob("kernel*.py"), *(_PACKAGE / "mapper").rglob("kernel*.py")]
     text = b"".join(path.read_bytes() for path in sorted(sources))
     stamp = hashlib.sha256(text).hexdigest()[:16]
     for place in (cache_folder, _own_temporary_folder):

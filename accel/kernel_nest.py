@@ -25,7 +25,17 @@ Stack = NDArray[np.int64]  # [tables, rows, columns]
 Vector = NDArray[np.int64]
 Results = NDArray[np.float64]  # [rows, columns]
 
-__all__ = ["ProblemArrays", "Workspace", "cover", "fits", "flatten", "last_offset", "size_pair", "workspace"]
+__all__ = [
+    "ProblemArrays",
+    "Workspace",
+    "cover",
+    "fits",
+    "flatten",
+    "last_offset",
+    "name_record",
+    "size_pair",
+    "workspace",
+]
 
 MAX_LOOPS = MAX_DIMS * MAX_SLOTS
 MAX_MOVES = 64
@@ -139,6 +149,11 @@ _EVALUATE = [_TYPES["ProblemArrays"], _TABLE, _TABLE, _TABLE, _TYPES["Workspace"
 _TYPES["Evaluate"] = types.FunctionType(_TYPES["tuple[float, float, float]"](*_EVALUATE))
 # `evaluate_one` as an argument: a call through a pointer, so that its callers compile without compiling it again
 Evaluate = Callable[[ProblemArrays, Table, Table, Table, Workspace], tuple[float, float, float]]
+
+
+def name_record(annotation: str, record: np.dtype[Any]) -> None:
+    """Let the annotations of compiled functions elsewhere name a record type of their own."""
+    _TYPES[annotation] = from_dtype(record)
 
 
 def _signature(function: F) -> Any:

@@ -112,7 +112,7 @@ class BaselinePart(_Part):
 class MapperPart(_Part):
     """The mapper, and what it minimises for each layer."""
 
-    name: str = "local"
+    name: str = "annealing"
     objective: Literal["energy", "latency", "edp"] = "edp"
 
 

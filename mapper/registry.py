@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from importlib import import_module
 from importlib.metadata import entry_points
 
 from ..errors import BadInput, UnknownName
 from .base import Mapper
-from .local import LocalMapper
 
 __all__ = ["DEFAULT_MAPPER", "mapper_class", "mapper_names", "register_mapper"]
 
-DEFAULT_MAPPER = LocalMapper.name
+DEFAULT_MAPPER = "annealing"
 _GROUP = "dovetail.mappers"
-_registered: dict[str, type[Mapper]] = {LocalMapper.name: LocalMapper}
+# Where each shipped mapper lives; it is imported when it is first asked for, so that importing the package is quick.
+_SHIPPED = {
+    "annealing": "baselines.annealing:AnnealingMapper",
+    "genetic": "baselines.genetic:GeneticMapper",
+    "lns": "baselines.neighbourhood:NeighbourhoodMapper",
+    "random": "baselines.random_search:RandomMapper",
+}
+_registered: dict[str, type[Mapper]] = {}
 
 
 def register_mapper(mapper: type[Mapper]) -> type[Mapper]:
@@ -24,7 +31,15 @@ def register_mapper(mapper: type[Mapper]) -> type[Mapper]:
 
 def mapper_names() -> tuple[str, ...]:
     """Names of all mappers, sorted."""
-    return tuple(sorted({*_registered, *(entry.name for entry in entry_points(group=_GROUP))}))
+    return tuple(sorted({*_SHIPPED, *_registered, *(entry.name for entry in entry_points(group=_GROUP))}))
+
+
+def _shipped(name: str) -> type[Mapper] | None:
+    if name not in _SHIPPED:
+        return None
+    module, attribute = _SHIPPED[name].split(":")
+    found: type[Mapper] = getattr(import_module(f".{module}", __package__), attribute)
+    return found
 
 
 @lru_cache(maxsize=64)
@@ -41,7 +56,7 @@ def _plugin(name: str) -> type[Mapper] | None:
 
 def mapper_class(name: str) -> type[Mapper]:
     """The mapper of this name; `UnknownName` with the nearest one otherwise."""
-    found = _registered.get(name) or _plugin(name)
+    found = _registered.get(name) or _shipped(name) or _plugin(name)
     if found is None:
         raise UnknownName("mapper", name, mapper_names())
     return found
