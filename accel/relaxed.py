@@ -12,17 +12,14 @@ Differentiable relaxations of such models for mapping search: Hong et al., "DOSA
 
 from __future__ import annotations
 
-import itertools
+from collections.abc import Iterator
 from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
-import numpy as np
-
 from ..errors import BadInput
 from .batch import Problem
 from .kernel_nest import (
-    APART,
     COMPUTE_J,
     COUNT_COLUMNS,
     DOUBLE_BUFFERED,
@@ -52,7 +49,17 @@ from .kernel_nest import (
     WRITE_BW,
     WRITE_J,
 )
-from .relaxed_words import RelaxedNest, at_most, edge_tile, idle, sharing, size_pair, words_asked, words_entering
+from .relaxed_words import (
+    Layout,
+    RelaxedNest,
+    at_most,
+    edge_tile,
+    idle,
+    sharing,
+    size_pair,
+    words_asked,
+    words_entering,
+)
 
 if TYPE_CHECKING:
     import torch
@@ -101,6 +108,7 @@ class RelaxedModel:
         self.problem, self.device, self.least, self.straight_through = problem, device, least, straight_through
         record: Any = problem.arrays  # whose fields only compiled code reads as attributes
         self.arrays = cast("ProblemArrays", SimpleNamespace(**{name: record[name] for name in PROBLEM.names or ()}))
+        self.layout = Layout(self.arrays)
         self.room = tuple(self.arrays.reals[: self.arrays.n_places, ROOM].tolist())
         self.temporal = [s for s, slot in enumerate(problem.slots) if not slot.axis]
         places = range(len(problem.places) + 1)
@@ -119,9 +127,8 @@ class RelaxedModel:
         import torch
 
         slots, dims, places = len(self.problem.slots), len(self.problem.dims), len(self.problem.places)
-        factors, order = factors.to(self.device), order.to(self.device)
         batch = len(factors)
-        skips = torch.zeros((batch, places, 3), dtype=torch.long) if bypass is None else bypass.cpu().long()
+        skips = torch.zeros((batch, places, 3), dtype=torch.long) if bypass is None else bypass
         for what, given, wanted in (
             ("factors", factors, (batch, slots, dims)),
             ("order", order, (batch, slots, dims)),
@@ -129,31 +136,19 @@ class RelaxedModel:
         ):
             if tuple(given.shape) != wanted or not batch:
                 raise BadInput(f"{what} of shape {tuple(given.shape)}; give {wanted} with at least one mapping")
-        patterns, which = torch.unique(skips, dim=0, return_inverse=True)
-        rows = [torch.nonzero(which == k)[:, 0].to(self.device) for k in range(len(patterns))]
-        parts = [
-            self._alike(factors[row], order[row], pattern.numpy().astype(bool))
-            for row, pattern in zip(rows, patterns, strict=True)
-        ]
-        back = torch.argsort(torch.cat(rows))
-        return Relaxed(*(torch.cat(columns)[back] for columns in zip(*parts, strict=True)))
-
-    def _alike(self, factors: Tensor, order: Tensor, skipped: np.ndarray) -> tuple[Tensor, ...]:
-        """The fields of `Relaxed` for mappings that skip the same memories."""
-        import torch
-
+        factors, order = factors.to(self.device), order.to(self.device)
         nest = self._nest(factors, order)
-        tally = _Tally(self, nest, skipped)
-        steps = nest.bounds.new_ones(len(factors))
-        for dim in range(self.arrays.n_dims):
+        may_keep = torch.as_tensor(self.arrays.ints[:places, KEEPS0 : KEEPS0 + 3] == 1, device=factors.device)
+        keeps = may_keep & (skips.to(self.device) == 0)
+        tally = _Tally(self, nest, keeps)
+        steps = nest.bounds.new_ones(batch)
+        for dim in range(dims):
             whole = nest.bounds.where(nest.dims == dim, 1.0).prod(1)
-            steps = steps * at_most(whole, float(self.arrays.bounds[dim]))
-        energy, cycles = tally.cost(steps)
-        bits = self._bits(factors, nest, skipped)
+            steps = steps * at_most(whole, self.layout.bounds[dim])
+        energy, cycles, counts, hops = tally.cost(steps)
+        bits = self._bits(factors, nest, keeps)
         overflow = (bits - torch.as_tensor(self.room, dtype=bits.dtype, device=bits.device)).clamp(min=0.0)
-        counts = torch.stack([torch.stack([torch.stack(row, 1) for row in rows], 1) for rows in tally.counts], 1)
-        hops = torch.stack([torch.stack(row, 1) for row in tally.hops], 1)
-        return energy, cycles, steps, bits, overflow, counts, hops
+        return Relaxed(energy, cycles, steps, bits, overflow, counts, hops)
 
     def _nest(self, factors: Tensor, order: Tensor) -> RelaxedNest:
         import torch
@@ -173,24 +168,27 @@ class RelaxedModel:
         copies = [ones]
         for here in spread:
             copies.append(copies[-1] * here)
-        spans = torch.stack(span, 1)
+        spans, spreads = torch.stack(span, 1), torch.stack(spread, 1)
         bounds = torch.as_tensor(self.arrays.bounds[: len(problem.dims)], device=factors.device).to(factors.dtype)
+        relevant = torch.as_tensor(self.arrays.relevant[:, : len(problem.dims)], device=factors.device)
         sequence = order[:, self.temporal].long()
         return RelaxedNest(
-            arrays=self.arrays,
+            layout=self.layout,
             least=self.least,
             straight_through=self.straight_through,
             above=self._above,
             dims=sequence.reshape(batch, -1),
+            kinds=relevant[:, sequence.reshape(batch, -1)],
             bounds=factors[:, self.temporal].gather(2, sequence).reshape(batch, -1),
             steps=torch.stack(steps, 1)[:, self.temporal].gather(2, sequence).reshape(batch, -1),
             span=spans,
             tile=spans.where(spans <= bounds * (1.0 + 1e-9), bounds),
-            spread=torch.stack(spread, 1),
+            spread=spreads,
             copies=torch.stack(copies, 1),
+            idles=torch.stack([spreads[:, :, apart].prod(2) for apart in self.layout.apart]),
         )
 
-    def _bits(self, factors: Tensor, nest: RelaxedNest, skipped: np.ndarray) -> Tensor:
+    def _bits(self, factors: Tensor, nest: RelaxedNest, keeps: Tensor) -> Tensor:
         """[B, P] bits of the tiles in one instance of each memory."""
         import torch
 
@@ -204,23 +202,27 @@ class RelaxedModel:
             unfinished_here = unfinished | several if memory else unfinished
             need = torch.zeros_like(factors[:, 0, 0])
             for role in range(3):
-                if not arrays.ints[place, KEEPS0 + role] or skipped[place, role]:
+                if not arrays.ints[place, KEEPS0 + role]:
                     continue
                 whole, partial = (float(arrays.reals[place, column + role]) for column in (WHOLE0, PARTIAL0))
                 words = torch.full_like(need, whole).where(~unfinished_here, partial)
-                for a, scale_a, b, scale_b in nest.ranks(role):
+                for a, scale_a, b, scale_b in self.layout.ranks[role]:
                     size = nest.tile[:, place, a]
                     words = words * (size if b < 0 else size_pair(size, nest.tile[:, place, b], scale_a, scale_b))
-                need = need + words
+                need = need + words * keeps[:, place, role]
             found.append(need)
             unfinished = unfinished | several
         return torch.stack(found, 1)
 
 
 class _Tally:
-    """Counts, edges and halts of mappings that skip the same memories: `kernel`'s ways down, up and to the compute."""
+    """Counts, edges and halts: `kernel`'s ways down, up and to the compute.
 
-    def __init__(self, model: RelaxedModel, nest: RelaxedNest, skipped: np.ndarray) -> None:
+    Mappings skip different memories, so every way between two of them is counted, its words times 1 for the mappings
+    that take it and 0 for the others.
+    """
+
+    def __init__(self, model: RelaxedModel, nest: RelaxedNest, keeps: Tensor) -> None:
         self.arrays, self.nest = model.arrays, nest
         places = range(self.arrays.n_places)
         zero = nest.span[:, 0, 0] * 0.0
@@ -234,10 +236,22 @@ class _Tally:
         self.read = [1.0 / float(reals[p, READ_BW]) / used[:, p] for p in places]
         self.write = [1.0 / float(reals[p, READ_BW if ints[p, SHARED_PORT] else WRITE_BW]) / used[:, p] for p in places]
         for role in range(3):
-            keepers = [p for p in places if ints[p, KEEPS0 + role] and not skipped[p, role]]
-            for parent, child in itertools.pairwise(keepers):
-                (self._up if role == OUTPUT else self._down)(role, parent, child)
-            self._compute(role, keepers[-1])
+            for parent, child, taken in self._ways(keeps[:, :, role]):
+                if child == self.arrays.n_places:
+                    self._compute(role, parent, taken)
+                else:
+                    (self._up if role == OUTPUT else self._down)(role, parent, child, taken)
+
+    def _ways(self, keeps: Tensor) -> Iterator[tuple[int, int, Tensor]]:
+        """(parent, child, [B] 1 where it is taken) of the ways of a tensor; past the last place comes the compute."""
+        holds = [*keeps.unbind(1), keeps.new_ones(len(keeps))]
+        for parent in range(self.arrays.n_places):
+            open_end = holds[parent]
+            for child in range(parent + 1, self.arrays.n_places + 1):
+                taken = open_end & holds[child]
+                if bool(taken.any()):
+                    yield parent, child, taken.to(self.nest.span.dtype)
+                open_end = open_end & ~holds[child]
 
     def _add(self, place: int, role: int, column: int, words: Tensor) -> None:
         self.counts[place][role][column] = self.counts[place][role][column] + words
@@ -248,12 +262,11 @@ class _Tally:
 
     def _spread_sums(self, place: int) -> Tensor:
         """Whether several instances of the memory hold shares of one output word."""
-        apart = self.nest.dims_of(OUTPUT, APART)
-        return (self.nest.spread[:, :place, apart] > self.nest.least).flatten(1).any(1)
+        return idle(self.nest, OUTPUT, 0, place) > self.nest.least
 
-    def _down(self, role: int, parent: int, child: int) -> None:
+    def _down(self, role: int, parent: int, child: int, taken: Tensor) -> None:
         nest, arrays = self.nest, self.arrays
-        whole, first = words_entering(nest, role, child), edge_tile(nest, role, child)
+        whole, first = words_entering(nest, role, child) * taken, edge_tile(nest, role, child) * taken
         copies = idle(nest, role, 0, child)
         scale: Tensor | float = 1.0
         filled, first_filled = whole * copies, first * copies
@@ -276,10 +289,10 @@ class _Tally:
         if not arrays.ints[child, DOUBLE_BUFFERED]:
             self.halts = self.halts + (served * read).maximum(filled * write) - coming
 
-    def _up(self, role: int, parent: int, child: int) -> None:
-        nest, arrays, whole = self.nest, self.arrays, float(self.arrays.scalars[OUTPUT_WORDS])
-        leaving = words_entering(nest, role, child)  # what enters or starts at zero leaves again
-        entering, last_out = leaving - whole, edge_tile(nest, role, child)
+    def _up(self, role: int, parent: int, child: int, taken: Tensor) -> None:
+        nest, arrays, whole = self.nest, self.arrays, float(self.arrays.scalars[OUTPUT_WORDS]) * taken
+        leaving = words_entering(nest, role, child) * taken  # what enters or starts at zero leaves again
+        entering, last_out = leaving - whole, edge_tile(nest, role, child) * taken
         copies = idle(nest, role, 0, child)
         sent = collected = reduced = copies
         for place in self._arrays_between(parent, child):
@@ -288,7 +301,7 @@ class _Tally:
             reduced = reduced / alike
             sent = sent / alike if arrays.ints[place, MULTICAST0 + role] else sent
             collected = collected / alike if arrays.ints[place, REDUCES] else collected
-        finished = {place: (whole * ~self._spread_sums(place)).to(leaving.dtype) for place in (parent, child)}
+        finished = {place: whole * ~self._spread_sums(place) for place in (parent, child)}
         self._add(child, role, FILLS, entering * copies)
         self._add(parent, role, READS, entering * sent + leaving * (collected - reduced))
         self._add(child, role, DRAINS, leaving * copies)
@@ -316,42 +329,45 @@ class _Tally:
         narrower = float(self.arrays.reals[place, PARTIAL0 + OUTPUT] - self.arrays.reals[place, WHOLE0 + OUTPUT])
         return narrower * (~self._spread_sums(place)).to(self.nest.span.dtype)
 
-    def _compute(self, role: int, keeper: int) -> None:
+    def _compute(self, role: int, keeper: int, taken: Tensor) -> None:
         """The way between the innermost keeper and the multipliers, which hold nothing."""
         nest, arrays = self.nest, self.arrays
         shared: list[int] = []
-        words = words_asked(nest, role, shared)
+        words = words_asked(nest, role, shared) * taken
         for place in self._arrays_between(keeper, arrays.n_places):
             self.hops[place][role] = self.hops[place][role] + words
             if arrays.ints[place, REDUCES if role == OUTPUT else MULTICAST0 + role]:
                 shared.append(place)
-                words = words_asked(nest, role, shared)
+                words = words_asked(nest, role, shared) * taken
         self._add(keeper, role, READS, words)
         if role == OUTPUT:
-            whole = float(arrays.scalars[OUTPUT_WORDS])
+            whole = float(arrays.scalars[OUTPUT_WORDS]) * taken
             self._add(keeper, role, READS, -whole * idle(nest, role, 0, keeper))
             self._add(keeper, role, UPDATES, words)
             self._add(keeper, role, PARTIAL_UPDATES, words - whole * ~self._spread_sums(keeper))
 
-    def cost(self, steps: Tensor) -> tuple[Tensor, Tensor]:
-        """(energy in J, cycles), each [B]."""
-        arrays, longest = self.arrays, steps + self.halts
-        energy = longest * 0.0 + float(arrays.scalars[COMPUTE_J])
-        for place in range(arrays.n_places):
-            reals = [float(one) for one in arrays.reals[place]]
-            read = written = longest * 0.0
-            for role in range(3):
-                count, whole, partial = self.counts[place][role], reals[WHOLE0 + role], reals[PARTIAL0 + role]
-                read = read + (count[READS] + count[PARTIAL_DRAINS]) * partial
-                read = read + (count[DRAINS] - count[PARTIAL_DRAINS]) * whole
-                written = written + (count[FILLS] + count[PARTIAL_UPDATES]) * partial
-                written = written + (count[UPDATES] - count[PARTIAL_UPDATES]) * whole
-                energy = energy + self.hops[place][role] * reals[HOP0 + role]
-            energy = energy + read * reals[READ_J] + written * reals[WRITE_J]
-            if arrays.ints[place, MEMORY]:
-                reading = (read - self.edge_read[place]).clamp(min=0.0) * self.read[place]
-                writing = (written - self.edge_written[place]).clamp(min=0.0) * self.write[place]
-                both = reading + writing if arrays.ints[place, SHARED_PORT] else reading.maximum(writing)
+    def cost(self, steps: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """(energy in J [B], cycles [B], counts [B, P, 3, COUNT_COLUMNS], hops [B, P, 3])."""
+        import torch
+
+        places, longest = self.arrays.n_places, steps + self.halts
+        shape = (len(steps), places, 3)
+        counts = torch.stack([one for rows in self.counts for row in rows for one in row], 1)
+        counts = counts.reshape(*shape, COUNT_COLUMNS)
+        hops = torch.stack([one for row in self.hops for one in row], 1).reshape(shape)
+        reals = torch.as_tensor(self.arrays.reals[:places], device=steps.device)
+        whole, partial, hop = (reals[:, column : column + 3] for column in (WHOLE0, PARTIAL0, HOP0))
+        sums, sent = counts[..., READS] + counts[..., PARTIAL_DRAINS], counts[..., DRAINS]
+        read = (sums * partial + (sent - counts[..., PARTIAL_DRAINS]) * whole).sum(2)
+        sums, kept = counts[..., FILLS] + counts[..., PARTIAL_UPDATES], counts[..., UPDATES]
+        written = (sums * partial + (kept - counts[..., PARTIAL_UPDATES]) * whole).sum(2)
+        energy = (read * reals[:, READ_J] + written * reals[:, WRITE_J] + (hops * hop).sum(2)).sum(1)
+        for place in range(places):
+            if self.arrays.ints[place, MEMORY]:
+                reading = (read[:, place] - self.edge_read[place]).clamp(min=0.0) * self.read[place]
+                writing = (written[:, place] - self.edge_written[place]).clamp(min=0.0) * self.write[place]
+                both = reading + writing if self.arrays.ints[place, SHARED_PORT] else reading.maximum(writing)
                 longest = longest.maximum(both)
-        cycles = self.edges + longest + float(arrays.scalars[PIPELINE])
-        return energy + float(arrays.scalars[LEAKAGE_J]) * cycles, cycles
+        compute, leakage, pipeline = (float(self.arrays.scalars[k]) for k in (COMPUTE_J, LEAKAGE_J, PIPELINE))
+        cycles = self.edges + longest + pipeline
+        return energy + compute + leakage * cycles, cycles, counts, hops

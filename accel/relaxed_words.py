@@ -11,20 +11,48 @@ need no such help: as their factor tends to 1, all they would replace stays.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from .kernel_nest import APART, SINGLE
+from .kernel_nest import APART, SINGLE, WINDOW
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from .kernel_nest import ProblemArrays
 
-__all__ = ["RelaxedNest", "common_pair", "edge_tile", "idle", "sharing", "size_pair", "words_asked", "words_entering"]
+__all__ = [
+    "Layout",
+    "RelaxedNest",
+    "common_pair",
+    "edge_tile",
+    "idle",
+    "sharing",
+    "size_pair",
+    "words_asked",
+    "words_entering",
+]
 
 _TIE = 1.0 + 1e-9  # a product within rounding of a bound is the bound
+
+
+Rank = tuple[int, int, int, int]  # dimension, scale, dimension or -1, scale
+
+
+class Layout:
+    """How the tensors of a problem depend on its dimensions, in plain numbers; all lists but ``bounds`` are by role."""
+
+    def __init__(self, arrays: ProblemArrays) -> None:
+        dims = range(arrays.n_dims)
+        self.bounds: list[float] = [float(bound) for bound in arrays.bounds[: arrays.n_dims]]
+        self.apart: list[list[int]] = [[dim for dim in dims if row[dim] == APART] for row in arrays.relevant.tolist()]
+        rows = arrays.ranks[:, : arrays.n_ranks].tolist()
+        self.ranks: list[list[Rank]] = [[tuple(rank) for rank in ranks if rank[0] >= 0] for ranks in rows]
+        self.windows = [[rank for rank in ranks if rank[2] >= 0] for ranks in self.ranks]
+        singles = [[self.bounds[rank[0]] for rank in ranks if rank[2] < 0] for ranks in self.ranks]
+        self.single_words: list[float] = [math.prod(row) for row in singles]  # of all ranks of one dimension together
 
 
 @dataclass(frozen=True)
@@ -34,48 +62,19 @@ class RelaxedNest:
     ``above[p]`` loops in time stand outside place p. Past the last place comes the compute.
     """
 
-    arrays: ProblemArrays
+    layout: Layout
     least: float
     straight_through: bool
     above: tuple[int, ...]  # [P + 1]
     dims: Tensor  # [B, L] dimension of each loop in time
+    kinds: Tensor  # [3, B, L] how each tensor depends on it: APART, SINGLE or WINDOW
     bounds: Tensor  # [B, L]
     steps: Tensor  # [B, L] how far an iteration moves along the dimension
     span: Tensor  # [B, P + 1, D] product of the factors at each place and inside it
     tile: Tensor  # [B, P + 1, D] the same, cut at the dimension's bound
     spread: Tensor  # [B, P, D] product of the factors in space at each place
     copies: Tensor  # [B, P + 1, D] product of the factors in space outside each place
-
-    def kind(self, role: int, dim: int) -> int:
-        """How the tensor depends on the dimension: APART, SINGLE or WINDOW."""
-        return int(self.arrays.relevant[role, dim])
-
-    def dims_of(self, role: int, kind: int) -> list[int]:
-        """The dimensions on which the tensor depends so."""
-        return [dim for dim in range(self.arrays.n_dims) if self.kind(role, dim) == kind]
-
-    def ranks(self, role: int) -> list[tuple[int, int, int, int]]:
-        """(dimension, scale, dimension or -1, scale) of each rank."""
-        rows = self.arrays.ranks[role, : self.arrays.n_ranks].tolist()
-        return [(a, scale_a, b, scale_b) for a, scale_a, b, scale_b in rows if a >= 0]
-
-    def windows(self, role: int) -> list[tuple[int, int, int, int]]:
-        """The ranks of two dimensions."""
-        return [rank for rank in self.ranks(role) if rank[2] >= 0]
-
-    def single_words(self, role: int) -> float:
-        """Positions of all ranks of one dimension together."""
-        words = 1.0
-        for dim, _, other, _ in self.ranks(role):
-            words *= float(self.arrays.bounds[dim]) if other < 0 else 1.0
-        return words
-
-    def among(self, loops: int, dims: Iterable[int]) -> Tensor:
-        """[B, loops] whether a loop in time runs over one of the dimensions."""
-        found = self.dims[:, :loops] < 0
-        for dim in dims:
-            found = found | (self.dims[:, :loops] == dim)
-        return found
+    idles: Tensor  # [3, B, P] product of the factors in space at each place over dimensions that a tensor lacks
 
 
 def size_pair(na: Tensor, nb: Tensor, a: Tensor | int, b: Tensor | int) -> Tensor:
@@ -133,28 +132,33 @@ def words_entering(nest: RelaxedNest, role: int, child: int) -> Tensor:
     """Words entering the instances of ``child`` over the whole run, for one instance per idle copy."""
     loops = nest.above[child]
     bounds = nest.bounds[:, :loops]
-    apart, single = (nest.among(loops, nest.dims_of(role, kind)) for kind in (APART, SINGLE))
-    window, present = ~(apart | single), bounds > nest.least
+    kinds, present = nest.kinds[role, :, :loops], bounds > nest.least
+    apart, single, window = kinds == APART, kinds == SINGLE, kinds == WINDOW
     single_inside = _run((single & present).double()) > 0.5
     changing = _run((~apart & present).double()) + (~apart & present) > 0.5  # here or inside
     weight = 1.0 - 1.0 / _inside(bounds.where(single, 1.0))
     nudge = weight - weight.detach() if nest.straight_through else weight * 0.0
-    total = (bounds ** (changing + nudge)).where(apart, 1.0).prod(1) * nest.single_words(role)
-    windows = nest.windows(role)
+    total = (bounds ** (changing + nudge)).where(apart, 1.0).prod(1) * nest.layout.single_words[role]
+    windows = nest.layout.windows[role]
     if not windows:
         return total
     for rank in windows:
-        total = total * _tiles(nest, child, rank, nest.arrays.bounds[rank[0]], nest.arrays.bounds[rank[2]])
+        total = total * _tiles(nest, child, rank, nest.layout.bounds[rank[0]], nest.layout.bounds[rank[2]])
     # Further out than a loop over a rank of its own, all of a tile is replaced whenever a loop advances.
     sliding = _run((window & present).double()) + (window & present) > 0.5
     stays = sliding * ((~single_inside).double() - nudge)
-    kept = stays * _outside(bounds.where(~single, 1.0)) * (bounds - 1.0).where(~single, 0.0) * nest.single_words(role)
+    kept = (
+        stays
+        * _outside(bounds.where(~single, 1.0))
+        * (bounds - 1.0).where(~single, 0.0)
+        * nest.layout.single_words[role]
+    )
     for rank in windows:
         kept = kept * _staying(nest, child, rank)
     return total - kept.sum(1)
 
 
-def _staying(nest: RelaxedNest, child: int, rank: tuple[int, int, int, int]) -> Tensor:
+def _staying(nest: RelaxedNest, child: int, rank: Rank) -> Tensor:
     """[B, L] positions of a window, over all instances, that stay when a loop in time advances."""
     a, scale_a, b, scale_b = rank
     loops = nest.above[child]
@@ -167,9 +171,7 @@ def _staying(nest: RelaxedNest, child: int, rank: tuple[int, int, int, int]) -> 
     return copies[:, None] * common_pair(sizes[0], sizes[1], shifts[0], shifts[1], scale_a, scale_b)
 
 
-def _tiles(
-    nest: RelaxedNest, child: int, rank: tuple[int, int, int, int], covered_a: Tensor | float, covered_b: Tensor | float
-) -> Tensor:
+def _tiles(nest: RelaxedNest, child: int, rank: Rank, covered_a: Tensor | float, covered_b: Tensor | float) -> Tensor:
     """Positions of a window over all pairs of tiles, those of each dimension covering so many positions."""
     a, scale_a, b, scale_b = rank
     size_a, size_b = nest.tile[:, child, a], nest.tile[:, child, b]
@@ -184,9 +186,9 @@ def at_most(values: Tensor, bound: float) -> Tensor:
 def edge_tile(nest: RelaxedNest, role: int, child: int) -> Tensor:
     """Words of the first (or the last) tile at ``child``, for one instance per idle copy."""
     total = nest.tile[:, child, 0] * 0.0 + 1.0
-    for rank in nest.ranks(role):
+    for rank in nest.layout.ranks[role]:
         covered = [
-            at_most(nest.tile[:, child, dim] * nest.copies[:, child, dim], float(nest.arrays.bounds[dim]))
+            at_most(nest.tile[:, child, dim] * nest.copies[:, child, dim], nest.layout.bounds[dim])
             for dim in (rank[0], rank[2])
         ]
         total = total * (covered[0] if rank[2] < 0 else _tiles(nest, child, rank, covered[0], covered[1]))
@@ -195,14 +197,13 @@ def edge_tile(nest: RelaxedNest, role: int, child: int) -> Tensor:
 
 def idle(nest: RelaxedNest, role: int, start: int, end: int) -> Tensor:
     """Instances of the arrays at places [start, end) that differ only in dimensions the tensor lacks."""
-    apart = nest.dims_of(role, APART)
-    return nest.spread[:, start:end, apart].flatten(1).prod(1)
+    return nest.idles[role, :, start:end].prod(1)
 
 
 def sharing(nest: RelaxedNest, role: int, places: Iterable[int]) -> Tensor | float:
     """Share of window transfers left when the arrays at ``places`` send equal ones, along their diagonals, once."""
     share: Tensor | float = 1.0
-    for a, scale_a, b, scale_b in nest.windows(role):
+    for a, scale_a, b, scale_b in nest.layout.windows[role]:
         for place in places:
             na, nb = nest.spread[:, place, a], nest.spread[:, place, b]
             step_a, step_b = scale_a * nest.span[:, place + 1, a], scale_b * nest.span[:, place + 1, b]
@@ -213,10 +214,10 @@ def sharing(nest: RelaxedNest, role: int, places: Iterable[int]) -> Tensor | flo
 
 def words_asked(nest: RelaxedNest, role: int, shared: list[int]) -> Tensor:
     """Words asked for by the multipliers; equal ones once in the arrays at the places ``shared``."""
-    total = sharing(nest, role, shared) * nest.single_words(role) * nest.span[:, 0, 0] ** 0.0
-    for a, _, b, _ in nest.windows(role):
-        total = total * float(nest.arrays.bounds[a] * nest.arrays.bounds[b])
-    for dim in nest.dims_of(role, APART):
+    total = sharing(nest, role, shared) * nest.layout.single_words[role] * nest.span[:, 0, 0] ** 0.0
+    for a, _, b, _ in nest.layout.windows[role]:
+        total = total * (nest.layout.bounds[a] * nest.layout.bounds[b])
+    for dim in nest.layout.apart[role]:
         active = nest.span[:, 0, dim] / nest.spread[:, shared, dim].prod(1)
-        total = total * at_most(active, float(nest.arrays.bounds[dim]))
+        total = total * at_most(active, nest.layout.bounds[dim])
     return total
