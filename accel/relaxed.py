@@ -136,7 +136,7 @@ class RelaxedModel:
         ):
             if tuple(given.shape) != wanted or not batch:
                 raise BadInput(f"{what} of shape {tuple(given.shape)}; give {wanted} with at least one mapping")
-        factors, order = factors.to(self.device), order.to(self.device)
+        factors, order = factors.to(self.device, torch.float64), order.to(self.device)
         nest = self._nest(factors, order)
         may_keep = torch.as_tensor(self.arrays.ints[:places, KEEPS0 : KEEPS0 + 3] == 1, device=factors.device)
         keeps = may_keep & (skips.to(self.device) == 0)

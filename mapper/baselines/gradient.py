@@ -38,6 +38,7 @@ __all__ = ["GradientMapper"]
 DRAWN = 8  # random points costed for each start that is kept
 ROUNDINGS = (1.0, 0.8, 1.25)  # factors are rounded as they are, and somewhat smaller or larger
 PENALTY = 2.0  # of a tile e times as large as its memory, on the logarithm of the objective
+LEAST = 1e-100  # J and s; a spec may state no energy at all, which has no logarithm
 PRESENT = 1.5  # a loop whose factor is nearer to 1 counts as absent, as rounding will make it
 
 
@@ -101,10 +102,11 @@ class GradientMapper:
 def _loss(cost: Relaxed, model: RelaxedModel, search: Search) -> Tensor:
     """[b] logarithm of the objective and what tiles exceed their memories by."""
     objective, latency_s = search.objective, cost.cycles / search.space.accelerator.clock_hz
+    energy_j, latency_s = cost.energy_j.clamp(min=LEAST), latency_s.clamp(min=LEAST)
     if objective.form == "sum":
-        loss = (objective.energy * cost.energy_j + objective.latency * latency_s).log()
+        loss = (objective.energy * energy_j + objective.latency * latency_s).log()
     else:
-        loss = objective.energy * cost.energy_j.log() + objective.latency * latency_s.log()
+        loss = objective.energy * energy_j.log() + objective.latency * latency_s.log()
     for place, room in enumerate(model.room):
         if math.isfinite(room):
             loss = loss + PENALTY * (cost.bits[:, place] / room).clamp(min=1.0).log()

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, ClassVar
 
@@ -52,6 +53,7 @@ class IntegerProgramMapper:
 
     def map(self, space: Mapspace, objective: Objective, seed: int, limits: Limits = UNLIMITED) -> MappingResult:
         """See `Mapper`; raises `Infeasible` where not even single words fit the memories."""
+        end = time.perf_counter() + limits.seconds
         search, rng = Search(space, objective, limits), np.random.default_rng(seed)
         if not space.problem.dims:
             return search.result()
@@ -61,7 +63,7 @@ class IntegerProgramMapper:
         for _ in range(self.rounds):
             costs = []
             for program in programs:
-                proposal = None if search.over else program.solve(objective, known, limits.seconds)
+                proposal = None if search.over else program.solve(objective, known, end - time.perf_counter())
                 if proposal is None:
                     costs.append(math.inf)
                     continue

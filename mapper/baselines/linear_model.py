@@ -94,6 +94,12 @@ class Program:
             self.logs[s, d, v] = math.log(prime)
         relevant = [[dim in tensor.dims for dim in space.problem.dims] for tensor in space.op.tensors]
         self.relevant = np.asarray(relevant, bool)  # [3, D]
+        self.most = np.full(self.width, np.inf)
+        self.most[: self.taken] = 1.0
+        self.most[: self.held] = [many for _, _, many, _ in self.counts]
+        for k, (role, _, m) in enumerate(self.inner):
+            idle = self.logs[self.memories[m], ~self.relevant[role]].sum(axis=0)
+            self.most[self.lasts + 2 * k + 1] = float(idle[: self.held] @ self.most[: self.held])
         self.flows = [flow for way in ways for flow in self._flows(*way)]
         self.foreseen = math.nan, math.nan
         self.fewest = space.op.macs / space.accelerator.peak_macs_per_cycle
@@ -103,18 +109,15 @@ class Program:
         from scipy.optimize import Bounds, LinearConstraint, milp
 
         rows, low, high = zip(*self._constraints(), strict=True)
-        most, whole = np.full(self.width, np.inf), np.zeros(self.width)
-        most[: self.lasts], whole[: self.lasts] = 1.0, 1.0
-        most[self.lasts : self.taken : 2] = 1.0
-        most[: self.held] = [many for _, _, many, _ in self.counts]
+        whole = (np.arange(self.width) < self.lasts).astype(float)
         options = {"node_limit": NODES, "mip_rel_gap": GAP}
         if math.isfinite(seconds):
-            options["time_limit"] = seconds
+            options["time_limit"] = max(seconds, 0.01)
         answer = milp(
             self._goal(objective, known),
             constraints=LinearConstraint(np.stack(rows), np.asarray(low), np.asarray(high)),
             integrality=whole,
-            bounds=Bounds(np.zeros(self.width), most),
+            bounds=Bounds(np.zeros(self.width), self.most),
             options=options,
         )
         if answer.x is None:
@@ -188,7 +191,7 @@ class Program:
 
     def _reuse(self) -> Iterator[tuple[F64, float, float]]:
         """A tile outlasts idle loops of a memory where its tensor is held or has no loop, and none further inside."""
-        longest = float(np.log(self.space.bounds).sum()) + 1.0
+        longest = sum(many * math.log(prime) for _, prime, many in sorted({one[:3] for one in self.counts})) + 1.0
         for m, s in enumerate(self.memories):
             yield self._one(*range(self.held + 3 * m, self.held + 3 * m + 3)), 1.0, 1.0
             for role in range(3):
@@ -211,8 +214,9 @@ class Program:
     def _exponential(
         self, variable: int, row: F64, constant: float, tangents: F64
     ) -> Iterator[tuple[F64, float, float]]:
-        """Tangents below which exp(row + constant) is not."""
-        for at in tangents:
+        """Tangents below which exp(row + constant) is not, as far as the row reaches."""
+        reach = constant + float(row[row > 0.0] @ self.most[row > 0.0])
+        for at in tangents[: 1 + int(np.searchsorted(tangents, reach))]:
             yield math.exp(-at) * self._one(variable) - row, 1.0 + constant - at, np.inf
 
     def _times(self) -> Iterator[tuple[F64, float, float]]:
@@ -269,7 +273,7 @@ class Program:
             kept = [role for role, name in enumerate(ROLES) if name in memory.keeps]
             room = memory.size_bits / (2 if memory.double_buffered else 1)
             for role in kept:
-                yield place, role, math.log(room / self._bits(place, role))
+                yield place, role, math.log(max(room, SLACK) / self._bits(place, role))
 
     def _alone(self, place: int) -> bool:
         """Whether there is one instance of the level, as no array stands outside it."""

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from dovetail.accel import load_accelerator
+from dovetail.accel.accelerator import Accelerator, Compute, Memory
 from dovetail.accel.relaxed import RelaxedModel
 from dovetail.errors import Infeasible
 from dovetail.mapper.base import Limits
@@ -19,7 +20,7 @@ from dovetail.mapper.baselines.random_search import RandomMapper
 from dovetail.mapper.constraints import Constraints, LevelConstraint
 from dovetail.mapper.mapspace import Mapspace
 from dovetail.mapper.objective import Objective
-from dovetail.models.op import conv2d, linear
+from dovetail.models.op import ROLES, conv2d, linear
 from dovetail.testing import check_mapper
 
 EDP = Objective.parse("edp")
@@ -80,6 +81,15 @@ def test_threads_of_torch_are_left_as_they_are() -> None:
         Mapspace(linear("gemm", n=16, k=16, c=16), load_accelerator("gemmini")), EDP, 1, Limits(evaluations=200)
     )
     assert torch.get_num_threads() == before
+
+
+@pytest.mark.parametrize("objective", ["latency", "energy"])
+def test_a_spec_without_energies_is_descended_without_them(objective: str) -> None:
+    levels = (Memory("dram", frozenset(ROLES)), Memory("buffer", frozenset(ROLES), size_bits=4096.0), Compute("mac"))
+    space = Mapspace(linear("gemm", n=8, k=8, c=8), Accelerator("free", 1e9, 45.0, levels))
+    result = GradientMapper().map(space, Objective.parse(objective), 1, Limits(evaluations=300))
+    assert result.cost.energy_j == 0.0
+    assert result.cost.cycles >= 512
 
 
 def test_what_fits_nowhere_is_said() -> None:

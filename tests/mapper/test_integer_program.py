@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from dovetail.accel import load_accelerator
+from dovetail.accel.accelerator import Accelerator, Compute, Memory
 from dovetail.accel.analytic import evaluate
 from dovetail.mapper.base import Limits
 from dovetail.mapper.baselines.integer_program import ROOMS, IntegerProgramMapper, _sizes, _smooth
@@ -18,7 +19,7 @@ from dovetail.mapper.constraints import Constraints
 from dovetail.mapper.mapspace import Mapspace
 from dovetail.mapper.objective import Objective
 from dovetail.mapper.sampling import repair
-from dovetail.models.op import conv2d, linear
+from dovetail.models.op import ROLES, conv2d, linear
 from dovetail.testing import check_mapper
 
 EDP = Objective.parse("edp")
@@ -49,6 +50,15 @@ def test_a_few_mappings_beat_a_thousand_random_ones() -> None:
     drawn = RandomMapper().map(space, EDP, 1, Limits(evaluations=1000))
     assert solved.certificate.evaluated < 400
     assert solved.certificate.optimum < 0.9 * drawn.certificate.optimum
+
+
+@pytest.mark.parametrize("objective", ["latency", "energy", "energy + 3*latency"])
+def test_a_spec_without_energies_can_be_mapped(objective: str) -> None:
+    levels = (Memory("dram", frozenset(ROLES)), Memory("buffer", frozenset(ROLES), size_bits=4096.0), Compute("mac"))
+    space = Mapspace(linear("gemm", n=8, k=8, c=8), Accelerator("free", 1e9, 45.0, levels))
+    result = IntegerProgramMapper().map(space, Objective.parse(objective), 1)
+    assert result.cost.energy_j == 0.0
+    assert result.cost.cycles >= 512
 
 
 def test_dimensions_that_fit_no_array_are_padded() -> None:
