@@ -48,8 +48,8 @@ class IntegerProgramMapper:
     name: ClassVar[str] = "milp"
     version: ClassVar[int] = 1
 
-    def __init__(self, rounds: int = 2) -> None:
-        self.rounds = rounds
+    def __init__(self, rounds: int = 2, rooms: tuple[float, ...] = ROOMS) -> None:
+        self.rounds, self.rooms = rounds, rooms
 
     def map(self, space: Mapspace, objective: Objective, seed: int, limits: Limits = UNLIMITED) -> MappingResult:
         """See `Mapper`; raises `Infeasible` where not even single words fit the memories."""
@@ -58,7 +58,7 @@ class IntegerProgramMapper:
         if not space.problem.dims:
             return search.result()
         found: list[Points] = []
-        programs = [Program(space, sizes, room) for sizes, room in itertools.product(_sizes(space), ROOMS)]
+        programs = [Program(space, sizes, room) for sizes, room in itertools.product(_sizes(space), self.rooms)]
         known: Cost | None = None
         for _ in range(self.rounds):
             costs = []

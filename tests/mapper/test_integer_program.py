@@ -25,8 +25,15 @@ from dovetail.testing import check_mapper
 EDP = Objective.parse("edp")
 
 
+class Hasty(IntegerProgramMapper):
+    """Half the programs."""
+
+    def __init__(self) -> None:
+        super().__init__(rounds=1, rooms=(1.0, 1.5))
+
+
 def test_the_milp_mapper_keeps_every_promise() -> None:
-    check_mapper(IntegerProgramMapper)
+    check_mapper(Hasty)
 
 
 @pytest.mark.parametrize("name", ["eyeriss", "edge_tpu", "simba", "gemmini"])
