@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["MAX_DIMS", "MAX_PLACES", "MAX_SLOTS", "Problem", "Slot"]
 
 MAX_DIMS, MAX_PLACES, MAX_SLOTS = 12, 40, 60  # what the compiled model has room for
+_CHUNK = 4096  # rows given to the compiled model at a time, which share one array of no bypasses
 
 
 @dataclass(frozen=True)
@@ -93,9 +94,20 @@ class Problem:
         ranks = self._ranks()
         record["n_ranks"] = ranks.shape[1]
         record["ranks"][:, : ranks.shape[1]] = ranks
+        record["windows"] = [sum(row[2] >= 0 for row in rows) for rows in ranks]
+        singles = [[row[0] for row in rows if row[0] >= 0 > row[2]] for rows in ranks]
+        pairs = [[dim for row in rows if row[2] >= 0 for dim in (row[0], row[2])] for rows in ranks]
+        bounds = [float(self.op.bounds[dim]) for dim in self.dims]
+        for role, (single, pair) in enumerate(zip(singles, pairs, strict=True)):
+            own = single + pair
+            apart = [dim for dim in range(len(self.dims)) if dim not in own]
+            record["regular"][role] = len(set(own)) == len(own)
+            record["singles"][role] = math.prod(bounds[dim] for dim in single)
+            record["asked"][role] = math.prod(bounds[dim] for dim in own + apart)
         record["bounds"][: len(self.dims)] = [self.op.bounds[dim] for dim in self.dims]
         record["slots"][: len(self.slots)] = [[slot.place, bool(slot.axis)] for slot in self.slots]
-        record["relevant"][:, : len(self.dims)] = self._relevant()
+        record["relevant"][:, : len(self.dims)] = relevant = self._relevant()
+        record["summed"][: len(self.dims)] = np.where(relevant[columns.OUTPUT] == columns.SINGLE, 0, -1)
         record["scalars"] = self._scalars()
         return cast("ProblemArrays", record)
 
@@ -136,8 +148,8 @@ class Problem:
         return _floats(rows)
 
     def _ranks(self) -> I64:
-        """[3, R, 4] with the dimensions of bound 1 dropped."""
-        rows = [self._rank_rows(tensor) for tensor in self.op.tensors]
+        """[3, R, 4] with the dimensions of bound 1 dropped; ranks of two dimensions come first."""
+        rows = [sorted(self._rank_rows(tensor), key=lambda row: row[2] < 0) for tensor in self.op.tensors]
         longest = max(len(row) for row in rows) + 1
         return _ints([row + [[-1, -1, -1, -1]] * (longest - len(row)) for row in rows])
 
@@ -155,20 +167,25 @@ class Problem:
         """Energy (J), cycles and compute steps of a batch of mappings.
 
         ``factors`` [B, S, D] bounds, ``order`` [B, S, D] dimension numbers outer to inner (rows of memories count),
-        ``bypass`` [B, P, 3] or None → [B, 3]. A mapping that does not fit has infinite energy.
+        ``bypass`` [B, P, 3] or None → [B, 3]. A mapping that does not fit has infinite energy. Raises `BadInput` for
+        arrays of other shapes; that factors cover their dimensions and orders name each once is the caller's part.
         """
         from .kernel import evaluate_many, evaluate_one
         from .kernel_nest import workspace
 
-        if bypass is None:
-            bypass = np.zeros((len(factors), len(self.places), 3), np.int64)
+        factors, order = self._stack("factors", factors, len(factors)), self._stack("order", order, len(factors))
+        bypass = None if bypass is None else self._stack("bypass", bypass, len(factors))
+
         result = np.empty((len(factors), 3), np.float64)
         edges = np.linspace(0, len(factors), max(1, min(threads, len(factors))) + 1).astype(int)
+        nothing = np.zeros((min(_CHUNK, len(factors)), len(self.places), 3), np.int64)
 
         def part(begin: int, end: int) -> None:
-            chunk = slice(begin, end)
             ws = workspace()
-            evaluate_many(evaluate_one, self.arrays, factors[chunk], order[chunk], bypass[chunk], ws, result[chunk])
+            for at in range(begin, end, _CHUNK):
+                rows = slice(at, min(at + _CHUNK, end))
+                skipped = nothing[: rows.stop - at] if bypass is None else bypass[rows]
+                evaluate_many(evaluate_one, self.arrays, factors[rows], order[rows], skipped, ws, result[rows])
 
         if len(edges) == 2:
             part(0, len(factors))
@@ -176,6 +193,16 @@ class Problem:
             with ThreadPoolExecutor(len(edges) - 1) as pool:  # the compiled code releases the interpreter lock
                 list(pool.map(part, edges[:-1], edges[1:]))
         return result
+
+    def _stack(self, name: str, given: I64, count: int) -> I64:
+        """``given`` as the compiled model reads it."""
+        rows, columns = (len(self.places), 3) if name == "bypass" else (len(self.slots), len(self.dims))
+        if np.shape(given) != (count, rows, columns):
+            raise BadInput(
+                f"{name}: {list(np.shape(given))} is not the shape of a batch of {self.op.name} on "
+                f"'{self.accelerator.name}'; give [{count}, {rows}, {columns}]"
+            )
+        return np.ascontiguousarray(given, np.int64)
 
     def to_mapping(self, factors: I64, order: I64, bypass: I64 | None = None) -> Mapping:
         """The mapping that a pair of matrices [S, D] describes; loops of bound 1 are left out."""

@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import math
 
+from .kernel_flat import fits, flatten
 from .kernel_nest import (
     APART,
-    BOUND,
     BW_READ,
     BW_WRITE,
     COMPUTE_J,
     COUNT_COLUMNS,
-    DIM,
     DOUBLE_BUFFERED,
     DRAINS,
     EDGE_READ,
@@ -25,6 +24,7 @@ from .kernel_nest import (
     HEAD,
     HOP0,
     HOPS0,
+    IDLE,
     KEEPS0,
     LEAKAGE_J,
     MEMORY,
@@ -41,7 +41,7 @@ from .kernel_nest import (
     READS,
     REDUCES,
     SHARED_PORT,
-    SPATIAL,
+    SPREAD,
     UPDATES,
     WHOLE0,
     WRITE_BW,
@@ -55,16 +55,12 @@ from .kernel_nest import (
     compiled,
     cover,
     entry,
-    fits,
-    flatten,
     inlined,
 )
 from .kernel_words import (
     diagonal,
     edge_tile,
-    last_changing,
     sharing_scale,
-    start_states,
     words_asked,
     words_entering,
     words_entering_shared,
@@ -74,19 +70,9 @@ __all__ = ["evaluate_many", "evaluate_one"]
 
 
 @compiled
-def _idle(pr: ProblemArrays, ws: Workspace, role: int, start: int, end: int) -> float:
-    """Instances of the arrays at places [start, end) that differ only in dimensions the tensor lacks."""
-    copies = 1.0
-    for i in range(ws.above[start], ws.above[end]):
-        if ws.loops[i, SPATIAL] and pr.relevant[role, ws.loops[i, DIM]] == APART:
-            copies *= ws.loops[i, BOUND]
-    return copies
-
-
-@compiled
 def _saved(pr: ProblemArrays, ws: Workspace, place: int) -> float:
     """Bits by which a finished output word is narrower than a partial sum; 0 where the place holds shares of sums."""
-    if _idle(pr, ws, OUTPUT, 0, place) > 1.0:
+    if ws.flow[place, OUTPUT, IDLE] > 1.0:
         return 0.0
     return float(pr.reals[place, PARTIAL0 + OUTPUT] - pr.reals[place, WHOLE0 + OUTPUT])
 
@@ -99,28 +85,27 @@ def _time(words_a: float, bits_a: float, bw_a: float, words_b: float, bits_b: fl
 @inlined
 def _down(pr: ProblemArrays, ws: Workspace, role: int, parent: int, child: int) -> tuple[float, float]:
     """Count an operand's way from ``parent`` to ``child``; returns (first, halting) cycles."""
-    last, reals, places = last_changing(pr, ws, role, child), pr.reals, ws.places
-    start_states(pr, ws, child, last)
-    copies = _idle(pr, ws, role, 0, child)
-    whole, whole_first = words_entering(pr, ws, role, child, last), edge_tile(pr, ws, role, child, False)
+    reals, places, flow = pr.reals, ws.places, ws.flow
+    copies = flow[child, role, IDLE]  # instances that hold the same words
+    whole, whole_first = words_entering(pr, ws, role, child), edge_tile(pr, ws, role, child, False)
     words, first, shared = whole, whole_first, 0
     filled, first_filled = words * copies, first * copies
     for place in range(child - 1, parent, -1):
         if pr.ints[place, MEMORY]:
             continue
-        places[place, HOPS0 + role] += words * copies
+        places[place, HOPS0 + role] = words * copies
         if not pr.ints[place, MULTICAST0 + role]:
             continue
-        copies /= _idle(pr, ws, role, place, place + 1)
+        copies *= flow[place, role, IDLE] / flow[place + 1, role, IDLE]
         if diagonal(pr, ws, role, place):
             shared |= 1 << place
             scale = sharing_scale(pr, ws, role, child, shared)
             words, first = whole * scale, whole_first * scale
             if scale == 0.0:
-                words, first = words_entering_shared(pr, ws, role, child, last, shared)
+                words, first = words_entering_shared(pr, ws, role, child, shared)
     served, first_served = words * copies, first * copies
-    ws.counts[child, role, FILLS] += filled
-    ws.counts[parent, role, READS] += served
+    ws.counts[child, role, FILLS] = filled
+    ws.counts[parent, role, READS] = served
     bits_child, bits_parent = reals[child, PARTIAL0 + role], reals[parent, PARTIAL0 + role]
     bw_parent, bw_child = places[parent, BW_READ], places[child, BW_WRITE]
     coming = _time(first_served, bits_parent, bw_parent, first_filled, bits_child, bw_child)
@@ -134,29 +119,26 @@ def _down(pr: ProblemArrays, ws: Workspace, role: int, parent: int, child: int) 
 @inlined
 def _up(pr: ProblemArrays, ws: Workspace, parent: int, child: int) -> tuple[float, float]:
     """Count the outputs' way between ``parent`` and ``child``, both ways; returns (last, halting) cycles."""
-    last, reals, places, counts = last_changing(pr, ws, OUTPUT, child), pr.reals, ws.places, ws.counts
-    start_states(pr, ws, child, last)
-    whole, idle = pr.scalars[OUTPUT_WORDS], _idle(pr, ws, OUTPUT, 0, child)
-    finished = whole if _idle(pr, ws, OUTPUT, 0, parent) <= 1.0 else 0.0
-    leaving = words_entering(pr, ws, OUTPUT, child, last)  # what enters or starts at zero leaves again
+    reals, places, counts, flow = pr.reals, ws.places, ws.counts, ws.flow
+    whole, idle = pr.scalars[OUTPUT_WORDS], flow[child, OUTPUT, IDLE]
+    finished = whole if flow[parent, OUTPUT, IDLE] <= 1.0 else 0.0
+    leaving = words_entering(pr, ws, OUTPUT, child)  # what enters or starts at zero leaves again
     entering, last_out = leaving - whole, edge_tile(pr, ws, OUTPUT, child, True)
     sent, collected, reduced = idle, idle, idle
     for place in range(child - 1, parent, -1):
         if pr.ints[place, MEMORY]:
             continue
-        places[place, HOPS0 + OUTPUT] += entering * sent + leaving * collected
-        alike = _idle(pr, ws, OUTPUT, place, place + 1)
-        reduced /= alike
-        if pr.ints[place, MULTICAST0 + OUTPUT]:
-            sent /= alike
-        if pr.ints[place, REDUCES]:
-            collected /= alike
-    counts[child, OUTPUT, FILLS] += entering * idle
-    counts[parent, OUTPUT, READS] += entering * sent + leaving * (collected - reduced)
-    counts[child, OUTPUT, DRAINS] += leaving * idle
-    counts[child, OUTPUT, PARTIAL_DRAINS] += leaving * idle - (0.0 if idle > 1.0 else whole)
-    counts[parent, OUTPUT, UPDATES] += leaving * collected
-    counts[parent, OUTPUT, PARTIAL_UPDATES] += leaving * collected - finished
+        places[place, HOPS0 + OUTPUT] = entering * sent + leaving * collected
+        alike = flow[place, OUTPUT, IDLE] / flow[place + 1, OUTPUT, IDLE]
+        reduced *= alike
+        sent *= alike if pr.ints[place, MULTICAST0 + OUTPUT] else 1.0
+        collected *= alike if pr.ints[place, REDUCES] else 1.0
+    counts[child, OUTPUT, FILLS] = entering * idle
+    counts[parent, OUTPUT, READS] = entering * sent + leaving * (collected - reduced)
+    counts[child, OUTPUT, DRAINS] = leaving * idle
+    counts[child, OUTPUT, PARTIAL_DRAINS] = leaving * idle - (0.0 if idle > 1.0 else whole)
+    counts[parent, OUTPUT, UPDATES] = leaving * collected
+    counts[parent, OUTPUT, PARTIAL_UPDATES] = leaving * collected - finished
     bits_child, bits_parent = reals[child, PARTIAL0 + OUTPUT], reals[parent, PARTIAL0 + OUTPUT]
     read, write = places[child, BW_READ], places[parent, BW_WRITE]
     saved_child, saved_parent = _saved(pr, ws, child), _saved(pr, ws, parent)
@@ -176,54 +158,66 @@ def _up(pr: ProblemArrays, ws: Workspace, parent: int, child: int) -> tuple[floa
 
 
 @inlined
+def _working(pr: ProblemArrays, ws: Workspace, keeper: int) -> float:
+    """Instances of the keeper that sum up one word and have work at all."""
+    working = float(ws.flow[keeper, OUTPUT, IDLE])
+    if ws.cut_apart[OUTPUT]:
+        working = 1.0
+        for dim in range(pr.n_dims):
+            if pr.relevant[OUTPUT, dim] == APART:
+                working *= cover(ws, ws.dims[dim, HEAD], pr.bounds[dim], 0, keeper, 0, 1)
+    return working
+
+
+@inlined
 def _compute(pr: ProblemArrays, ws: Workspace, role: int, keeper: int) -> None:
     """Count the words between the innermost keeper and the multipliers."""
-    places, counts = pr.n_places, ws.counts
+    flow, counts = ws.flow, ws.counts
     shared = windows = 0
-    words = words_asked(pr, ws, role, 0, 0)
-    for place in range(places - 1, keeper, -1):
+    words = float(pr.asked[role])
+    for place in range(pr.n_places - 1, keeper, -1):
         if pr.ints[place, MEMORY]:
             continue
-        ws.places[place, HOPS0 + role] += words
+        ws.places[place, HOPS0 + role] = words
         if pr.ints[place, REDUCES if role == OUTPUT else MULTICAST0 + role] and ws.above[place] < ws.above[place + 1]:
             shared |= 1 << place
             if diagonal(pr, ws, role, place):
                 windows |= 1 << place
-            words = words_asked(pr, ws, role, shared, windows)
-    counts[keeper, role, READS] += words
+            if windows or ws.cut_apart[role]:
+                words = words_asked(pr, ws, role, shared, windows)
+            else:
+                words /= flow[place + 1, role, IDLE] / flow[place, role, IDLE]
+    counts[keeper, role, READS] = words
     if role == OUTPUT:
-        working = 1.0  # instances of the keeper that sum up one word and have work at all
-        for dim in range(pr.n_dims):
-            if pr.relevant[OUTPUT, dim] == APART:
-                working *= cover(ws, ws.dims[dim, HEAD], pr.bounds[dim], 0, keeper, 0, 1)
         whole = pr.scalars[OUTPUT_WORDS]
-        counts[keeper, role, READS] -= whole * working
-        counts[keeper, role, UPDATES] += words
-        finished = whole if _idle(pr, ws, OUTPUT, 0, keeper) <= 1.0 else 0.0
-        counts[keeper, role, PARTIAL_UPDATES] += words - finished
+        finished = whole if flow[keeper, OUTPUT, IDLE] <= 1.0 else 0.0
+        counts[keeper, OUTPUT, READS] = words - whole * _working(pr, ws, keeper)
+        counts[keeper, OUTPUT, UPDATES] = words
+        counts[keeper, OUTPUT, PARTIAL_UPDATES] = words - finished
 
 
 @inlined
-def _count(pr: ProblemArrays, bypass: Table, ws: Workspace) -> tuple[float, float]:
-    """Fill the counts of all tensors; returns the cycles of (first and last tiles, halts)."""
-    places = pr.n_places
-    for place in range(places):
+def _clear(pr: ProblemArrays, ws: Workspace) -> None:
+    """Zero the counts and set the bandwidths of all instances in use."""
+    for place in range(pr.n_places):
         for k in range(PLACE_COLUMNS):
             ws.places[place, k] = 0.0
         for role in range(3):
             for k in range(COUNT_COLUMNS):
                 ws.counts[place, role, k] = 0.0
-    used = 1.0
-    for place in range(places):
-        write = pr.reals[place, READ_BW if pr.ints[place, SHARED_PORT] else WRITE_BW]
-        ws.places[place, BW_READ], ws.places[place, BW_WRITE] = pr.reals[place, READ_BW] * used, write * used
-        for i in range(ws.above[place], ws.above[place + 1]):
-            if ws.loops[i, SPATIAL]:
-                used *= ws.loops[i, BOUND]
+        used = ws.flow[place, OUTPUT, IDLE] * ws.flow[place, OUTPUT, SPREAD]
+        ws.places[place, BW_READ] = pr.reals[place, READ_BW] * used
+        ws.places[place, BW_WRITE] = pr.reals[place, READ_BW if pr.ints[place, SHARED_PORT] else WRITE_BW] * used
+
+
+@inlined
+def _count(pr: ProblemArrays, bypass: Table, ws: Workspace) -> tuple[float, float]:
+    """Fill the counts of all tensors; returns the cycles of (first and last tiles, halts)."""
+    _clear(pr, ws)
     edges = halts = 0.0
     for role in range(3):
         parent = -1
-        for place in range(places):
+        for place in range(pr.n_places):
             if not pr.ints[place, KEEPS0 + role] or bypass[place, role]:
                 continue
             if parent >= 0:
@@ -244,11 +238,8 @@ def evaluate_one(
     """
     if not fits(pr, factors, bypass, ws):
         return math.inf, math.inf, 0.0
-    n = flatten(pr, factors, order, ws)
+    steps = flatten(pr, factors, order, ws)
     edges, halts = _count(pr, bypass, ws)
-    steps = 1.0
-    for dim in range(pr.n_dims):
-        steps *= cover(ws, ws.dims[dim, HEAD], pr.bounds[dim], n, 0, 0, 1)
     longest, energy = steps + halts, pr.scalars[COMPUTE_J]
     reals, counts, places = pr.reals, ws.counts, ws.places
     for place in range(pr.n_places):

@@ -25,17 +25,7 @@ Stack = NDArray[np.int64]  # [tables, rows, columns]
 Vector = NDArray[np.int64]
 Results = NDArray[np.float64]  # [rows, columns]
 
-__all__ = [
-    "ProblemArrays",
-    "Workspace",
-    "cover",
-    "fits",
-    "flatten",
-    "last_offset",
-    "name_record",
-    "size_pair",
-    "workspace",
-]
+__all__ = ["ProblemArrays", "Workspace", "cover", "last_offset", "name_record", "size_pair", "workspace"]
 
 MAX_LOOPS = MAX_DIMS * MAX_SLOTS
 MAX_MOVES = 64
@@ -52,9 +42,12 @@ OUTPUT_WORDS, COMPUTE_J, LEAKAGE_J, PIPELINE, SCALARS = 0, 1, 2, 3, 4
 APART, SINGLE, WINDOW = 0, 1, 2
 # columns of Workspace.loops: BEFORE and AFTER count the states of the loop's dimension, INNER links its next loop
 PLACE, DIM, BOUND, SPATIAL, STEP, INNER, BEFORE, AFTER, LOOP_COLUMNS = 0, 1, 2, 3, 4, 5, 6, 7, 8
-# columns of Workspace.dims: first loop, nothing cut off, extent left while flattening; then for one memory: instances,
-# states outside the present loop, distance run inside it and the smallest step there (0: none)
-HEAD, WHOLE, LEFT, COPIES, STATES, RUN, INNERMOST, DIM_COLUMNS = 0, 1, 2, 3, 4, 5, 6, 7
+# columns of Workspace.dims: first loop, nothing cut off; then for one memory: instances, states outside the present
+# loop, distance run inside it and the smallest step there (0: none)
+HEAD, WHOLE, COPIES, STATES, RUN, INNERMOST, DIM_COLUMNS = 0, 1, 2, 3, 4, 5, 6
+# columns of Workspace.flow, one tensor above one place: instances that differ in its dimensions and in the others,
+# states of the temporal loops over its dimensions and over the others, the latter down to the last of the former
+SPREAD, IDLE, STATES_OWN, STATES_APART, STATES_TO_LAST, FLOW_COLUMNS = 0, 1, 2, 3, 4, 5
 # columns of Workspace.counts
 READS, FILLS, UPDATES, DRAINS, PARTIAL_UPDATES, PARTIAL_DRAINS, COUNT_COLUMNS = 0, 1, 2, 3, 4, 5, 6
 # columns of Workspace.places: bits read and written before the first and after the last step, bandwidths, hops
@@ -76,7 +69,12 @@ class ProblemArrays(Protocol):
     ints: Any  # [P, INT_COLUMNS]
     reals: Any  # [P, REAL_COLUMNS] bits, bits per cycle and instance, J/bit, bits per word, J per word and hop
     ranks: Any  # [3, R, 4] dimension, scale, dimension or -1, scale, without common divisor; rows of -1 pad
+    windows: Any  # [3] ranks of two dimensions, which come first
+    regular: Any  # [3] 1 where no dimension is in two ranks
+    singles: Any  # [3] product of the bounds in ranks of one dimension
+    asked: Any  # [3] product of the bounds of all ranks and all dimensions outside them
     relevant: Any  # [3, D] APART, SINGLE or WINDOW
+    summed: Any  # [D] -1 where the dimension's loops may add to one output word more than once, else 0
     scalars: Any  # [SCALARS] words, J, J per cycle, cycles
 
 
@@ -85,8 +83,14 @@ class Workspace(Protocol):
 
     loops: Any  # [MAX_LOOPS, LOOP_COLUMNS] outermost first, bounds of 1 left out
     above: Any  # [P + 1] loops outside each place
-    span: Any  # [P + 1, D] product of the bounds at each place and inside it
+    span: Any  # [P, D] product of the bounds at each memory and inside it
+    inside: Any  # [S + 1, D] the same for each slot
     dims: Any  # [D, DIM_COLUMNS]
+    tiles: Any  # [P, 3] words of the tile of each tensor that a memory keeps, cut at the bounds
+    flow: Any  # [P + 2, 3, FLOW_COLUMNS]
+    last: Any  # [P + 2, 3] innermost temporal loop outside each place over a dimension of the tensor; -1: none
+    cut: Any  # [3] 1 where a dimension of the tensor is partly cut off or in two ranks
+    cut_apart: Any  # [3] 1 where another dimension is cut off
     counts: Any  # [P, 3, COUNT_COLUMNS]
     places: Any  # [P, PLACE_COLUMNS]
     moves: Any  # [4, MAX_MOVES, 4] moves of two dimensions, their bases, bases being split
@@ -106,7 +110,12 @@ PROBLEM = np.dtype(
         ("ints", "i8", (MAX_PLACES, INT_COLUMNS)),
         ("reals", "f8", (MAX_PLACES, REAL_COLUMNS)),
         ("ranks", "i8", (3, MAX_DIMS + 1, 4)),
+        ("windows", "i8", (3,)),
+        ("regular", "i8", (3,)),
+        ("singles", "f8", (3,)),
+        ("asked", "f8", (3,)),
         ("relevant", "i8", (3, MAX_DIMS)),
+        ("summed", "i8", (MAX_DIMS,)),
         ("scalars", "f8", (SCALARS,)),
     ]
 )
@@ -114,8 +123,14 @@ WORKSPACE = np.dtype(
     [
         ("loops", "i8", (MAX_LOOPS, LOOP_COLUMNS)),
         ("above", "i8", (MAX_PLACES + 1,)),
-        ("span", "i8", (MAX_PLACES + 1, MAX_DIMS)),
+        ("span", "i8", (MAX_PLACES, MAX_DIMS)),
+        ("inside", "i8", (MAX_SLOTS + 1, MAX_DIMS)),
         ("dims", "i8", (MAX_DIMS, DIM_COLUMNS)),
+        ("tiles", "f8", (MAX_PLACES, 3)),
+        ("flow", "f8", (MAX_PLACES + 2, 3, FLOW_COLUMNS)),
+        ("last", "i8", (MAX_PLACES + 2, 3)),
+        ("cut", "i8", (3,)),
+        ("cut_apart", "i8", (3,)),
         ("counts", "f8", (MAX_PLACES, 3, COUNT_COLUMNS)),
         ("places", "f8", (MAX_PLACES, PLACE_COLUMNS)),
         ("moves", "i8", (4, MAX_MOVES, 4)),
@@ -239,106 +254,3 @@ def last_offset(ws: Workspace, head: int, begin: int, end: int, spatial: int, le
             offset += min(loops[i, BOUND] - 1, (left - 1 - offset) // step) * step
         i = loops[i, INNER]
     return offset
-
-
-@inlined
-def measure(pr: ProblemArrays, factors: Table, ws: Workspace) -> int:
-    """Fill ``ws.span``; returns the first place whose output tile holds unfinished sums."""
-    dims, slots, places = pr.n_dims, pr.n_slots, pr.n_places
-    span, slot, partial = ws.span, slots - 1, places
-    for dim in range(dims):
-        span[places, dim] = 1
-    for place in range(places - 1, -1, -1):
-        for dim in range(dims):
-            span[place, dim] = span[place + 1, dim]
-        while slot >= 0 and pr.slots[slot, 0] == place:
-            for dim in range(dims):
-                if factors[slot, dim] > 1:
-                    span[place, dim] *= factors[slot, dim]
-                    if pr.relevant[OUTPUT, dim] != SINGLE:
-                        partial = place + pr.slots[slot, 1]  # what an array spreads is shares below it
-            slot -= 1
-    return partial
-
-
-@inlined
-def fits(pr: ProblemArrays, factors: Table, bypass: Table, ws: Workspace) -> bool:
-    """Whether every memory holds its tiles; fills ``ws.span``."""
-    partial = measure(pr, factors, ws)
-    span, ranks, bounds = ws.span, pr.ranks, pr.bounds
-    for place in range(pr.n_places - 1, -1, -1):
-        if not pr.ints[place, MEMORY] or pr.reals[place, ROOM] == np.inf:
-            continue
-        need = 0.0
-        for role in range(3):
-            if not pr.ints[place, KEEPS0 + role] or bypass[place, role]:
-                continue
-            unfinished = role == OUTPUT and partial <= place
-            words = pr.reals[place, (PARTIAL0 if unfinished else WHOLE0) + role]
-            for r in range(pr.n_ranks):
-                dim_a, dim_b = ranks[role, r, 0], ranks[role, r, 2]
-                if dim_a < 0:
-                    break
-                extent = min(span[place, dim_a], bounds[dim_a])
-                if dim_b >= 0:
-                    other = min(span[place, dim_b], bounds[dim_b])
-                    extent = size_pair(extent, other, ranks[role, r, 1], ranks[role, r, 3])
-                words *= extent
-            need += words
-        if need > pr.reals[place, ROOM]:
-            return False
-    return True
-
-
-@inlined
-def _count_states(ws: Workspace, head: int, bound: int) -> None:
-    """States before and after each temporal loop of a dimension that is partly cut off."""
-    i, states, loops = head, 1, ws.loops
-    while i >= 0:
-        loops[i, BEFORE] = states
-        if not loops[i, SPATIAL]:
-            states = cover(ws, head, bound, i + 1, 0, 0, 1)
-        loops[i, AFTER] = states
-        i = loops[i, INNER]
-
-
-@inlined
-def flatten(pr: ProblemArrays, factors: Table, order: Table, ws: Workspace) -> int:
-    """Fill ``ws.loops``, ``ws.above`` and the dimensions' columns from ``ws.span``; returns the number of loops."""
-    loops, state, span = ws.loops, ws.dims, ws.span
-    dims, places = pr.n_dims, pr.n_places
-    for dim in range(dims):
-        state[dim, HEAD], state[dim, LEFT], state[dim, RUN] = -1, span[0, dim], -1  # RUN: the last loop so far
-        state[dim, WHOLE] = span[0, dim] <= pr.bounds[dim]
-        state[dim, STATES] = 1
-    n, place = 0, 0
-    for slot in range(pr.n_slots):
-        spatial = pr.slots[slot, 1]
-        while place <= pr.slots[slot, 0]:
-            ws.above[place] = n
-            place += 1
-        for k in range(dims):
-            dim = k if spatial else order[slot, k]
-            bound = factors[slot, dim]
-            if bound < 2:
-                continue
-            state[dim, LEFT] //= bound
-            loops[n, PLACE], loops[n, DIM], loops[n, BOUND] = pr.slots[slot, 0], dim, bound
-            loops[n, SPATIAL], loops[n, STEP], loops[n, INNER] = spatial, state[dim, LEFT], -1
-            loops[n, BEFORE] = state[dim, STATES]
-            if not spatial:
-                state[dim, STATES] *= bound
-            loops[n, AFTER] = state[dim, STATES]
-            if state[dim, RUN] < 0:
-                state[dim, HEAD] = n
-            else:
-                loops[state[dim, RUN], INNER] = n
-            state[dim, RUN] = n
-            n += 1
-    while place <= places:
-        ws.above[place] = n
-        place += 1
-    for dim in range(dims):
-        if not state[dim, WHOLE]:
-            _count_states(ws, state[dim, HEAD], pr.bounds[dim])
-    return n

@@ -205,13 +205,16 @@ def kept_window(pr: ProblemArrays, ws: Workspace, role: int, r: int, child: int,
         )
         shift_a = state[dim_a, RUN] - (step if stepping == dim_a else 0)
         shift_b = state[dim_b, RUN] - (step if stepping == dim_b else 0)
-        if abs(shift_a * a + shift_b * b) > (size_a - 1) * a + (size_b - 1) * b:
+        shift, extent = abs(shift_a * a + shift_b * b), (size_a - 1) * a + (size_b - 1) * b + 1
+        if shift >= extent:
             return 0.0
+        common = extent - shift
+        if not dense(size_a, size_b, a, b):
+            common = overlap(0, size_a, 0, size_b, shift_a, size_a, shift_b, size_b, a, b)
         states = loops[index, AFTER] - loops[index, BEFORE] if stepping in (dim_a, dim_b) else 1
         states *= 1 if stepping == dim_a else state[dim_a, STATES]
         states *= 1 if stepping == dim_b else state[dim_b, STATES]
-        common = overlap(0, size_a, 0, size_b, shift_a, size_a, shift_b, size_b, a, b)
-        return float(states) * float(state[dim_a, COPIES] * state[dim_b, COPIES]) * common
+        return float(float(states) * float(state[dim_a, COPIES] * state[dim_b, COPIES]) * common)
     n_a, n_b = find_moves(pr, ws, dim_a, child, index, 0), find_moves(pr, ws, dim_b, child, index, 1)
     if n_a < 0 or n_b < 0:
         return math.nan

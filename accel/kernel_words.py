@@ -20,7 +20,10 @@ from .kernel_nest import (
     RUN,
     SINGLE,
     SPATIAL,
+    SPREAD,
     STATES,
+    STATES_OWN,
+    STATES_TO_LAST,
     STEP,
     WHOLE,
     ProblemArrays,
@@ -36,7 +39,6 @@ from .kernel_window import kept_window, states_window
 __all__ = [
     "diagonal",
     "edge_tile",
-    "last_changing",
     "sharing_scale",
     "start_states",
     "words_asked",
@@ -80,48 +82,55 @@ def _staying(pr: ProblemArrays, ws: Workspace, dim: int, child: int, index: int)
     return cover(ws, head, left, 0, child, 0, ws.span[child, dim])
 
 
+@inlined
+def _all_states(pr: ProblemArrays, ws: Workspace, role: int, child: int) -> float:
+    """Words of all tiles at ``child``, were nothing ever kept, for one instance per idle copy."""
+    total, ranks = ws.flow[child, role, STATES_TO_LAST], pr.ranks
+    if not ws.cut[role]:
+        return float(total * ws.flow[child, role, STATES_OWN] * ws.flow[child, role, SPREAD] * ws.tiles[child, role])
+    total *= pr.singles[role]
+    for r in range(pr.windows[role]):
+        bound_a, bound_b = pr.bounds[ranks[role, r, 0]], pr.bounds[ranks[role, r, 2]]
+        total *= states_window(pr, ws, role, r, child, bound_a, bound_b)
+    return float(total)
+
+
 @compiled
-def words_entering(pr: ProblemArrays, ws: Workspace, role: int, child: int, last: int) -> float:
+def words_entering(pr: ProblemArrays, ws: Workspace, role: int, child: int) -> float:
     """Words entering the instances of ``child`` over the whole run, for one instance per idle copy."""
-    loops, state, ranks, relevant = ws.loops, ws.dims, pr.ranks, pr.relevant
-    dims, total = pr.n_dims, 1.0
-    for dim in range(dims):
-        if relevant[role, dim] == APART:
-            total *= state[dim, STATES]
-    for r in range(pr.n_ranks):
-        dim_a, dim_b = ranks[role, r, 0], ranks[role, r, 2]
-        if dim_a < 0:
-            break
-        total *= (
-            pr.bounds[dim_a] if dim_b < 0 else states_window(pr, ws, role, r, child, pr.bounds[dim_a], pr.bounds[dim_b])
-        )
+    loops, state, ranks, last = ws.loops, ws.dims, pr.ranks, ws.last[child, role]
+    total, states = _all_states(pr, ws, role, child), ws.flow[child, role, STATES_TO_LAST]
+    if last < 0 or (pr.relevant[role, loops[last, DIM]] == SINGLE and state[loops[last, DIM], WHOLE]):
+        return total
+    start_states(pr, ws, child, last)
     for index in range(last, -1, -1):
         if loops[index, SPATIAL]:
             continue
-        stepping = loops[index, DIM]
-        state[stepping, STATES] = loops[index, BEFORE]
-        kind = relevant[role, stepping]
+        stepping, before, after = loops[index, DIM], loops[index, BEFORE], loops[index, AFTER]
+        state[stepping, STATES] = before
+        kind = pr.relevant[role, stepping]
         if kind == SINGLE:
             if state[stepping, WHOLE]:
                 break  # further out, all of it is replaced whenever a loop advances
             _step_inwards(ws, index)
             continue
-        kept = float(loops[index, AFTER] - loops[index, BEFORE]) if kind == APART else 1.0
-        for r in range(pr.n_ranks):
-            if ranks[role, r, 0] < 0:
-                break
-            if ranks[role, r, 2] < 0:
+        kept = states
+        if kind == APART:
+            states = states / after  # apart, so that no count is rounded
+            kept, states = states * (after - before), states * before
+        if not ws.cut[role]:
+            kept *= pr.singles[role]
+        else:
+            for r in range(pr.windows[role], pr.n_ranks):
+                if ranks[role, r, 0] < 0:
+                    break
                 kept *= _staying(pr, ws, ranks[role, r, 0], child, index)
-        if kept == 0.0:
-            break
-        for dim in range(dims):
-            if relevant[role, dim] == APART and dim != stepping:
-                kept *= state[dim, STATES]
-        for r in range(pr.n_ranks):
-            if ranks[role, r, 0] < 0 or kept == 0.0:
+            if kept == 0.0:
                 break
-            if ranks[role, r, 2] >= 0:
-                kept *= kept_window(pr, ws, role, r, child, index)
+        for r in range(pr.windows[role]):
+            kept *= kept_window(pr, ws, role, r, child, index)
+            if kept == 0.0:
+                break
         total -= kept
         _step_inwards(ws, index)
     return total
@@ -138,6 +147,8 @@ def _covered(pr: ProblemArrays, ws: Workspace, dim: int, child: int, last_tile: 
 @compiled
 def edge_tile(pr: ProblemArrays, ws: Workspace, role: int, child: int, last_tile: bool) -> float:
     """Words of the first or the last tile at ``child``, for one instance per idle copy."""
+    if not ws.cut[role]:
+        return float(ws.flow[child, role, SPREAD] * ws.tiles[child, role])
     total, ranks = 1.0, pr.ranks
     for r in range(pr.n_ranks):
         dim, other = ranks[role, r, 0], ranks[role, r, 2]
@@ -181,10 +192,9 @@ def _shared_step(
 
 
 @inlined
-def words_entering_shared(
-    pr: ProblemArrays, ws: Workspace, role: int, child: int, last: int, shared: int
-) -> tuple[float, float]:
+def words_entering_shared(pr: ProblemArrays, ws: Workspace, role: int, child: int, shared: int) -> tuple[float, float]:
     """Words entering over the whole run and at first where arrays in ``shared`` send overlapping, cut windows once."""
+    last = ws.last[child, role]
     start_states(pr, ws, child, last)
     first, _ = _shared_step(pr, ws, role, child, -1, shared)
     total = first
@@ -201,11 +211,10 @@ def words_entering_shared(
 def sharing_scale(pr: ProblemArrays, ws: Workspace, role: int, child: int, shared: int) -> float:
     """Share of window transfers left when ``shared`` sends equal ones once; 0: no such share, windows are cut."""
     scale, state = 1.0, ws.dims
-    for r in range(pr.n_ranks):
+    start_states(pr, ws, child, -1)
+    for r in range(pr.windows[role]):
         dim_a, dim_b = pr.ranks[role, r, 0], pr.ranks[role, r, 2]
-        if dim_a < 0:
-            break
-        if dim_b < 0 or (state[dim_a, COPIES] == 1 or state[dim_b, COPIES] == 1):
+        if state[dim_a, COPIES] == 1 or state[dim_b, COPIES] == 1:
             continue
         if not (state[dim_a, WHOLE] and state[dim_b, WHOLE]):
             return 0.0
@@ -216,37 +225,23 @@ def sharing_scale(pr: ProblemArrays, ws: Workspace, role: int, child: int, share
 @compiled
 def diagonal(pr: ProblemArrays, ws: Workspace, role: int, place: int) -> bool:
     """Whether the array at ``place`` spreads both dimensions of some rank, so that neighbours' windows overlap."""
-    for r in range(pr.n_ranks):
-        if pr.ranks[role, r, 0] < 0:
-            break
-        if pr.ranks[role, r, 2] >= 0:
-            a = b = False
-            for i in range(ws.above[place], ws.above[place + 1]):
-                a |= ws.loops[i, DIM] == pr.ranks[role, r, 0]
-                b |= ws.loops[i, DIM] == pr.ranks[role, r, 2]
-            if a and b:
-                return True
+    for r in range(pr.windows[role]):
+        a = b = False
+        for i in range(ws.above[place], ws.above[place + 1]):
+            a |= ws.loops[i, DIM] == pr.ranks[role, r, 0]
+            b |= ws.loops[i, DIM] == pr.ranks[role, r, 2]
+        if a and b:
+            return True
     return False
-
-
-@compiled
-def last_changing(pr: ProblemArrays, ws: Workspace, role: int, child: int) -> int:
-    """The innermost temporal loop outside ``child`` over a dimension of the tensor; -1 where there is none."""
-    for i in range(ws.above[child] - 1, -1, -1):
-        if not ws.loops[i, SPATIAL] and pr.relevant[role, ws.loops[i, DIM]] != APART:
-            return i
-    return -1
 
 
 @compiled
 def words_asked(pr: ProblemArrays, ws: Workspace, role: int, shared: int, windows: int) -> float:
     """Words asked for by the multipliers, equals once in arrays of ``shared``, windows in those of ``windows``."""
-    total, end = 1.0, pr.n_places
+    total, end = float(pr.singles[role]), pr.n_places
     for dim in range(pr.n_dims):
         if pr.relevant[role, dim] == APART:
             total *= cover(ws, ws.dims[dim, HEAD], pr.bounds[dim], ws.above[end], end, shared, 1)
-    for r in range(pr.n_ranks):
-        if pr.ranks[role, r, 0] < 0:
-            break
-        total *= pr.bounds[pr.ranks[role, r, 0]] if pr.ranks[role, r, 2] < 0 else asked_window(pr, ws, role, r, windows)
+    for r in range(pr.windows[role]):
+        total *= asked_window(pr, ws, role, r, windows)
     return total

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-from ..errors import BadInput, nearest
+from ..errors import BadInput, nearest, shortened
 
 __all__ = ["OBJECTIVES", "Objective"]
 
@@ -16,6 +16,7 @@ OBJECTIVES: dict[str, tuple[float, float]] = {  # exponents of energy and latenc
     "edp": (1.0, 1.0),
     "ed2p": (1.0, 2.0),
 }
+_LARGEST = {"product": 10.0, "sum": 1e100}  # exponents, weights
 _TERM = r"(energy|latency)"
 _NUMBER = r"(\d+(?:\.\d*)?(?:e[+-]?\d+)?)"
 _POWER = re.compile(rf"{_TERM}(?:\^{_NUMBER})?", re.IGNORECASE)
@@ -62,6 +63,9 @@ class Objective:
             amounts[term.lower()] += float(number) if number else 1.0
         if not any(amounts.values()):
             raise BadInput(f"objective '{name}' is the same for every mapping; give energy or latency some weight")
+        most = _LARGEST[form]
+        if max(amounts.values()) > most:  # beyond it every mapping's value would round to 0 or infinity
+            raise BadInput(f"objective '{shortened(name)}' has a weight above {most:g}; lower it")
         return cls(name, "sum" if form == "sum" else "product", amounts["energy"], amounts["latency"])
 
     def value(self, energy_j: float, latency_s: float) -> float:

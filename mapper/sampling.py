@@ -107,7 +107,8 @@ def _draw_axes(space: Mapspace, count: int, rng: np.random.Generator) -> I64:
 
 def _nearest_axes(space: Mapspace, axes: I64, rng: np.random.Generator) -> I64:
     """[B, A, D] allowed factors on the axes, the nearest by the sum of the logarithms of what changes."""
-    wanted = np.log(axes)
+    wrong = np.flatnonzero(~_axes_belong(space, axes))
+    wanted = np.log(axes[wrong])
 
     def score(d: int, rows: I64) -> F64:
         away = np.zeros((len(rows), len(space.choices[d])))
@@ -115,8 +116,23 @@ def _nearest_axes(space: Mapspace, axes: I64, rng: np.random.Generator) -> I64:
             away -= np.abs(np.log(space.choices[d][:, axis]) - wanted[rows, axis, d][:, None])
         return away
 
-    sequence = rng.permuted(np.tile(np.arange(len(space.bounds)), (len(axes), 1)), axis=1)
-    return _fit_axes(space, sequence, score)
+    sequence = rng.permuted(np.tile(np.arange(len(space.bounds)), (len(wrong), 1)), axis=1)
+    found = axes.copy()
+    found[wrong] = _fit_axes(space, sequence, score)
+    return found
+
+
+def _axes_belong(space: Mapspace, axes: I64) -> NDArray[np.bool_]:
+    """[B] whether factors [B, A, D] on the axes are among the choices and fit together."""
+    extents = space.extents[space.spatial]
+    digits = np.append(1, np.cumprod(extents.astype(np.float64) + 1.0))
+    found: NDArray[np.bool_] = (axes.prod(axis=2) <= extents).all(axis=1)
+    if digits[-1] > 2.0**62:  # too many axes to number the choices; the slow way will do
+        return np.zeros_like(found)
+    numbering = digits[:-1].astype(np.int64)
+    for d, rows in enumerate(space.choices):
+        found &= np.isin(np.minimum(axes[:, :, d], extents) @ numbering, rows @ numbering)
+    return found
 
 
 def _fit_axes(space: Mapspace, sequence: I64, score: Score) -> I64:

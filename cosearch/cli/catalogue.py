@@ -194,6 +194,7 @@ def _technologies() -> Listing:
 LISTS: dict[str, Callable[[], Listing]] = {
     "accelerators": _accelerators,
     "networks": _networks,
+    "constraints": lambda: _shipped_documents("constraints"),
     "studies": lambda: _shipped_documents("studies"),
     "mappers": _mappers,
     "strategies": _strategies,
@@ -213,6 +214,12 @@ def _network_schema() -> dict[str, Any]:
     return network_schema()
 
 
+def _constraints_schema() -> dict[str, Any]:
+    from ...mapper.constraint_file import constraints_schema
+
+    return constraints_schema()
+
+
 def _study_schema() -> dict[str, Any]:
     from ..study_spec import StudySpec
 
@@ -222,6 +229,7 @@ def _study_schema() -> dict[str, Any]:
 SCHEMAS: dict[str, Callable[[], dict[str, Any]]] = {
     "accelerator": _accelerator_schema,
     "network": _network_schema,
+    "constraints": _constraints_schema,
     "study": _study_schema,
 }
 

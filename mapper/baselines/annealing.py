@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 __all__ = ["AnnealingMapper"]
 
 STARTS = 24
-ROUNDS = ((1.0, 0.3), (0.34, 0.2))  # share of the starts kept and first temperature of each round
-COLD = 0.02  # last temperature, on the logarithm of the objective
-PREPARE, FINISH = 0.12, 0.05  # shares of the budget for polishing the starts and the result
+ROUNDS = ((1.0, 0.3), (0.2, 0.3))  # share of the starts kept and first temperature of each round
+COLD = 0.005  # last temperature, on the logarithm of the objective
+PREPARE, FINISH = 0.2, 0.05  # shares of the budget for polishing the starts and the result
 LOG_ROWS = 4096
 
 
@@ -73,7 +73,7 @@ class _Run:
         score, loops, bypass = min(self.pool, key=lambda one: one[0])
         self._polish(score, loops, bypass, self.budget)
         history = [(int(count), float(best)) for count, best in self.log[1 : int(self.log[0, 1]) + 1]]
-        self.search.adopt((loops[0], loops[1], bypass), self._spent, history)
+        self.search.adopt((loops[0], loops[1], bypass), self._spent, self.search.history[:-1] + history)
 
     @property
     def _spent(self) -> int:

@@ -15,7 +15,7 @@ from ..base import Certificate, Limits, MappingResult
 from ..bounds import roofline
 from ..mapspace import Mapspace
 from ..objective import Objective
-from ..sampling import everything_outside
+from ..sampling import everything_outside, random_points
 
 if TYPE_CHECKING:
     I64 = NDArray[np.int64]
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["EVALUATIONS", "Search", "joined", "picked", "values"]
 
 EVALUATIONS = 20_000  # the budget where the limits state none
+FIRST_DRAWS = 500  # random points looked at, twice, where the first point does not fit
 
 
 def values(objective: Objective, energy_j: F64, latency_s: F64) -> F64:
@@ -50,8 +51,8 @@ def joined(*batches: Points) -> Points:
 class Search:
     """One run of a mapper.
 
-    It begins with the point that has every loop in the outermost memory: where any mapping fits, that one does.
-    Raises `Infeasible`, naming the memory and the words missing, where it does not.
+    It begins with the point that has every loop in the outermost memory. Raises `Infeasible`, naming the memory and the
+    words missing, where neither that point nor any of some random ones fits.
     """
 
     def __init__(self, space: Mapspace, objective: Objective, limits: Limits) -> None:
@@ -66,10 +67,22 @@ class Search:
         self.history: list[tuple[int, float]] = []
         self.point = everything_outside(space)
         if not math.isfinite(self.cost(self.batch())[0]):
-            evaluate(space.op, space.accelerator, space.to_mapping(*self.point))
-            raise ImpossibleResult(
-                f"{space.op.name} on '{space.accelerator.name}': the two forms of the model disagree on what fits"
-            )
+            self._begin_elsewhere()
+
+    def _begin_elsewhere(self) -> None:
+        """Find a point that fits although the one with the least tiles does not.
+
+        That happens where constraints keep loops inside, and where a finished sum is narrower than a partial one.
+        """
+        for bias in (0.9, 0.3):
+            self.cost(random_points(self.space, FIRST_DRAWS, np.random.default_rng(0), bias))
+            if math.isfinite(self.best):
+                return
+        space = self.space
+        evaluate(space.op, space.accelerator, space.to_mapping(*self.point))
+        raise ImpossibleResult(
+            f"{space.op.name} on '{space.accelerator.name}': the two forms of the model disagree on what fits"
+        )
 
     def batch(self, copies: int = 1) -> Points:
         """The best point, as a batch."""

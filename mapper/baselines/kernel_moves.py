@@ -278,6 +278,21 @@ def _divisor(number: int) -> int:
 
 
 @compiled
+def _share(number: int) -> int:
+    """The product of a random half of the primes of ``number``."""
+    left, value, prime = number, 1, 2
+    while left > 1:
+        if prime * prime > left:
+            prime = left
+        while left % prime == 0:
+            left //= prime
+            if np.random.random() < 0.5:
+                value *= prime
+        prime += 1
+    return value
+
+
+@compiled
 def _split(pr: ProblemArrays, rules: Rules, factors: Table, dim: int, slot: int, other: int) -> bool:
     """Divide what two loops in time run through anew between them."""
     if slot == other or rules.extents[slot] or rules.extents[other]:
@@ -285,10 +300,7 @@ def _split(pr: ProblemArrays, rules: Rules, factors: Table, dim: int, slot: int,
     if not (rules.free[slot, dim] and rules.free[other, dim]):
         return False
     whole = factors[slot, dim] * factors[other, dim]
-    value = 1 + np.random.randint(whole)
-    if rules.partial < PARTIAL_ALL:
-        while whole % value:
-            value -= 1
+    value = 1 + np.random.randint(whole) if rules.partial == PARTIAL_ALL else _share(whole)
     if value == factors[slot, dim]:
         return False
     factors[slot, dim], factors[other, dim] = value, (whole + value - 1) // value

@@ -30,9 +30,9 @@ __all__ = ["NeighbourhoodMapper"]
 
 COMPLETIONS = 32  # costed in one step
 FIRST_DRAWS = 0.05  # share of the budget spent on random points to begin with
-HOT, COLD = 0.1, 0.001  # temperatures, on the logarithm of the objective
+HOT, COLD = 0.02, 0.001  # temperatures, on the logarithm of the objective
 BETTER, ACCEPTED = 0.5, 0.1  # rewards of a step that betters the present mapping or replaces it; the best of all gets 1
-PATIENCE = 60  # steps without a new best before the search returns to the best
+PATIENCE = 40  # steps without a new best before the search begins anew elsewhere
 
 
 class NeighbourhoodMapper:
@@ -64,9 +64,19 @@ class NeighbourhoodMapper:
             bandit.learn(arm, 1.0 if not idle else BETTER if found < now else ACCEPTED if accepted else 0.0)
             if accepted:
                 present, now = picked(proposals, slice(row, row + 1)), found
-            elif idle % PATIENCE == PATIENCE - 1:
-                present, now = search.batch(), search.best
+            elif idle % PATIENCE == PATIENCE - 1 and not search.over:
+                present, now = _elsewhere(search, rng)
         return search.result()
+
+
+def _elsewhere(search: Search, rng: np.random.Generator) -> tuple[Points, float]:
+    """The best of some random points, to begin anew from; the best of all where none of them fits."""
+    drawn = random_points(search.space, COMPLETIONS, rng)
+    scores = search.cost(drawn)
+    row = int(scores.argmin())
+    if not math.isfinite(scores[row]):
+        return search.batch(), search.best
+    return picked(drawn, slice(row, row + 1)), float(scores[row])
 
 
 def _operators(space: Mapspace) -> list[Destroy]:

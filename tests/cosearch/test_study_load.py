@@ -94,7 +94,7 @@ BROKEN = [
     ("[pes_x, bandwidth]", "[pes_z, bandwidth]", r"5:12: hardware\.search\[0\]: .*did you mean 'pes_"),
     ("network: mobilenet_v2", "network: mobilenet_v9", r"6:12: baseline\.network: .*did you mean"),
     ("{space: mobilenet_ibn}", "{space: mobilenet_ibn, only: {net.reso: [224]}}", r"2:33: network\.only: "),
-    ("name: mine", "name: mine\nmapper: {name: locl}", r"2:10: mapper\.name: no mapper named 'locl'; did you mean"),
+    ("name: mine", "name: mine\nmapper: {name: anneal}", r"2:10: mapper\.name: no mapper named 'anneal'; did you mean"),
     ("name: mine", "name: mine\nmapper: {objective: enrgy}", r"2:10: mapper\.objective: .*did you mean 'energy'"),
     ("{space: mobilenet_ibn}", "{space: mobilenet_ibn, only: {net.resolution: [225]}}", r"225 is not an option"),
 ]  # fmt: skip

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
@@ -89,6 +90,17 @@ def test_the_same_question_has_the_same_answer() -> None:
     first, second = (dt.best_mapping(op, dt.load_accelerator("eyeriss"), cache=False) for _ in range(2))
     assert first.mapping == second.mapping
     assert first.cost == second.cost
+
+
+def test_threads_side_by_side_do_not_change_the_answer() -> None:
+    space = Mapspace(conv2d("conv", k=16, c=8, p=14, q=14, r=3, s=3), dt.load_accelerator("eyeriss"))
+
+    def ask(seed: int) -> Mapping:
+        return AnnealingMapper().map(space, Objective.parse("edp"), seed, Limits(evaluations=4000)).mapping
+
+    with ThreadPoolExecutor(4) as pool:
+        together = list(pool.map(ask, [1, 2, 1, 2, 1, 2]))
+    assert together == [ask(1), ask(2)] * 3
 
 
 @pytest.mark.parametrize("chip", ["edge_tpu", "eyeriss", "gemmini", "nvdla", "simba", "tpu_v1"])

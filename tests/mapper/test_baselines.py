@@ -6,13 +6,15 @@ import numpy as np
 import pytest
 
 import dovetail as dt
+from dovetail.accel.accelerator import Accelerator, Compute, Memory
+from dovetail.accel.mapping import Loop
 from dovetail.mapper.base import Limits
 from dovetail.mapper.baselines.bandit import Bandit
 from dovetail.mapper.baselines.common import values
 from dovetail.mapper.mapspace import Mapspace
 from dovetail.mapper.objective import Objective
 from dovetail.mapper.registry import mapper_class, mapper_names
-from dovetail.models.op import conv2d
+from dovetail.models.op import ROLES, conv2d, linear
 from dovetail.testing import check_mapper
 
 BASELINES = ("annealing", "genetic", "lns", "random")
@@ -48,14 +50,28 @@ def test_a_gap_that_is_reached_ends_the_search(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", BASELINES)
-def test_the_history_is_what_a_smaller_budget_would_have_found(name: str) -> None:
-    """Counts are those of the budget: what was found after n mappings needs no more than n."""
+def test_the_history_begins_with_the_first_mapping_and_counts_upwards(name: str) -> None:
     space = Mapspace(CONV, dt.load_accelerator("gemmini"))
     result = mapper_class(name)().map(space, Objective.parse("edp"), 1, Limits(evaluations=500))
     counts = [count for count, _ in result.history]
     assert counts[0] == 1
     assert len(set(counts)) == len(counts)
     assert counts[-1] <= result.certificate.evaluated
+
+
+@pytest.mark.parametrize("name", BASELINES)
+def test_what_fits_only_with_the_reduction_inside_is_found(name: str) -> None:
+    """Two words of each operand and a finished sum take 40 bits, one of each and a partial sum 48."""
+    keeps = frozenset(ROLES)
+    memories = (Memory("dram", keeps), Memory("buffer", keeps, size_bits=40.0), Memory("register", keeps))
+    levels = (*memories, Compute("mac", accumulator_bits=32))
+    op = linear("fc", n=4, k=6, c=2)
+    result = dt.best_mapping(op, Accelerator("narrow", 1e9, 45.0, levels), "edp", mapper=name, cache=False)
+    assert Loop("C", 2) in result.mapping.levels[2].loops
+
+
+def test_a_mapper_is_registered_under_its_own_name() -> None:
+    assert [mapper_class(name).name for name in mapper_names()] == list(mapper_names())
 
 
 def test_objectives_of_arrays_are_those_of_numbers() -> None:
