@@ -17,7 +17,9 @@ _GROUP = "dovetail.mappers"
 _SHIPPED = {
     "annealing": "baselines.annealing:AnnealingMapper",
     "genetic": "baselines.genetic:GeneticMapper",
+    "gradient": "baselines.gradient:GradientMapper",
     "lns": "baselines.neighbourhood:NeighbourhoodMapper",
+    "milp": "baselines.integer_program:IntegerProgramMapper",
     "optimal": "optimal.mapper:OptimalMapper",
     "random": "baselines.random_search:RandomMapper",
 }

@@ -155,6 +155,29 @@ name_record("Instance", INSTANCE)
 
 
 @compiled
+def _overlaps(pr: ProblemArrays, role: int, r: int) -> bool:
+    """Whether a rank is a window whose tiles can have words in common; with a stride as long as the filter none do."""
+    a, b = pr.ranks[role, r, 1], pr.ranks[role, r, 3]
+    if pr.ranks[role, r, 2] < 0:
+        return False
+    bound_a, bound_b = pr.bounds[pr.ranks[role, r, 0]], pr.bounds[pr.ranks[role, r, 2]]
+    return bool(a <= (bound_b - 1) * b and b <= (bound_a - 1) * a)
+
+
+@compiled
+def _kind(pr: ProblemArrays, role: int, dim: int) -> int:
+    """How a tensor depends on a dimension; windows without overlap are as good as two dimensions of their own."""
+    if pr.relevant[role, dim] != WINDOW:
+        return int(pr.relevant[role, dim])
+    for r in range(pr.n_ranks):
+        if pr.ranks[role, r, 0] < 0:
+            break
+        if (pr.ranks[role, r, 0] == dim or pr.ranks[role, r, 2] == dim) and _overlaps(pr, role, r):
+            return WINDOW
+    return SINGLE
+
+
+@compiled
 def _dims(pr: ProblemArrays, spread: Table, group: Vector, it: Instance) -> None:
     """Passes in time, and dimensions joined that no cost tells apart: whole, alike for every tensor, unconstrained."""
     count = 0
@@ -165,13 +188,13 @@ def _dims(pr: ProblemArrays, spread: Table, group: Vector, it: Instance) -> None
         passes = (pr.bounds[dim] + factor - 1) // factor
         whole = passes * factor == pr.bounds[dim]
         for role in range(3):
-            windowed |= pr.relevant[role, dim] == WINDOW
+            windowed |= _kind(pr, role, dim) == WINDOW
         at = count
         if whole and not windowed:
             for v in range(count):
                 alike = it.perfect[v] == 1 and it.group[v] == group[dim]
                 for role in range(3):
-                    alike &= it.kind[role, v] == pr.relevant[role, dim]
+                    alike &= it.kind[role, v] == _kind(pr, role, dim)
                 if alike:
                     at = v
                     break
@@ -179,7 +202,7 @@ def _dims(pr: ProblemArrays, spread: Table, group: Vector, it: Instance) -> None
         if at == count:
             it.group[at], it.bound[at], it.passes[at], it.perfect[at] = group[dim], pr.bounds[dim], passes, whole
             for role in range(3):
-                it.kind[role, at] = pr.relevant[role, dim]
+                it.kind[role, at] = _kind(pr, role, dim)
             count += 1
         else:
             it.bound[at], it.passes[at] = it.bound[at] * pr.bounds[dim], it.passes[at] * passes
@@ -194,7 +217,7 @@ def _ranks(pr: ProblemArrays, it: Instance) -> None:
         for r in range(pr.n_ranks):
             if pr.ranks[role, r, 0] < 0:
                 break
-            if pr.ranks[role, r, 2] >= 0:
+            if _overlaps(pr, role, r):
                 for k in range(4):
                     it.windows[role, count, k] = pr.ranks[role, r, k]
                 it.windows[role, count, 0] = it.joined[pr.ranks[role, r, 0]]
@@ -283,7 +306,7 @@ def _least_share(pr: ProblemArrays, spread: Table, role: int, place: int) -> flo
     for r in range(pr.n_ranks):
         if pr.ranks[role, r, 0] < 0:
             break
-        if pr.ranks[role, r, 2] >= 0:
+        if _overlaps(pr, role, r):
             a, b = spread[place, pr.ranks[role, r, 0]], spread[place, pr.ranks[role, r, 2]]
             if a > 1 and b > 1:
                 share *= (a + b - 1.0) / (a * b)

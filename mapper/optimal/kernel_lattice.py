@@ -127,7 +127,10 @@ def still_to_pay(
     size, width = taus.shape[0], 1 + it.n_ports
     row, best, marks = np.zeros((2, 1 + PORTS)), np.zeros((2, 1 + PORTS)), np.zeros(MARKS, np.int64)
     for m in range(1, it.n_memories):
-        halting = not pr.ints[it.place[m], DOUBLE_BUFFERED]
+        halting, several = not pr.ints[it.place[m], DOUBLE_BUFFERED], 0
+        for b in range(it.n_boundaries):
+            several += it.child[b] == m
+        several -= 1
         for at in range(size):
             if not fits[m, at]:
                 for k in range(width):
@@ -136,7 +139,8 @@ def still_to_pay(
             for k in range(width):
                 best[0, k] = best[1, k] = 0.0
             first_tiles(it, m, taus[at], spread, halting, best)
-            _least_above(it, m, taus[at], spread, row, best, marks)
+            if several:  # a single tensor may stay put whatever the tiles
+                _least_above(it, m, taus[at], spread, row, best, marks)
             for k in range(width):
                 pay[m, at, k] = best[0, k]
         for j in range(count):

@@ -115,10 +115,15 @@ def _beats(labels: Table, costs: Results, one: int, other: int, width: int, more
 
 
 @compiled
-def _insert(labels: Table, costs: Results, heads: Vector, new: int, width: int, more: Results) -> bool:
+def _insert(
+    it: Instance, taus: Table, labels: Table, costs: Results, heads: Vector, new: int, width: int, more: Results
+) -> bool:
     """Put label ``new`` among those at its point, unless one is no worse; drops those it beats."""
     point, last = labels[new, AT], -1
     one = heads[point]
+    if one >= 0 and more[point, 0] < 0.0:
+        for port in range(width - 1):
+            more[point, port] = most_cycles(it, port, taus[point])
     while one >= 0:
         after = labels[one, NEXT]
         if labels[one, KEY] == labels[new, KEY] and labels[one, PHASE] == labels[new, PHASE]:
@@ -363,7 +368,7 @@ def _extend(
         state[PRUNED] += 1.0
         return n
     labels[n, BEFORE], labels[n, AT], labels[n, KEY], labels[n, MOVE], labels[n, PHASE] = one, to, key, v, phase
-    return n + 1 if _insert(labels, costs, heads, n, width, more) else n
+    return n + 1 if _insert(it, taus, labels, costs, heads, n, width, more) else n
 
 
 @compiled
@@ -478,7 +483,7 @@ def _seal(
                     for k in range(MARKS):
                         labels[n, MARK + k] = labels[one, MARK + k]
                     settled_edge(it, m, taus[at], labels[n, MARK:])
-                    if _insert(labels, costs, heads, n, width, more):
+                    if _insert(it, taus, labels, costs, heads, n, width, more):
                         n += 1
             one = after
     return n
@@ -628,7 +633,7 @@ def search(
     """Search one spatial assignment; returns its lower bound (of what could not be ruled out), see the module.
 
     ``spread`` [P, D] and ``axis_factors`` [S, D] are the assignment, ``fixed_slots`` and ``phase_slots`` [S, D] the
-    constraints in time, ``most`` points of the lattice at most, ``quick`` 1 to follow only promising labels (no proof),
+    constraints in time, ``most`` points of the lattice at most, ``quick`` 1 to follow promising labels only (no proof),
     ``labels`` [L, LABEL_COLUMNS] and ``costs`` [L + 1, 3 + 2 ports] scratch. ``state`` holds the best objective known and counts; a
     better mapping goes to ``best_factors`` and ``best_order`` [S, D]. Unless the bound returned is below the best
     objective, nothing better is left.
@@ -649,10 +654,7 @@ def search(
         fitting(pr, it, m, taus, fits[m])
     pay = np.zeros((it.n_memories, size, 1 + it.n_ports))
     still_to_pay(pr, it, found, count, taus, fits, spread, pay)
-    more = np.empty((size, it.n_ports))
-    for at in range(size):
-        for port in range(it.n_ports):
-            more[at, port] = most_cycles(it, port, taus[at])
+    more = np.full((size, it.n_ports), -1.0)
     for k in range(1 + it.n_ports):
         costs[labels.shape[0], k] = it.base[0, k]
     root = _value(it, goal, costs, labels.shape[0], pay, it.n_memories - 1, 0)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import math
-import os
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -19,6 +18,7 @@ from ..base import UNLIMITED, Certificate, Limits, MappingResult
 from ..mapspace import Mapspace
 from ..objective import Objective
 from ..sampling import everything_outside
+from ..threads import mapper_threads
 
 if TYPE_CHECKING:
     F64 = NDArray[np.float64]
@@ -53,7 +53,7 @@ class OptimalMapper:
             cost = evaluate(space.op, space.accelerator, mapping)
             value = objective.value(cost.energy_j, cost.latency_s)
             return MappingResult(mapping, cost, Certificate(value, value, 1, 0, time.perf_counter() - begin))
-        hunt = Hunt(space, objective, limits, begin, self.workers or os.cpu_count() or 1)
+        hunt = Hunt(space, objective, limits, begin, self.workers or mapper_threads())
         hunt.run()
         if hunt.point is None:
             raise _infeasible(space)
