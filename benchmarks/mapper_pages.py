@@ -6,6 +6,7 @@ import math
 import statistics
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from textwrap import fill
 from typing import Any
 
 import mapper_parts as parts
@@ -25,10 +26,10 @@ MOMENTS = (100, 1000, 20_000)  # evaluations at which the table gives the shortf
 
 def text(figures: dict[str, Any]) -> str:
     """All figures as Markdown, each table after a line that says how it was measured."""
-    found = [f"Measured with {conditions(figures)}."]
+    found = [fill(f"Measured with {conditions(figures)}.", 120)]
     for key, section in SECTIONS.items():
         if key in figures:
-            found.append("\n".join(section(figures)))
+            found.append("\n".join(line if line.startswith("|") else fill(line, 120) for line in section(figures)))
     return "\n\n".join(found)
 
 
@@ -91,7 +92,7 @@ def shortfall(figures: dict[str, Any]) -> Iterator[str]:
         + (f"({unproven} without a proof in time left out) " if unproven else "")
         + f"within {limits['evaluations']} mappings and {limits['patience']:g} s each. None found a mapping below a "
         "certificate's bound; the run stops where one does. Excess is the found energy-delay product over the optimum, "
-        "less 1; the first columns are medians after so many mappings costed:"
+        "less 1 (×: how many times the optimum); the first columns are medians after so many mappings costed:"
     )
     yield ""
     columns = " | ".join(f"after {count}" for count in MOMENTS[:-1])
@@ -115,11 +116,11 @@ def shortfall(figures: dict[str, Any]) -> Iterator[str]:
 
 
 def share(excess: float) -> str:
-    """An excess as a percentage or a multiple."""
+    """An excess as a percentage, from ten times the optimum on as a multiple of it."""
     if math.isinf(excess):
         return "–"
-    if excess >= 9.995:
-        return f"{excess + 1:.3g} ×"
+    if excess >= 9.0:
+        return f"{excess + 1:,.0f} ×"
     return f"{excess:.1%}" if excess >= 0.0005 else "0"
 
 
@@ -204,6 +205,7 @@ def draw_times(axes: Axes, figures: dict[str, Any]) -> None:
         share_of = np.arange(len(seconds) + 1) / len(own) * 100
         axes.step([seconds[0] if seconds else 1.0, *seconds], share_of, where="post", color=colour, lw=2.2, label=chip)
     axes.set_xscale("log")
+    axes.xaxis.set_major_formatter("{x:g}")
     low = min(row["seconds"] for row in figures["proof"]) / 1.6
     axes.set_xlim(low, 900)
     axes.set_ylim(0, 104)
@@ -214,7 +216,7 @@ def draw_times(axes: Axes, figures: dict[str, Any]) -> None:
     axes.set_xlabel("seconds for a layer")
     axes.set_ylabel("layers with a proven optimum (%)")
     axes.set_title(f"Time to a proven optimum, {figures['machine']['threads']} threads", loc="left", fontsize=12.5)
-    axes.legend(frameon=False, loc="upper left", fontsize=10, handlelength=1.4)
+    axes.legend(frameon=False, loc="upper left", fontsize=10, handlelength=1.2, borderaxespad=0.2)
     axes.grid(alpha=0.25, which="major")
 
 
@@ -226,7 +228,7 @@ def draw_peers(axes: Axes, figures: dict[str, Any]) -> None:
         rows.insert(0, ("ZigZag 3.9.1, no proof*", min(zigzag), max(zigzag), "#225ea8"))
     for number, (name, least, most, colour) in enumerate(rows):
         height = 66 - 11 * number
-        axes.plot([least, most], [height] * 2, color=colour, lw=5, solid_capstyle="round")
+        axes.plot([least, most], [height] * 2, color=colour, lw=4, marker="o", ms=5, solid_capstyle="round")
         inside = least > 60
         axes.text(
             most * 1.0 if inside else least * 0.95,
@@ -259,16 +261,20 @@ def draw_shortfalls(axes: Axes, figures: dict[str, Any]) -> None:
         low, middle, high = (np.maximum(part[known], floor) for part in (low, middle, high))
         axes.fill_between(counts[known], low, np.minimum(high, 1e8), color=colour, alpha=0.13, lw=0)
         axes.plot(counts[known], middle, color=colour, lw=2.2)
+        axes.plot(counts[known][-1], middle[-1], color=colour, marker="o", ms=5)
         ends.append([name, float(counts[known][-1]), float(middle[-1]), colour])
     axes.set_xscale("log")
     axes.set_yscale("log")
-    axes.set_ylim(floor, None)
+    axes.set_ylim(floor, min(axes.get_ylim()[1], 1e3))
     axes.set_xlim(1, figures["limits"]["evaluations"] * 6)
     label_ends(axes, ends, floor)
-    ticks = [1e-4, 1e-3, 1e-2, 1e-1, 1, 10, 100, 1000, 1e4, 1e5, 1e6]
+    ticks = [1e-4, 1e-3, 1e-2, 1e-1, 1, 10, 100, 1000]
     top = axes.get_ylim()[1]
     axes.set_yticks([tick for tick in ticks if tick <= top])
     axes.set_yticklabels([f"{tick * 100:g} %" if tick < 10 else f"{tick:,.0f} ×" for tick in ticks if tick <= top])
+    axes.minorticks_off()
+    axes.set_xticks([10**power for power in range(int(math.log10(figures["limits"]["evaluations"])) + 1)])
+    axes.xaxis.set_major_formatter("{x:,.0f}")
     axes.minorticks_off()
     axes.set_xlabel("mappings costed")
     axes.set_ylabel("energy-delay product above the proven optimum")
@@ -285,6 +291,9 @@ def label_ends(axes: Axes, ends: list[list[Any]], floor: float) -> None:
     right = max(end[1] for end in ends)
     below = -math.inf
     for name, at, value, colour in sorted(ends, key=lambda end: end[2]):
+        if at < right / 30:  # a line that ends early is named where it ends
+            axes.annotate(name, (at * 1.15, value * 1.15), color=colour, fontsize=10.5, fontweight="bold")
+            continue
         height = max(math.log10(value), below + gap)
         below = height
         moved = abs(math.log10(value) - height) > 1e-9 or at < right
