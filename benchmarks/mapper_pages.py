@@ -26,11 +26,16 @@ MOMENTS = (100, 1000, 20_000)  # evaluations at which the table gives the shortf
 
 def text(figures: dict[str, Any]) -> str:
     """All figures as Markdown, each table after a line that says how it was measured."""
-    found = [fill(f"Measured with {conditions(figures)}.", 120)]
+    found = [wrapped(f"Measured with {conditions(figures)}.")]
     for key, section in SECTIONS.items():
         if key in figures:
-            found.append("\n".join(line if line.startswith("|") else fill(line, 120) for line in section(figures)))
+            found.append("\n".join(line if line.startswith("|") else wrapped(line) for line in section(figures)))
     return "\n\n".join(found)
+
+
+def wrapped(line: str) -> str:
+    """A paragraph in lines of the page's width."""
+    return fill(line, 120, break_on_hyphens=False, break_long_words=False)
 
 
 def conditions(figures: dict[str, Any]) -> str:
@@ -142,7 +147,7 @@ def networks(figures: dict[str, Any]) -> Iterator[str]:
 
 def zigzag(figures: dict[str, Any]) -> Iterator[str]:
     """ZigZag beside us."""
-    yield f"**ZigZag 3.9.1 in the same run**, on one core, objective EDP. {peers.DIFFERENCES}"
+    yield f"**ZigZag 3.9.1 on the same layers and hardware**, in the same run, on one core. {peers.DIFFERENCES}"
     yield ""
     yield "| accelerator | layer | ZigZag | its mappings | a CPU second | excess of its mapping | ours, to the proof |"
     yield "|---|---|---:|---:|---:|---:|---:|"
@@ -151,7 +156,7 @@ def zigzag(figures: dict[str, Any]) -> Iterator[str]:
         if "failed" in row:
             yield f"| {row['chip']} | {row['layer']} | {row['failed']} | | | | {ours} |"
             continue
-        excess = "no point of our mapspace" if row["excess"] is None else share(row["excess"])
+        excess = "not comparable" if row["excess"] is None else share(row["excess"])
         yield (
             f"| {row['chip']} | {row['layer']} | {row['cpu_seconds']:.1f} CPU-s | {row['evaluated']} | "
             f"{row['mappings_per_cpu_s']:.0f} | {excess} | {ours} |"
@@ -203,7 +208,9 @@ def draw_times(axes: Axes, figures: dict[str, Any]) -> None:
         own = [row for row in figures["proof"] if row["chip"] == chip]
         seconds = sorted(row["seconds"] for row in own if row["proven"])
         share_of = np.arange(len(seconds) + 1) / len(own) * 100
-        axes.step([seconds[0] if seconds else 1.0, *seconds], share_of, where="post", color=colour, lw=2.2, label=chip)
+        end = max(seconds, default=1.0) if len(seconds) == len(own) else figures["limits"]["seconds"]
+        times = [seconds[0] if seconds else end, *seconds, end]
+        axes.step(times, [*share_of, share_of[-1]], where="post", color=colour, lw=2.2, label=chip)
     axes.set_xscale("log")
     axes.xaxis.set_major_formatter("{x:g}")
     low = min(row["seconds"] for row in figures["proof"]) / 1.6
@@ -265,8 +272,8 @@ def draw_shortfalls(axes: Axes, figures: dict[str, Any]) -> None:
         ends.append([name, float(counts[known][-1]), float(middle[-1]), colour])
     axes.set_xscale("log")
     axes.set_yscale("log")
-    axes.set_ylim(floor, min(axes.get_ylim()[1], 1e3))
-    axes.set_xlim(1, figures["limits"]["evaluations"] * 6)
+    axes.set_ylim(floor * 0.75, min(axes.get_ylim()[1], 1e3))
+    axes.set_xlim(1, figures["limits"]["evaluations"] * 9)
     label_ends(axes, ends, floor)
     ticks = [1e-4, 1e-3, 1e-2, 1e-1, 1, 10, 100, 1000]
     top = axes.get_ylim()[1]
@@ -281,7 +288,7 @@ def draw_shortfalls(axes: Axes, figures: dict[str, Any]) -> None:
     pairs = len({(row["chip"], row["network"], row["layer"]) for row in rows})
     axes.set_title(f"What heuristics miss: median and middle half of {pairs} layers", loc="left", fontsize=12.5)
     axes.grid(alpha=0.25, which="major")
-    axes.text(1.15, floor * 1.12, "0.01 % or less", fontsize=8.5, color="0.4", va="bottom")
+    axes.text(1.15, floor * 1.12, "0.01 % or less is drawn here", fontsize=8.5, color="0.4", va="bottom")
 
 
 def label_ends(axes: Axes, ends: list[list[Any]], floor: float) -> None:
