@@ -241,7 +241,7 @@ def test_the_enumeration_counts_as_the_mapspace_does(mode: str, op: str) -> None
 
 
 def test_diagonal_windows_far_from_full_arrays_are_not_overlooked() -> None:
-    """Thousands of fuller assignments come first; none shares as many inputs as P along one axis and R along another."""
+    """Thousands of fuller assignments come first; none shares as many inputs as P on one axis, R on another."""
     levels = (
         memory("dram", pj=0.0),
         memory("inputs", keeps="i"),
@@ -260,13 +260,13 @@ def test_diagonal_windows_far_from_full_arrays_are_not_overlooked() -> None:
 
 
 def intervals(space: Mapspace, count: int, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Of random points: true energy and cycles [n, 2], their bounds [n, low or high, 2], whether nothing is left open."""
+    """True energy and cycles of random points [n, 2], bounds [n, low or high, 2], and whether nothing is left open."""
     record, problem, scratch = space.problem.arrays, space.problem, instance()
     factors, order, bypass = random_points(space, count, np.random.default_rng(seed))
-    rooms = record["reals"][:, 0].copy()  # type: ignore[index]
-    record["reals"][:, 0] = math.inf  # type: ignore[index]
+    rooms = record["reals"][:, 0].copy()
+    record["reals"][:, 0] = math.inf
     true = problem.evaluate(factors, order, bypass)[:, :2]
-    record["reals"][:, 0] = rooms  # type: ignore[index]
+    record["reals"][:, 0] = rooms
     bounds, exact = np.zeros((count, 2, 2)), np.zeros(count, bool)
     for i in range(count):
         spread = np.ones((len(problem.places), len(problem.dims)), np.int64)
@@ -274,8 +274,8 @@ def intervals(space: Mapspace, count: int, seed: int) -> tuple[np.ndarray, np.nd
             spread[problem.slots[slot].place] *= factors[i, slot]
         group, tau = np.zeros(len(problem.dims), np.int64), np.ones(12, np.int64)
         price(record, scratch, spread, group, factors[i], order[i], bypass[i], tau, bounds[i])
-        whole = bool(scratch["perfect"][: scratch["n_dims"]].all())  # type: ignore[index]
-        exact[i] = whole and not scratch["n_windows"].any()  # type: ignore[index]
+        whole = bool(scratch["perfect"][: scratch["n_dims"]].all())
+        exact[i] = whole and not scratch["n_windows"].any()
     return true, bounds, exact
 
 
