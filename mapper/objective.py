@@ -47,8 +47,8 @@ class Objective:
         name = str(text).strip()
         if name in OBJECTIVES:
             return cls(name, "product", *OBJECTIVES[name])
-        for form, separator, pattern in (("sum", "+", _WEIGHTED), ("product", "*", _POWER)):
-            parts = [pattern.fullmatch(part) for part in re.sub(r"\s+", "", name).split(separator)]
+        for form, separator, pattern in (("sum", r"(?<![0-9][eE])\+", _WEIGHTED), ("product", r"\*", _POWER)):
+            parts = [pattern.fullmatch(part) for part in re.split(separator, re.sub(r"\s+", "", name))]
             if all(parts) and (form == "product" or len(parts) > 1):
                 return cls._mixed(name, form, [part for part in parts if part])
         close = nearest(name, tuple(OBJECTIVES))
