@@ -1,10 +1,13 @@
-"""How fast the compiled model and the mapper are, measured here and now.
+"""How fast the compiled model is, how fast mappings are proven optimal, and how far other mappers fall short.
 
-    python benchmarks/mapper.py [--only throughput|quality] [--json FILE]
+    python benchmarks/mapper.py [--only PART] [--quick] [--json FILE] [--zigzag PYTHON] [--docs]
 
-``throughput``: mappings costed per second on all cores, random exact factors and orders of one ResNet-18 convolution
-that fit Eyeriss (those that do not fit are dismissed in a fraction of the time and would flatter the figure).
-``quality``: the local mapper's energy-delay product over the best of many long runs, on one layer of each kind.
+``throughput``: mappings costed per second on all cores. ``proof``: seconds to a proven optimum, for each distinct
+layer of five networks on each accelerator. ``shortfall``: what every other mapper finds, against that proof.
+``networks``: a whole network with and without remembered mappings, and one network on many variants of an accelerator.
+``peers``: ZigZag on the same layers and hardware in the same run, given an interpreter that has it (``pip install
+zigzag-dse six`` in a virtual environment of its own). A mapping better than a proven optimum ends the run.
+``--docs`` writes table and picture into docs/; all of it takes about ten minutes on two idle cores.
 """
 
 from __future__ import annotations
@@ -12,115 +15,77 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import statistics
-import time
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
+import mapper_pages as pages
+import mapper_parts as parts
 
 import dovetail as dt
-from dovetail.mapper.local import LocalMapper
-from dovetail.mapper.mapspace import Mapspace
 
-BATCH = 100_000
-REPEATS = 5
-KINDS = {  # chip and network to the layers compared
-    ("eyeriss", "resnet18"): ("conv1", "layer2.0.conv2"),
-    ("edge_tpu", "resnet18"): ("conv1", "layer2.0.conv2"),
-    ("simba", "bert_base"): ("layer0.mlp.expand",),
-    ("gemmini", "mobilenet_v2"): ("block5.depthwise",),
+NETWORKS = ("resnet18", "resnet50", "mobilenet_v2", "vit_b_16", "bert_base")
+PARTS: dict[str, Callable[[parts.Settings], dict[str, Any]]] = {
+    "throughput": parts.throughput,
+    "proof": parts.proof,
+    "shortfall": parts.shortfall,
+    "networks": parts.networks,
+    "peers": parts.others,
 }
 
 
-def random_points(space: Mapspace, count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """``factors`` and ``order`` [count, S, D]: every dimension split exactly, prime by prime, over its open slots."""
-    rng = np.random.default_rng(seed)
-    slots, dims = space.allowed.shape
-    factors = np.ones((count, slots, dims), np.int64)
-    for d, dim in enumerate(space.problem.dims):
-        for prime in prime_factors(space.op.bounds[dim]):
-            slot = rng.choice(np.flatnonzero(space.allowed[:, d]), count)
-            full = (space.extents[slot] > 0) & (
-                factors[np.arange(count), slot].prod(axis=1) * prime > space.extents[slot]
-            )
-            factors[np.arange(count), np.where(full, 0, slot), d] *= prime
-    order = np.argsort(rng.random((count, slots, dims)), axis=2)
-    return factors, order
+def arguments() -> argparse.Namespace:
+    """What the command line asks for."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", choices=PARTS, action="append", help="a part; may be given several times")
+    parser.add_argument("--quick", action="store_true", help="few layers")
+    parser.add_argument("--chips", nargs="+", default=list(dt.list_accelerators()), metavar="CHIP")
+    parser.add_argument("--networks", nargs="+", default=list(NETWORKS), metavar="NETWORK")
+    parser.add_argument("--seconds", type=float, default=10.0, help="the optimal mapper's limit for a layer")
+    parser.add_argument("--evaluations", type=int, default=20_000, help="the other mappers' limit for a layer")
+    parser.add_argument("--patience", type=float, default=1.5, help="their limit in seconds")
+    parser.add_argument("--variants", type=int, default=60, help="accelerators for `networks`")
+    parser.add_argument("--zigzag", default="", metavar="PYTHON", help="an interpreter with zigzag-dse and six")
+    parser.add_argument("--json", metavar="FILE", help="write all figures")
+    parser.add_argument("--figures", metavar="FILE", help="measure nothing; take the figures of an earlier --json")
+    parser.add_argument("--docs", action="store_true", help="write docs/mapping.md's table and docs/img/mapper.png")
+    return parser.parse_args()
 
 
-def prime_factors(number: int) -> list[int]:
-    """With multiplicity, smallest first."""
-    found, prime = [], 2
-    while number > 1:
-        while number % prime == 0:
-            found.append(prime)
-            number //= prime
-        prime += 1
-    return found
-
-
-def fitting_points(space: Mapspace, count: int) -> tuple[np.ndarray, np.ndarray]:
-    """``count`` mappings that fit every memory: random factors that do, each under many random orders."""
-    factors, order = random_points(space, count, seed=0)
-    fits = np.isfinite(space.problem.evaluate(factors, order, threads=2)[:, 0])
-    factors = np.resize(factors[fits], factors.shape)
-    fits = np.isfinite(space.problem.evaluate(factors, order, threads=2)[:, 0])
-    return np.resize(factors[fits], factors.shape), np.resize(order[fits], order.shape)
-
-
-def throughput() -> dict[str, Any]:
-    """Mappings per second of the compiled model."""
-    op = next(op for op in dt.load_network("resnet18").ops if op.name == "layer2.0.conv2")
-    space = Mapspace(op, dt.load_accelerator("eyeriss"))
-    threads = os.cpu_count() or 1
-    factors, order = fitting_points(space, BATCH)
-    rates = []
-    for _ in range(REPEATS):
-        start = time.perf_counter()
-        result = space.problem.evaluate(factors, order, threads=threads)
-        rates.append(BATCH / (time.perf_counter() - start))
-    if not np.isfinite(result).all():
-        raise SystemExit("a mapping of the benchmark does not fit")
-    return {"mappings_per_s": statistics.median(rates), "range": [min(rates), max(rates)], "threads": threads}
-
-
-def quality() -> dict[str, Any]:
-    """Energy-delay product of one default run over the best of six runs of eight times the effort."""
-    rows = []
-    for (chip, network), layers in KINDS.items():
-        accelerator = dt.load_accelerator(chip)
-        ops = {op.name: op for op in dt.load_network(network).contractions}
-        for layer in layers:
-            start = time.perf_counter()
-            quick = LocalMapper().map(ops[layer], accelerator, "edp", seed=0).cost.edp
-            seconds = time.perf_counter() - start
-            long = min(
-                LocalMapper(24, 96_000).map(ops[layer], accelerator, "edp", seed=s).cost.edp for s in range(1, 7)
-            )
-            rows.append({"chip": chip, "layer": layer, "seconds": seconds, "ratio": quick / min(quick, long)})
-    return {"local": rows, "local_median_ratio": statistics.median(row["ratio"] for row in rows)}
-
-
-PARTS: dict[str, Callable[[], dict[str, Any]]] = {"throughput": throughput, "quality": quality}
+def measured(args: argparse.Namespace) -> dict[str, Any]:
+    """The figures of the parts asked for."""
+    settings = parts.Settings(
+        chips=tuple(args.chips),
+        networks=tuple(args.networks),
+        seconds=args.seconds,
+        quick=args.quick,
+        evaluations=args.evaluations,
+        patience=args.patience,
+        variants=args.variants,
+        zigzag=args.zigzag,
+    )
+    limits = {name: getattr(settings, name) for name in ("seconds", "evaluations", "patience", "quick")}
+    figures: dict[str, Any] = {"machine": parts.machine(), "limits": limits}
+    for name, part in PARTS.items():
+        if not args.only or name in args.only:
+            figures |= part(settings)
+    figures["machine"]["load_after"] = round(os.getloadavg()[0], 2)
+    return figures
 
 
 def main() -> None:
-    """Run the parts asked for and print or write their figures."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", choices=PARTS)
-    parser.add_argument("--json", metavar="FILE")
-    args = parser.parse_args()
-    figures: dict[str, Any] = {}
-    for name, part in PARTS.items():
-        if args.only in (None, name):
-            figures |= part()
-    text = json.dumps(figures, indent=2)
+    """Measure, then print, write or both."""
+    args = arguments()
+    if args.figures:
+        with open(args.figures, encoding="utf-8") as file:
+            figures = json.load(file)
+    else:
+        figures = measured(args)
     if args.json:
         with open(args.json, "w", encoding="utf-8") as file:
-            file.write(text)
-    else:
-        print(text)
+            json.dump(figures, file, indent=1)
+    if args.docs:
+        pages.write(figures)
+    print(pages.text(figures))
 
 
 if __name__ == "__main__":
