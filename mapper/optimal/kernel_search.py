@@ -53,12 +53,15 @@ SEALED = -1  # a move: the memory's loops are placed
 # entries of the state
 BEST, EVALUATED, LABELS, PRUNED, MAY_EVALUATE, STATE = 0, 1, 2, 3, 4, 5
 SAME = 1.0 - 1e-12
+CAPPED = 2.0  # the first entry of the goal: energy, within as many seconds as the third says
 
 
 @compiled
 def objective_of(goal: Flat, energy: float, cycles: float) -> float:
-    """The objective; ``goal``: 1 for a weighted sum, weight or exponent of energy and of latency, seconds a cycle."""
+    """The objective; ``goal``: 1 for a weighted sum or 2, weight or exponent of energy and of latency, seconds a cycle."""
     seconds = cycles * goal[3]
+    if goal[0] == CAPPED:
+        return energy if seconds <= goal[2] else math.inf
     if goal[0]:
         return float(goal[1] * energy + goal[2] * seconds)
     value = 1.0

@@ -64,7 +64,10 @@ class OptimalMapper:
         mapping = space.to_mapping(*hunt.point)
         cost = evaluate(space.op, space.accelerator, mapping)
         value = objective.value(cost.energy_j, cost.latency_s)
-        lower = value if hunt.lower >= value * (1.0 - 1e-9) else hunt.lower
+        lower = hunt.lower
+        for asked in (value * (1.0 - limits.gap), value):  # rounding apart
+            lower = asked if asked * (1.0 - 1e-9) <= lower < asked else lower
+        lower = min(lower, value)
         pruned = max(0, space.size - hunt.evaluated)
         certificate = Certificate(value, lower, hunt.evaluated, pruned, time.perf_counter() - begin)
         return MappingResult(mapping, cost, certificate, tuple(hunt.history))
@@ -99,8 +102,8 @@ class Hunt:
 
     def __init__(self, space: Mapspace, objective: Objective, limits: Limits, begin: float, workers: int) -> None:
         self.space, self.limits, self.begin, self.workers = space, limits, begin, workers
-        form = 1.0 if objective.form == "sum" else 0.0
-        self.goal = np.asarray([form, objective.energy, objective.latency, 1.0 / space.accelerator.clock_hz])
+        form = ("product", "sum", "capped").index(objective.form)
+        self.goal = np.asarray([float(form), objective.energy, objective.latency, 1.0 / space.accelerator.clock_hz])
         self.objective, self.best, self.lower = objective, math.inf, math.inf
         self.point: tuple[I64, I64, I64] | None = None
         self.evaluated = 0
