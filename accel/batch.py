@@ -106,7 +106,7 @@ class Problem:
             record["asked"][role] = math.prod(bounds[dim] for dim in own + apart)
         record["bounds"][: len(self.dims)] = [self.op.bounds[dim] for dim in self.dims]
         record["slots"][: len(self.slots)] = [[slot.place, bool(slot.axis)] for slot in self.slots]
-        record["relevant"][:, : len(self.dims)] = relevant = self._relevant()
+        record["relevant"][:, : len(self.dims)] = relevant = self.relevance
         record["summed"][: len(self.dims)] = np.where(relevant[columns.OUTPUT] == columns.SINGLE, 0, -1)
         record["scalars"] = self._scalars()
         return cast("ProblemArrays", record)
@@ -118,8 +118,9 @@ class Problem:
         pipeline = accelerator.compute.pipeline_cycles
         return _floats([op.words("output"), op.macs * accelerator.compute.energy_j, leakage, pipeline])
 
-    def _relevant(self) -> I64:
-        """[3, D] how each tensor depends on each dimension."""
+    @cached_property
+    def relevance(self) -> I64:
+        """[3, D] how tensors depend on dimensions: not at all (0), by a rank of their own (1), in a window (2)."""
         from .kernel_nest import APART, SINGLE, WINDOW
 
         found = np.full((3, len(self.dims)), APART, np.int64)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 from typing import Literal
@@ -27,12 +28,13 @@ _WEIGHTED = re.compile(rf"(?:{_NUMBER}\*)?{_TERM}", re.IGNORECASE)
 class Objective:
     """A monotone mix of energy (J) and latency (s).
 
-    A "product" is energy^``energy`` · latency^``latency``; a "sum" weighs them: ``energy`` · J + ``latency`` · s.
+    A "product" is energy^``energy`` · latency^``latency``; a "sum" weighs them: ``energy`` · J + ``latency`` · s; "capped"
+    is the energy of what takes at most ``latency`` seconds, infinite otherwise.
     ``name`` is the text it was written as.
     """
 
     name: str
-    form: Literal["product", "sum"]
+    form: Literal["product", "sum", "capped"]
     energy: float
     latency: float
 
@@ -47,8 +49,8 @@ class Objective:
         name = str(text).strip()
         if name in OBJECTIVES:
             return cls(name, "product", *OBJECTIVES[name])
-        for form, separator, pattern in (("sum", "+", _WEIGHTED), ("product", "*", _POWER)):
-            parts = [pattern.fullmatch(part) for part in re.sub(r"\s+", "", name).split(separator)]
+        for form, separator, pattern in (("sum", r"(?<![0-9][eE])\+", _WEIGHTED), ("product", r"\*", _POWER)):
+            parts = [pattern.fullmatch(part) for part in re.split(separator, re.sub(r"\s+", "", name))]
             if all(parts) and (form == "product" or len(parts) > 1):
                 return cls._mixed(name, form, [part for part in parts if part])
         close = nearest(name, tuple(OBJECTIVES))
@@ -70,6 +72,8 @@ class Objective:
 
     def value(self, energy_j: float, latency_s: float) -> float:
         """The mix of the two; nondecreasing in each."""
+        if self.form == "capped":
+            return energy_j if latency_s <= self.latency else math.inf
         if self.form == "sum":
             return self.energy * energy_j + self.latency * latency_s
         if self.energy in (0.0, 1.0) and self.latency in (0.0, 1.0):  # exact, as J, s and J·s are

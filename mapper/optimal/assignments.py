@@ -31,7 +31,7 @@ class Axes:
     first: I64  # [A + 1]
     free: I64  # [A, D]
     reach: F64  # [A + 1, 4]
-    shares: I64  # [A, 3]
+    shares: I64  # [3 A, D]
     spent: F64  # [4]
 
     @classmethod
@@ -42,17 +42,20 @@ class Axes:
         vectors = [_vectors(space, int(slot)) for slot in slots]
         places = np.asarray([problem.slots[slot].place for slot in slots], np.int64)
         keepers = _keepers(space, bypass)
-        shares = np.zeros((len(slots), 3), np.int64)
+        shares = np.zeros((3 * len(slots), len(problem.dims)), np.int64)
         reach, summing = np.ones((len(slots) + 1, 4)), 1
         for k in range(len(slots) - 1, -1, -1):
             level = problem.places[places[k]]
             reach[k, 0] = reach[k + 1, 0] * max(math.prod(row) for row in vectors[k])
             for r, role in enumerate(ROLES):
+                alike = _alike(space, int(places[k]), r)
+                most = max(math.prod(f for f, a in zip(row, alike, strict=True) if a) for row in vectors[k])
                 sharing = isinstance(level, Array) and (level.reduces if role == "output" else role in level.multicast)
-                shares[k, r] = sharing and places[k] > keepers[r]
-                apart = problem._relevant()[r] == 0
-                most = max(math.prod(f for f, a in zip(row, apart, strict=True) if a) for row in vectors[k])
-                reach[k, 1 + r] = reach[k + 1, 1 + r] * (most if shares[k, r] else 1)
+                if sharing and places[k] > keepers[r]:
+                    shares[3 * k + r] = alike
+                    reach[k, 1 + r] = reach[k + 1, 1 + r] * most
+                else:
+                    reach[k, 1 + r] = reach[k + 1, 1 + r]
                 summing *= most if role == "output" and places[k] < keepers[r] else 1
         return cls(
             slots,
@@ -84,6 +87,21 @@ def _vectors(space: Mapspace, slot: int) -> list[tuple[int, ...]]:
             if factor <= room
         ]
     return sorted((row for row, _ in found), key=lambda row: (-math.prod(row), row))
+
+
+def _alike(space: Mapspace, place: int, role: int) -> I64:
+    """[D] 1 where instances along a dimension of the array at ``place`` may want the same words of a tensor.
+
+    They do in dimensions that it lacks, and along the diagonals of a window if the array spreads both its dimensions.
+    """
+    found = np.asarray(space.problem.relevance[role] == 0, np.int64)
+    mine = [s for s, slot in enumerate(space.problem.slots) if slot.place == place]
+    here: NDArray[np.bool_] = np.asarray(space.allowed[mine].sum(axis=0) > 0)
+    for rank in space.op.tensors[role].ranks:
+        pair = [space.problem.dims.index(dim) for dim, _ in rank.terms if dim in space.problem.dims]
+        if len(pair) > 1 and here[pair].all():
+            found[pair] = 1
+    return found
 
 
 def _keepers(space: Mapspace, bypass: I64) -> list[int]:

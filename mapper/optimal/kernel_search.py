@@ -51,14 +51,17 @@ PLACED = 64  # in a label's phase: from here on, bits of the dimensions whose fi
 SUMMED = 1 << 60  # in a key: sums went on in this memory's own loops
 SEALED = -1  # a move: the memory's loops are placed
 # entries of the state
-BEST, EVALUATED, LABELS, PRUNED, STATE = 0, 1, 2, 3, 4
+BEST, EVALUATED, LABELS, PRUNED, MAY_EVALUATE, STATE = 0, 1, 2, 3, 4, 5
 SAME = 1.0 - 1e-12
+CAPPED = 2.0  # the first entry of the goal: energy, within as many seconds as the third says
 
 
 @compiled
 def objective_of(goal: Flat, energy: float, cycles: float) -> float:
-    """The objective; ``goal``: 1 for a weighted sum, weight or exponent of energy and of latency, seconds a cycle."""
+    """The objective; ``goal``: 1 for a weighted sum or 2, weight or exponent of energy and of latency, seconds a cycle."""
     seconds = cycles * goal[3]
+    if goal[0] == CAPPED:
+        return energy if seconds <= goal[2] else math.inf
     if goal[0]:
         return float(goal[1] * energy + goal[2] * seconds)
     value = 1.0
@@ -254,6 +257,9 @@ def _try(
     best_order: Table,
 ) -> None:
     """Price the mapping of a label by the model and keep it if it is the best."""
+    if state[EVALUATED] >= state[MAY_EVALUATE]:
+        state[MAY_EVALUATE] = -1.0
+        return
     _read_back(pr, it, labels, taus, leaf, outer, n_outer, axis_factors, factors, order)
     energy, cycles, _ = evaluate(pr, factors, order, bypass, ws)
     state[EVALUATED] += 1.0
@@ -271,6 +277,8 @@ def _try(
 def bound_below(pr: ProblemArrays, it: Instance, spread: Table, group: Vector, bypass: Table, goal: Flat) -> float:
     """The least objective under a spatial assignment by what is paid in any case: compulsory words, compute steps."""
     prepare(pr, spread, group, bypass, it)
+    if it.failed:
+        return 0.0
     cycles = 0.0
     for port in range(it.n_ports):
         cycles = max(cycles, it.base[0, 1 + port])
@@ -634,9 +642,9 @@ def search(
 
     ``spread`` [P, D] and ``axis_factors`` [S, D] are the assignment, ``fixed_slots`` and ``phase_slots`` [S, D] the
     constraints in time, ``most`` points of the lattice at most, ``quick`` 1 to follow promising labels only (no proof),
-    ``labels`` [L, LABEL_COLUMNS] and ``costs`` [L + 1, 3 + 2 ports] scratch. ``state`` holds the best objective known and counts; a
-    better mapping goes to ``best_factors`` and ``best_order`` [S, D]. Unless the bound returned is below the best
-    objective, nothing better is left.
+    ``labels`` [L, LABEL_COLUMNS] and ``costs`` [L + 1, 3 + 2 ports] scratch. ``state`` holds the best objective known,
+    counts, and how many mappings may be priced; a better mapping goes to ``best_factors`` and ``best_order`` [S, D].
+    Unless the bound returned is below the best objective, nothing better is left; -1: beyond the sizes, not searched.
     """
     prepare(pr, spread, group, bypass, it)
     if it.failed:
@@ -707,7 +715,7 @@ def search(
                 best_order,
             )
             leaf = labels[leaf, NEXT]
-    return math.inf
+    return math.inf if state[MAY_EVALUATE] >= 0.0 else root
 
 
 @entry

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ...accel.kernel_nest import APART, Flat, ProblemArrays, Results, Table, Vector, compiled, entry
+from ...accel.kernel_nest import Flat, ProblemArrays, Results, Table, Vector, compiled, entry
 from .kernel_instance import Instance
 from .kernel_search import bound_below, objective_of
 
@@ -18,8 +18,9 @@ def _digest(pr: ProblemArrays, spread: Table) -> int:
     for place in range(pr.n_places):
         for dim in range(pr.n_dims):
             if spread[place, dim] > 1:
-                mixed = np.uint64(spread[place, dim]) + np.uint64(4096) * np.uint64(dim + 32 * place + 1)
-                mixed = mixed * np.uint64(0x9E3779B97F4A7C15)
+                mixed = np.uint64(dim + 64 * place + 1) * np.uint64(0x9E3779B97F4A7C15)
+                mixed = (mixed ^ (mixed >> np.uint64(30))) + np.uint64(spread[place, dim])
+                mixed = mixed * np.uint64(0x94D049BB133111EB)
                 mixed = (mixed ^ (mixed >> np.uint64(29))) * np.uint64(0xBF58476D1CE4E5B9)
                 digest = digest + (mixed ^ (mixed >> np.uint64(32)))
     return int(digest >> np.uint64(1)) | 1
@@ -84,9 +85,9 @@ def enumerate_assignments(
     Axes are decided one after the other, innermost first: axis k takes one of the rows ``first[k]`` to
     ``first[k + 1]`` of ``options`` [O, D]; it belongs to the array at ``places[k]``. ``free`` [A, D]: 0 where the
     constraints demand the factor. ``reach`` [A + 1, 4]: most instances of the axes not decided yet, and most by which
-    they can share a word of each tensor among multipliers; ``shares`` [A, 3] whether the axis shares the tensor.
+    they can share a word of each tensor among multipliers; ``shares`` [3 A, D] along which dimensions an axis does.
     ``spent`` [4]: J that any mapping takes, and J of all multipliers' words of each tensor if none were shared.
-    ``seen`` is a table of zeros, a power of two long. Returns -1 where there are more than N.
+    ``seen`` is a table of zeros, a power of two long. Returns -1 - n where there are more than the n found.
     """
     n_axes, n, used = places.shape[0], 0, 0
     at, here, steps = np.empty(n_axes + 1, np.int64), np.empty(n_axes, np.int64), np.empty(n_axes + 1)
@@ -111,11 +112,11 @@ def enumerate_assignments(
                 continue
             used += 1
             if 2 * used > seen.shape[0]:
-                return -1
+                return -1 - n
             least = bound_below(pr, it, spread, group, bypass, goal)
             if least < limit:
                 if n == picks.shape[0]:
-                    return -1
+                    return -1 - n
                 bounds[n] = least
                 for k in range(n_axes):
                     picks[n, k] = here[k]
@@ -133,10 +134,9 @@ def enumerate_assignments(
         energy = spent[0]
         for role in range(3):
             together = 1
-            if shares[depth, role]:
-                for dim in range(pr.n_dims):
-                    if pr.relevant[role, dim] == APART:
-                        together *= options[here[depth], dim]
+            for dim in range(pr.n_dims):
+                if shares[3 * depth + role, dim]:
+                    together *= options[here[depth], dim]
             shared[depth + 1, role] = shared[depth, role] * together
             energy += spent[1 + role] / (shared[depth + 1, role] * reach[depth + 1, 1 + role])
         cycles = max(1.0, steps[depth + 1] / reach[depth + 1, 0])

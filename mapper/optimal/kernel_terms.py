@@ -391,7 +391,7 @@ def _outdone(it: Instance, one: int, other: int) -> bool:
             return False
         own -= it.compulsory[b] * (it.fill_cycles[b, one] + share * it.serve_cycles[b, one])
         others -= it.compulsory[b] * (it.fill_cycles[b, other] + share * it.serve_cycles[b, other])
-    return own <= others
+    return bool(own <= others)
 
 
 @compiled

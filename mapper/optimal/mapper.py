@@ -13,8 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...accel.analytic import evaluate
-from ...errors import Infeasible
-from ..base import UNLIMITED, Certificate, Limits, MappingResult
+from ...errors import ImpossibleResult, Infeasible
+from ..base import UNLIMITED, Certificate, Limits, Mapper, MappingResult
+from ..baselines.annealing import AnnealingMapper
+from ..bounds import roofline
 from ..mapspace import Mapspace
 from ..objective import Objective
 from ..sampling import everything_outside
@@ -57,10 +59,15 @@ class OptimalMapper:
         hunt.run()
         if hunt.point is None:
             raise _infeasible(space)
+        if hunt.lower < hunt.enough and not limits.evaluations:
+            hunt.ask(AnnealingMapper(), seed)
         mapping = space.to_mapping(*hunt.point)
         cost = evaluate(space.op, space.accelerator, mapping)
         value = objective.value(cost.energy_j, cost.latency_s)
-        lower = value if hunt.lower >= value * (1.0 - 1e-9) else hunt.lower
+        lower = hunt.lower
+        for asked in (value * (1.0 - limits.gap), value):  # rounding apart
+            lower = asked if asked * (1.0 - 1e-9) <= lower < asked else lower
+        lower = min(lower, value)
         pruned = max(0, space.size - hunt.evaluated)
         certificate = Certificate(value, lower, hunt.evaluated, pruned, time.perf_counter() - begin)
         return MappingResult(mapping, cost, certificate, tuple(hunt.history))
@@ -72,12 +79,22 @@ def _infeasible(space: Mapspace) -> Infeasible:
         evaluate(space.op, space.accelerator, space.to_mapping(*everything_outside(space)))
     except Infeasible as error:
         return error
-    return Infeasible(
-        f"{space.op.name} on '{space.accelerator.name}': no mapping that the constraints allow fits the memories; "
-        "free a fixed factor or enlarge a memory",
-        level=space.accelerator.memories[-1].name,
-        missing_words=1,
-    )
+    raise ImpossibleResult(f"{space.op.name} on '{space.accelerator.name}': the search lost a mapping that fits")
+
+
+class Scratch:
+    """What one thread's searches work in."""
+
+    def __init__(self) -> None:
+        from ...accel.kernel_nest import workspace
+        from .kernel_instance import PORTS, instance
+        from .kernel_search import LABEL_COLUMNS
+
+        self.workspace, self.instance = workspace(), instance()
+        self.labels, self.costs = np.empty((LABELS, LABEL_COLUMNS), np.int64), np.empty((LABELS + 1, 3 + 2 * PORTS))
+
+
+_own = threading.local()
 
 
 class Hunt:
@@ -85,41 +102,60 @@ class Hunt:
 
     def __init__(self, space: Mapspace, objective: Objective, limits: Limits, begin: float, workers: int) -> None:
         self.space, self.limits, self.begin, self.workers = space, limits, begin, workers
-        form = 1.0 if objective.form == "sum" else 0.0
-        self.goal = np.asarray([form, objective.energy, objective.latency, 1.0 / space.accelerator.clock_hz])
-        self.best, self.lower = math.inf, math.inf
+        form = ("product", "sum", "capped").index(objective.form)
+        self.goal = np.asarray([float(form), objective.energy, objective.latency, 1.0 / space.accelerator.clock_hz])
+        self.objective, self.best, self.lower = objective, math.inf, math.inf
         self.point: tuple[I64, I64, I64] | None = None
         self.evaluated = 0
         self.history: list[tuple[int, float]] = []
+        self.propose(*everything_outside(space))
         self.fixed = np.where(space.extents[:, None] > 0, 0, space.fixed)
         self.group = _groups(space)
-        self._own = threading.local()
+
+    def ask(self, other: Mapper, seed: int) -> None:
+        """See whether another mapper finds something better where the search could not be brought to an end."""
+        found = other.map(self.space, self.objective, seed, self.limits)
+        self.propose(*self.space.problem.from_mapping(found.mapping))
+
+    def propose(self, factors: I64, order: I64, bypass: I64) -> None:
+        """Price one mapping and keep it if it is the best."""
+        energy, cycles, _ = self.space.problem.evaluate(factors[None], order[None], bypass[None])[0]
+        self.evaluated += 1
+        value = self.objective.value(energy, cycles / self.space.accelerator.clock_hz)
+        if math.isfinite(energy) and value < self.best:
+            self.best, self.point = value, (factors, order, bypass)
+            self.history.append((self.evaluated, value))
+
+    @property
+    def left(self) -> float:
+        """Mappings that may still be priced."""
+        return (self.limits.evaluations or math.inf) - self.evaluated
 
     def run(self) -> None:
         """Search all bypasses; afterwards nothing below ``lower`` is left."""
         with ThreadPoolExecutor(self.workers) as pool:
             for bypass in _bypasses(self.space):
                 Assignments(self, bypass, pool).search()
-        self.lower = min(self.lower, self.best)
+        self.lower = min(self.lower, self.enough if self.limits.gap else self.best)
+        if self.space.constraints.imperfect == "all":  # searched are whole tiles in time only
+            self.lower = min(self.lower, roofline(self.space.op, self.space.accelerator, self.objective))
 
     @property
     def late(self) -> bool:
         """Whether the time is over."""
-        return time.perf_counter() - self.begin > self.limits.seconds and self.point is not None
+        return self.left <= 0 or (time.perf_counter() - self.begin > self.limits.seconds and self.point is not None)
 
     @property
     def enough(self) -> float:
         """The bound from which on an assignment need not be searched."""
         return self.best * SAME * (1.0 - self.limits.gap)
 
-    def scratch(self, width: int) -> tuple[I64, F64]:
-        """Labels and their costs; one pair per thread."""
-        from .kernel_search import LABEL_COLUMNS
-
-        kept: tuple[I64, F64] | None = getattr(self._own, "scratch", None)
-        if kept is None or kept[1].shape[1] < width:
-            kept = np.empty((LABELS, LABEL_COLUMNS), np.int64), np.empty((LABELS + 1, width))
-            self._own.scratch = kept
+    @property
+    def scratch(self) -> Scratch:
+        """Memory for one search; one per thread."""
+        kept: Scratch | None = getattr(_own, "scratch", None)
+        if kept is None:
+            kept = _own.scratch = Scratch()
         return kept
 
 
@@ -137,6 +173,9 @@ class Assignments:
     def search(self) -> None:
         """Find the best of them and what bounds the rest."""
         hunt = self.hunt
+        if len(self.space.temporal) == 1:
+            self.search_without_levels()
+            return
         picks, bounds, _ = self.listed(FIRST, math.inf)
         self.go_through(picks, bounds, quick=True, most=QUICK // 3)
         picks, bounds, complete = self.listed(ASSIGNMENTS, hunt.best)
@@ -145,9 +184,22 @@ class Assignments:
         self.go_through(picks, bounds, quick=True, most=QUICK)
         self.go_through(picks, bounds, quick=False, most=len(picks))
 
+    def search_without_levels(self) -> None:
+        """With a single memory a spatial assignment is all there is to a mapping."""
+        hunt, space = self.hunt, self.space
+        picks, bounds, complete = self.listed(ASSIGNMENTS, math.inf)
+        for row, bound in zip(picks, bounds, strict=True):
+            if bound >= hunt.enough or hunt.late:
+                hunt.lower = min(hunt.lower, bound)
+                break
+            factors = self.axes.factors(row, len(space.problem.slots))
+            factors[space.temporal[0]] = -(-space.bounds // factors.prod(axis=0))
+            hunt.propose(factors, np.tile(np.argsort(-space.phases[0], kind="stable"), (len(factors), 1)), self.bypass)
+        if not complete:
+            hunt.lower = min(hunt.lower, self.floor())
+
     def listed(self, most: int, limit: float) -> tuple[I64, F64, bool]:
         """Assignments by rising bound, up to ``most`` of those below ``limit``, and whether these are all."""
-        from .kernel_instance import instance
         from .kernel_spatial import enumerate_assignments
 
         axes, hunt = self.axes, self.hunt
@@ -155,7 +207,7 @@ class Assignments:
         size = 1 << max(12, (4 * most).bit_length()) if most < ASSIGNMENTS else SEEN
         count = enumerate_assignments(
             self.arrays,
-            instance(),
+            hunt.scratch.instance,
             axes.options,
             axes.first,
             axes.places,
@@ -172,7 +224,7 @@ class Assignments:
             picks,
             bounds,
         )
-        complete, count = count >= 0, most if count < 0 else count
+        complete, count = count >= 0, max(count, -1 - count)
         order = np.argsort(bounds[:count], kind="stable")
         return picks[order], bounds[order], complete
 
@@ -197,14 +249,18 @@ class Assignments:
                 return
             best = hunt.best
             jobs = [row for row, bound in zip(picks[part], bounds[part], strict=True) if bound < hunt.enough]
-            for found in self.pool.map(lambda row: self.one(row, quick, best), jobs):  # noqa: B023
-                self.take(*found, quick=quick)
+            if hunt.limits.evaluations:  # one by one, so that the limit holds
+                for row in jobs:
+                    self.take(*self.one(row, quick, hunt.best), quick=quick)
+            else:
+                for found in self.pool.map(lambda row: self.one(row, quick, best), jobs):  # noqa: B023
+                    self.take(*found, quick=quick)
+            if not quick and len(jobs) < part.stop - part.start:
+                hunt.lower = min(hunt.lower, hunt.enough if hunt.limits.gap else math.inf)
 
     def one(self, row: I64, quick: bool, best: float) -> tuple[float, F64, I64, I64]:
         """Search one assignment: its bound, its best objective and counts, factors and order."""
         from ...accel.kernel import evaluate_one
-        from ...accel.kernel_nest import workspace
-        from .kernel_instance import PORTS, instance
         from .kernel_search import search
 
         space, problem = self.space, self.space.problem
@@ -213,14 +269,14 @@ class Assignments:
         spread = np.ones((len(problem.places), dims), np.int64)
         for slot in space.spatial:
             spread[problem.slots[slot].place] *= factors[slot]
-        labels, costs = self.hunt.scratch(3 + 2 * PORTS)
-        state = np.asarray([best * (1.0 - self.hunt.limits.gap), 0.0, 0.0, 0.0])
+        scratch = self.hunt.scratch
+        state = np.asarray([best * (1.0 - self.hunt.limits.gap), 0.0, 0.0, 0.0, max(0.0, self.hunt.left)])
         found, order = np.ones((slots, dims), np.int64), np.tile(np.arange(dims), (slots, 1))
         bound = search(
             evaluate_one,
             self.arrays,
-            instance(),
-            workspace(),
+            scratch.instance,
+            scratch.workspace,
             spread,
             factors,
             self.hunt.group,
@@ -230,8 +286,8 @@ class Assignments:
             self.hunt.goal,
             POINTS,
             int(quick),
-            labels,
-            costs,
+            scratch.labels,
+            scratch.costs,
             state,
             found,
             order,
@@ -246,7 +302,7 @@ class Assignments:
             hunt.best, hunt.point = float(state[0]), (factors, order, self.bypass)
             hunt.history.append((hunt.evaluated, hunt.best))
         if not quick:
-            hunt.lower = min(hunt.lower, bound)
+            hunt.lower = min(hunt.lower, self.floor() if bound < 0.0 else bound)
 
 
 def _groups(space: Mapspace) -> I64:
