@@ -25,8 +25,8 @@ DIFFERENCES = (
     "leakage, which its language lacks; its ports are whole bits wide, 4096 where ours are unlimited. It searches with "
     "its defaults (loop orders of at most 6 factors, 3 assignments to the array) for the energy-delay product of its "
     "own model. Its answer is then costed by ours: its loops in its order, the boundaries between memories where our "
-    "model likes them best, so that only its choice of loops counts against it. Where it holds a tensor at a place that "
-    "our order of memories does not allow, its answer is no point of our mapspace and cannot be compared."
+    "model likes them best, so that only its choice of loops counts against it. Where it holds a tensor at a place "
+    "that our order of memories does not allow, its answer is no point of our mapspace and cannot be compared."
 )
 LOOP_LIMIT, SPATIAL_MAPPINGS = 6, 3  # ZigZag's defaults
 UNSTATED_BITS = 4096
