@@ -141,7 +141,7 @@ def networks(figures: dict[str, Any]) -> Iterator[str]:
         f"{figures['thousand_variants_s'] / 60:.1f} min a thousand"
         + (f" ({figures['variants_infeasible']} cannot hold a layer)" if figures["variants_infeasible"] else "")
         + (
-            f"; {figures['variants_unproven_layers']} layers were not proven within {figures['limits']['seconds']:g} s."
+            f"; layers not proven within {figures['limits']['seconds']:g} s: {figures['variants_unproven_layers']}."
             if figures["variants_unproven_layers"]
             else ", every layer proven."
         )
@@ -269,7 +269,7 @@ def draw_shortfalls(axes: Axes, figures: dict[str, Any]) -> None:
         if not known.any():
             continue
         low, middle, high = (np.maximum(part[known], floor) for part in (low, middle, high))
-        axes.fill_between(counts[known], low, np.minimum(high, 1e8), color=colour, alpha=0.13, lw=0)
+        axes.fill_between(counts[known], low, np.minimum(high, 1e8), color=colour, alpha=0.09, lw=0)
         axes.plot(counts[known], middle, color=colour, lw=2.2)
         axes.plot(counts[known][-1], middle[-1], color=colour, marker="o", ms=5)
         ends.append([name, float(counts[known][-1]), float(middle[-1]), colour])
