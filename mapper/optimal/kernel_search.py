@@ -51,7 +51,7 @@ PLACED = 64  # in a label's phase: from here on, bits of the dimensions whose fi
 SUMMED = 1 << 60  # in a key: sums went on in this memory's own loops
 SEALED = -1  # a move: the memory's loops are placed
 # entries of the state
-BEST, EVALUATED, LABELS, WORK, MAY_EVALUATE, LEAST, STATE = 0, 1, 2, 3, 4, 5, 6
+BEST, EVALUATED, LABELS, WORK, MAY_EVALUATE, LEAST, PRUNED, STATE = 0, 1, 2, 3, 4, 5, 6, 7
 # how a search goes: to the proof; along promising labels only; for a bound, comparing labels by what they cost at least
 PROVING, QUICK, BOUNDING = 0, 1, 2
 MUCH = 2e7  # comparisons of labels after which a search is given up
@@ -394,9 +394,13 @@ def _extend(
         costs[n, k], costs[n, width + k] = row[0, k], row[1, k]
     costs[n, 2 * width] = _value(it, goal, costs, n, pay, m, to)
     if costs[n, 2 * width] >= state[BEST] * SAME:
+        state[PRUNED] += 1.0
         return n
     labels[n, BEFORE], labels[n, AT], labels[n, KEY], labels[n, MOVE], labels[n, PHASE] = one, to, key, v, phase
-    return n + 1 if _insert(it, taus, labels, costs, heads, n, width, more, state) else n
+    if _insert(it, taus, labels, costs, heads, n, width, more, state):
+        return n + 1
+    state[PRUNED] += 1.0
+    return n
 
 
 @compiled
@@ -690,6 +694,7 @@ def search(
         costs[labels.shape[0], k] = it.base[0, k]
     root = _value(it, goal, costs, labels.shape[0], pay, it.n_memories - 1, 0)
     if root >= state[BEST] * SAME:
+        state[PRUNED] += 1.0
         return root
     fixed, phases = np.zeros((it.n_memories, it.n_dims), np.int64), np.zeros((it.n_memories, it.n_dims), np.int64)
     _virtual(it, pr, fixed_slots, fixed)

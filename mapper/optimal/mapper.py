@@ -34,7 +34,7 @@ POINTS = 1 << 17  # points of a lattice at most
 ASSIGNMENTS = 1 << 18  # spatial assignments looked at, at most
 SEEN = 1 << 20
 FIRST = 64  # assignments of the highest parallelism from which the first mappings come
-QUICK = 24  # assignments of the lowest bounds searched quickly before any is searched to its end
+QUICK = 8  # assignments of the lowest bounds searched quickly before any is searched to its end
 ROUND = 8  # assignments searched between two looks at the best mapping, however many threads there are
 # Comparisons of labels, or what takes as long, after which the bound reached must do: some seconds on two cores. A
 # measure of work, not of time, gives the same answer on any machine.
@@ -71,9 +71,8 @@ class OptimalMapper:
         lower = hunt.lower
         for asked in (value * (1.0 - limits.gap), value):  # rounding apart
             lower = asked if asked * (1.0 - 1e-9) <= lower < asked else lower
-        lower = min(lower, value)
-        pruned = max(0, space.size - hunt.evaluated)
-        certificate = Certificate(value, lower, hunt.evaluated, pruned, time.perf_counter() - begin)
+        lower = float(min(lower, value))
+        certificate = Certificate(value, lower, hunt.evaluated, hunt.pruned, time.perf_counter() - begin)
         return MappingResult(mapping, cost, certificate, tuple(hunt.history))
 
 
@@ -123,7 +122,7 @@ class Hunt:
         self.goal = np.asarray([float(form), objective.energy, objective.latency, 1.0 / space.accelerator.clock_hz])
         self.objective, self.best, self.lower = objective, math.inf, math.inf
         self.point: tuple[I64, I64, I64] | None = None
-        self.evaluated = 0
+        self.evaluated = self.pruned = 0
         self.history: list[tuple[int, float]] = []
         self.propose(*everything_outside(space))
         self.fixed = np.where(space.extents[:, None] > 0, 0, space.fixed)
@@ -196,7 +195,7 @@ class Assignments:
             return
         picks, bounds, _ = self.listed(FIRST, math.inf)
         self.go_through(picks, bounds, quick=True, most=QUICK // 3)
-        picks, bounds, complete = self.listed(ASSIGNMENTS, hunt.best)
+        picks, bounds, complete = self.listed(ASSIGNMENTS, hunt.enough if hunt.limits.gap else hunt.best)
         if not complete:
             hunt.lower = min(hunt.lower, self.floor())
         self.go_through(picks, bounds, quick=True, most=QUICK)
@@ -230,6 +229,7 @@ class Assignments:
             axes.first,
             axes.places,
             axes.free,
+            axes.twins,
             int(self.space.constraints.imperfect == "none"),
             axes.reach,
             axes.shares,
@@ -251,8 +251,8 @@ class Assignments:
         from .kernel_search import floor_of
 
         spent, reach = self.axes.spent, self.axes.reach[0]
-        energy = float(spent[0] + (spent[1:] / reach[1:]).sum())
-        return float(floor_of(self.hunt.goal, energy, max(1.0, self.space.op.macs / reach[0])))
+        energy = float(spent[0] + (spent[1:4] / reach[1:]).sum())
+        return float(floor_of(self.hunt.goal, energy, max(float(spent[4]), self.space.op.macs / reach[0])))
 
     def go_through(self, picks: I64, bounds: F64, *, quick: bool, most: int) -> None:
         """Search the first ``most`` assignments, or all whose bound is low enough, in rounds."""
@@ -261,6 +261,7 @@ class Assignments:
             part = slice(start, min(start + ROUND, most))
             if not bounds[start] < hunt.enough:
                 hunt.lower = min(hunt.lower, max(bounds[start], hunt.enough))
+                hunt.pruned += len(picks) - start
                 return
             if hunt.late:
                 hunt.lower = min(hunt.lower, bounds[start])
@@ -283,7 +284,7 @@ class Assignments:
         from .kernel_search import BOUNDING, PROVING, QUICK
 
         found = [self.searched(row, QUICK if quick else PROVING, best)]
-        if not quick and 0.0 <= found[0].bound < found[0].state[0]:
+        if not quick and 0.0 <= found[0].bound < found[0].state[0] and not self.hunt.limits.evaluations:
             again = self.searched(row, BOUNDING, float(found[0].state[0]) / (1.0 - self.hunt.limits.gap))
             found[0].bound = max(found[0].bound, again.bound)
             again.bound = math.inf
@@ -302,7 +303,9 @@ class Assignments:
         for slot in space.spatial:
             spread[problem.slots[slot].place] *= axis_factors[slot]
         scratch = self.hunt.scratch
-        state = np.asarray([best * (1.0 - self.hunt.limits.gap), 0.0, 0.0, 0.0, max(0.0, self.hunt.left), math.inf])
+        state = np.asarray(
+            [best * (1.0 - self.hunt.limits.gap), 0.0, 0.0, 0.0, max(0.0, self.hunt.left), math.inf, 0.0]
+        )
         factors, order = np.ones((slots, dims), np.int64), np.tile(np.arange(dims), (slots, 1))
         bound = search(
             evaluate_one,
@@ -330,6 +333,7 @@ class Assignments:
         """Keep what one search found."""
         hunt, state, bound = self.hunt, found.state, found.bound
         hunt.effort += float(state[3])
+        hunt.pruned += int(state[6])
         hunt.evaluated += int(state[1])
         if state[0] < hunt.best * (1.0 - hunt.limits.gap):
             hunt.best, hunt.point = float(state[0]), (found.factors, found.order, self.bypass)
