@@ -37,7 +37,7 @@ $(VENV)/.installed: pyproject.toml setup.py constraints.txt | $(VENV)/bin/python
 	$(PIP_INSTALL) torch
 	$(PIP_INSTALL) --editable .
 	@echo "Compiling the cost model, once."
-	$(BIN)/python -c "import dovetail.accel.kernel, dovetail.mapper.baselines.kernel_annealing"
+	$(BIN)/python -c "import dovetail.accel.kernel, dovetail.mapper.optimal.kernel_spatial, dovetail.mapper.baselines.kernel_annealing"
 	@touch $@
 
 $(VENV)/.installed-test: $(VENV)/.installed

@@ -64,6 +64,8 @@ class _Run:
         while first < starts and not self._over():
             self._start((seed * 1009 + first) % 2**32, 0.2 * (first % 3) if first else 1.0, prepare)
             first += 1
+        if not self.pool:  # the time was over before the first start: the search keeps the point it began with
+            return
         for at, (keep, hot) in enumerate(ROUNDS if has_loops else ()):
             self.pool = sorted(self.pool, key=lambda one: one[0])[: max(1, int(len(self.pool) * keep))]
             steps = (self.budget - finish - self._spent) // ((len(ROUNDS) - at) * len(self.pool))
