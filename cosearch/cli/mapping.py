@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...errors import BadInput, UnknownName
 from .estimate import add_pair, excess_text, load_pair, show_breakdown
+from .front import front_rows, show_front
 from .output import Output, facts, waiting
 from .request import Request, amount
 
@@ -31,6 +32,9 @@ def add_command(commands: Any) -> None:
     one = commands.add_parser("map", help=about, description=f"Print {about} and what it costs.")
     add_pair(one)
     one.add_argument("--layer", required=True, metavar="L", help="the layer's name, as `dovetail estimate` lists it")
+    one.add_argument(
+        "--pareto", action="store_true", help="show every mapping that no other beats in both latency and energy"
+    )
     Output.add_options(one)
     one.set_defaults(command=_map, parser=one)
 
@@ -61,6 +65,9 @@ def _map(args: argparse.Namespace) -> None:
     from ...mapper.search import best_mapping
 
     request = Request.of(args)
+    if args.pareto:
+        _front(output, network, op, accelerator, request)
+        return
     with waiting(f"mapping {op.name} on {accelerator.name}"):
         result = best_mapping(
             op,
@@ -98,6 +105,21 @@ def _map(args: argparse.Namespace) -> None:
         for loop in level.loops
     ]
     output.emit(data, rows, lambda to: _show_map(to, op, accelerator, result, request))
+
+
+def _front(output: Output, network: Network, op: Op, accelerator: Accelerator, request: Request) -> None:
+    from ...mapper.pareto import pareto_front
+
+    with waiting(f"mapping {op.name} on {accelerator.name}"):
+        rows = front_rows(pareto_front(op, accelerator, constraints=request.constraints))
+    data = {
+        "network": network.name,
+        "accelerator": accelerator.name,
+        "layer": op.name,
+        "constraints": request.constraints_from,
+        "front": rows,
+    }
+    output.emit(data, rows, lambda to: show_front(to, op, accelerator.name, rows))
 
 
 def _show_map(to: Console, op: Op, accelerator: Accelerator, result: MappingResult, request: Request) -> None:

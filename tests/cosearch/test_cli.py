@@ -313,6 +313,21 @@ def test_a_certificate_is_shown_and_written(capsys):
     assert (data["objective"], data["limits"]["seconds"]) == ("energy", None)
 
 
+def test_the_front_of_a_layer_is_listed_from_the_fastest_to_the_least_energy(capsys, monkeypatch):
+    from dovetail.mapper import pareto
+
+    original = pareto.pareto_front
+    monkeypatch.setattr(pareto, "pareto_front", lambda *args, **more: original(*args, **more)[::-1])
+    command = ("map", "alexnet", "edge_tpu", "--layer", "conv5", "--pareto")
+    data = json.loads(answered(capsys, *command, "--json", "-"))
+    times, joules = ([row[name] for row in data["front"]] for name in ("latency_s", "energy_j"))
+    assert times == sorted(times)
+    assert joules == sorted(joules, reverse=True)
+    said = answered(capsys, *command)
+    assert "what no mapping beats in both latency and energy" in said
+    assert all(f"least {name}" in said for name in ("latency", "energy", "edp"))
+
+
 @pytest.mark.parametrize(
     ("bound", "said"),
     [
