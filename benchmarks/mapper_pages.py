@@ -6,6 +6,7 @@ import math
 import statistics
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from textwrap import fill
 from typing import Any
 
 import mapper_parts as parts
@@ -25,11 +26,16 @@ MOMENTS = (100, 1000, 20_000)  # evaluations at which the table gives the shortf
 
 def text(figures: dict[str, Any]) -> str:
     """All figures as Markdown, each table after a line that says how it was measured."""
-    found = [f"Measured with {conditions(figures)}."]
+    found = [wrapped(f"Measured with {conditions(figures)}.")]
     for key, section in SECTIONS.items():
         if key in figures:
-            found.append("\n".join(section(figures)))
+            found.append("\n".join(line if line.startswith("|") else wrapped(line) for line in section(figures)))
     return "\n\n".join(found)
+
+
+def wrapped(line: str) -> str:
+    """A paragraph in lines of the page's width."""
+    return fill(line, 120, break_on_hyphens=False, break_long_words=False)
 
 
 def conditions(figures: dict[str, Any]) -> str:
@@ -55,8 +61,11 @@ def throughput(figures: dict[str, Any]) -> Iterator[str]:
 
 def proof(figures: dict[str, Any]) -> Iterator[str]:
     """Time to a proven optimum, by chip."""
+    networks = len({row["network"] for row in figures["proof"]})
+    quick = figures["limits"]["quick"]
+    layers = f"for {'a few layers' if quick else 'every distinct layer'} of {networks} networks"
     yield (
-        "**Time to a proven optimum** of the energy-delay product, for every distinct layer of the five networks; the "
+        f"**Time to a proven optimum** of the energy-delay product, {layers}; the "
         f"mapper was stopped after {figures['limits']['seconds']:g} s, then the gap is what it could not prove:"
     )
     yield ""
@@ -91,7 +100,7 @@ def shortfall(figures: dict[str, Any]) -> Iterator[str]:
         + (f"({unproven} without a proof in time left out) " if unproven else "")
         + f"within {limits['evaluations']} mappings and {limits['patience']:g} s each. None found a mapping below a "
         "certificate's bound; the run stops where one does. Excess is the found energy-delay product over the optimum, "
-        "less 1; the first columns are medians after so many mappings costed:"
+        "less 1 (×: how many times the optimum); the first columns are medians after so many mappings costed:"
     )
     yield ""
     columns = " | ".join(f"after {count}" for count in MOMENTS[:-1])
@@ -115,11 +124,11 @@ def shortfall(figures: dict[str, Any]) -> Iterator[str]:
 
 
 def share(excess: float) -> str:
-    """An excess as a percentage or a multiple."""
+    """An excess as a percentage, from ten times the optimum on as a multiple of it."""
     if math.isinf(excess):
         return "–"
-    if excess >= 9.995:
-        return f"{excess + 1:.3g} ×"
+    if excess >= 9.0:
+        return f"{excess + 1:,.0f} ×"
     return f"{excess:.1%}" if excess >= 0.0005 else "0"
 
 
@@ -132,7 +141,7 @@ def networks(figures: dict[str, Any]) -> Iterator[str]:
         f"{figures['thousand_variants_s'] / 60:.1f} min a thousand"
         + (f" ({figures['variants_infeasible']} cannot hold a layer)" if figures["variants_infeasible"] else "")
         + (
-            f"; {figures['variants_unproven_layers']} layers were not proven within {figures['limits']['seconds']:g} s."
+            f"; layers not proven within {figures['limits']['seconds']:g} s: {figures['variants_unproven_layers']}."
             if figures["variants_unproven_layers"]
             else ", every layer proven."
         )
@@ -141,7 +150,7 @@ def networks(figures: dict[str, Any]) -> Iterator[str]:
 
 def zigzag(figures: dict[str, Any]) -> Iterator[str]:
     """ZigZag beside us."""
-    yield f"**ZigZag 3.9.1 in the same run**, on one core, objective EDP. {peers.DIFFERENCES}"
+    yield f"**ZigZag 3.9.1 on the same layers and hardware**, in the same run, on one core. {peers.DIFFERENCES}"
     yield ""
     yield "| accelerator | layer | ZigZag | its mappings | a CPU second | excess of its mapping | ours, to the proof |"
     yield "|---|---|---:|---:|---:|---:|---:|"
@@ -150,7 +159,7 @@ def zigzag(figures: dict[str, Any]) -> Iterator[str]:
         if "failed" in row:
             yield f"| {row['chip']} | {row['layer']} | {row['failed']} | | | | {ours} |"
             continue
-        excess = "no point of our mapspace" if row["excess"] is None else share(row["excess"])
+        excess = "not comparable" if row["excess"] is None else share(row["excess"])
         yield (
             f"| {row['chip']} | {row['layer']} | {row['cpu_seconds']:.1f} CPU-s | {row['evaluated']} | "
             f"{row['mappings_per_cpu_s']:.0f} | {excess} | {ours} |"
@@ -202,8 +211,11 @@ def draw_times(axes: Axes, figures: dict[str, Any]) -> None:
         own = [row for row in figures["proof"] if row["chip"] == chip]
         seconds = sorted(row["seconds"] for row in own if row["proven"])
         share_of = np.arange(len(seconds) + 1) / len(own) * 100
-        axes.step([seconds[0] if seconds else 1.0, *seconds], share_of, where="post", color=colour, lw=2.2, label=chip)
+        end = max(seconds, default=1.0) if len(seconds) == len(own) else figures["limits"]["seconds"]
+        times = [seconds[0] if seconds else end, *seconds, end]
+        axes.step(times, [*share_of, share_of[-1]], where="post", color=colour, lw=2.2, label=chip)
     axes.set_xscale("log")
+    axes.xaxis.set_major_formatter("{x:g}")
     low = min(row["seconds"] for row in figures["proof"]) / 1.6
     axes.set_xlim(low, 900)
     axes.set_ylim(0, 104)
@@ -214,7 +226,7 @@ def draw_times(axes: Axes, figures: dict[str, Any]) -> None:
     axes.set_xlabel("seconds for a layer")
     axes.set_ylabel("layers with a proven optimum (%)")
     axes.set_title(f"Time to a proven optimum, {figures['machine']['threads']} threads", loc="left", fontsize=12.5)
-    axes.legend(frameon=False, loc="upper left", fontsize=10, handlelength=1.4)
+    axes.legend(frameon=False, loc="upper left", fontsize=10, handlelength=1.2, borderaxespad=0.2)
     axes.grid(alpha=0.25, which="major")
 
 
@@ -226,7 +238,7 @@ def draw_peers(axes: Axes, figures: dict[str, Any]) -> None:
         rows.insert(0, ("ZigZag 3.9.1, no proof*", min(zigzag), max(zigzag), "#225ea8"))
     for number, (name, least, most, colour) in enumerate(rows):
         height = 66 - 11 * number
-        axes.plot([least, most], [height] * 2, color=colour, lw=5, solid_capstyle="round")
+        axes.plot([least, most], [height] * 2, color=colour, lw=4, marker="o", ms=5, solid_capstyle="round")
         inside = least > 60
         axes.text(
             most * 1.0 if inside else least * 0.95,
@@ -257,25 +269,29 @@ def draw_shortfalls(axes: Axes, figures: dict[str, Any]) -> None:
         if not known.any():
             continue
         low, middle, high = (np.maximum(part[known], floor) for part in (low, middle, high))
-        axes.fill_between(counts[known], low, np.minimum(high, 1e8), color=colour, alpha=0.13, lw=0)
+        axes.fill_between(counts[known], low, np.minimum(high, 1e8), color=colour, alpha=0.09, lw=0)
         axes.plot(counts[known], middle, color=colour, lw=2.2)
+        axes.plot(counts[known][-1], middle[-1], color=colour, marker="o", ms=5)
         ends.append([name, float(counts[known][-1]), float(middle[-1]), colour])
     axes.set_xscale("log")
     axes.set_yscale("log")
-    axes.set_ylim(floor, None)
-    axes.set_xlim(1, figures["limits"]["evaluations"] * 6)
+    axes.set_ylim(floor * 0.75, min(axes.get_ylim()[1], 1e3))
+    axes.set_xlim(1, figures["limits"]["evaluations"] * 9)
     label_ends(axes, ends, floor)
-    ticks = [1e-4, 1e-3, 1e-2, 1e-1, 1, 10, 100, 1000, 1e4, 1e5, 1e6]
+    ticks = [1e-4, 1e-3, 1e-2, 1e-1, 1, 10, 100, 1000]
     top = axes.get_ylim()[1]
     axes.set_yticks([tick for tick in ticks if tick <= top])
     axes.set_yticklabels([f"{tick * 100:g} %" if tick < 10 else f"{tick:,.0f} ×" for tick in ticks if tick <= top])
+    axes.minorticks_off()
+    axes.set_xticks([10**power for power in range(int(math.log10(figures["limits"]["evaluations"])) + 1)])
+    axes.xaxis.set_major_formatter("{x:,.0f}")
     axes.minorticks_off()
     axes.set_xlabel("mappings costed")
     axes.set_ylabel("energy-delay product above the proven optimum")
     pairs = len({(row["chip"], row["network"], row["layer"]) for row in rows})
     axes.set_title(f"What heuristics miss: median and middle half of {pairs} layers", loc="left", fontsize=12.5)
     axes.grid(alpha=0.25, which="major")
-    axes.text(1.15, floor * 1.12, "0.01 % or less", fontsize=8.5, color="0.4", va="bottom")
+    axes.text(1.15, floor * 1.12, "0.01 % or less is drawn here", fontsize=8.5, color="0.4", va="bottom")
 
 
 def label_ends(axes: Axes, ends: list[list[Any]], floor: float) -> None:
@@ -285,6 +301,9 @@ def label_ends(axes: Axes, ends: list[list[Any]], floor: float) -> None:
     right = max(end[1] for end in ends)
     below = -math.inf
     for name, at, value, colour in sorted(ends, key=lambda end: end[2]):
+        if at < right / 30:  # a line that ends early is named where it ends
+            axes.annotate(name, (at * 1.15, value * 1.15), color=colour, fontsize=10.5, fontweight="bold")
+            continue
         height = max(math.log10(value), below + gap)
         below = height
         moved = abs(math.log10(value) - height) > 1e-9 or at < right

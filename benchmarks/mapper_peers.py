@@ -21,11 +21,12 @@ from dovetail.mapper.mapspace import Mapspace
 from dovetail.models.op import ROLES, Role
 
 DIFFERENCES = (
-    "ZigZag is not told the energy of the array's wires and of leakage, which its language lacks, and its ports are "
-    "whole bits wide; ports without a stated bandwidth are 4096 bits wide there. It searches with its defaults "
-    "(loop orders of at most 6 factors, 3 assignments to the array) for the energy-delay product of its own model. "
-    "Its answer is then costed by Dovetail's: its loops in time in its order, its factors in space, the boundaries "
-    "between memories placed wherever our model likes them best, so that only its choice of loops counts against it."
+    "It gets our memories, ports, joules per bit, axes and word widths, but not the energy of the array's wires and of "
+    "leakage, which its language lacks; its ports are whole bits wide, 4096 where ours are unlimited. It searches with "
+    "its defaults (loop orders of at most 6 factors, 3 assignments to the array) for the energy-delay product of its "
+    "own model. Its answer is then costed by ours: its loops in its order, the boundaries between memories where our "
+    "model likes them best, so that only its choice of loops counts against it. Where it holds a tensor at a place "
+    "that our order of memories does not allow, its answer is no point of our mapspace and cannot be compared."
 )
 LOOP_LIMIT, SPATIAL_MAPPINGS = 6, 3  # ZigZag's defaults
 UNSTATED_BITS = 4096
@@ -115,19 +116,23 @@ def spatial_axes(chip: dt.Accelerator) -> list[tuple[str, str, frozenset[str] | 
 
 
 def workload(op: dt.Op, chip: dt.Accelerator) -> dict[str, Any]:
-    """The operator as one layer of ZigZag's YAML; dimensions of bound 1 are left out."""
+    """The operator as one layer of ZigZag's YAML; dimensions of bound 1 are left out where a stride needs none."""
     dims = [dim for dim, bound in op.dims if bound > 1]
-    relations, windows, tensors = [], {}, {}
+    relations: list[str] = []
+    windows: dict[str, int] = {}
+    tensors = {}
     for tensor, name in zip(op.tensors, "IWO", strict=True):
         ranks = []
         for rank in tensor.ranks:
             terms = [(dim, scale) for dim, scale in rank.terms if dim in dims]
-            if len(terms) == 2 or (terms and terms[0][1] > 1):
-                (a, scale_a), (b, scale_b) = terms if len(terms) == 2 else (*terms, (("R", "S")[terms[0][0] == "Q"], 1))
-                window = "IY" if "P" in (a, b) else "IX"
-                relations.append(f"{window.lower()}={scale_a}*{letter(a).lower()}+{scale_b}*{letter(b).lower()}")
+            if len(terms) == 1 and terms[0][1] > 1:  # a stride without a filter: ZigZag needs both dimensions
+                terms = list(rank.terms)
+                dims += [dim for dim, _ in terms if dim not in dims]
+            if len(terms) == 2:
+                window = "IY" if "P" in dict(terms) else "IX"
+                sums = "+".join(f"{scale}*{letter(dim).lower()}" for dim, scale in terms)
+                relations.append(f"{window.lower()}={sums}")
                 windows[window] = rank.words(op.bounds)
-                dims += [dim for dim in (a, b) if dim not in dims]
                 ranks.append(window)
             else:
                 ranks += [letter(dim) for dim, _ in terms]

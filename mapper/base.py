@@ -43,7 +43,7 @@ class Certificate:
     """What is known about a mapping's quality, in units of the objective (J, s or J·s).
 
     No mapping of the mapspace costs less than ``lower_bound``; ``optimum`` is the cost found. ``evaluated`` mappings
-    were costed, ``pruned`` ruled out without, in ``seconds``.
+    were costed and ``pruned`` partial ones, each standing for all that begin alike, ruled out, in ``seconds``.
     """
 
     optimum: float

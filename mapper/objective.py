@@ -28,8 +28,8 @@ _WEIGHTED = re.compile(rf"(?:{_NUMBER}\*)?{_TERM}", re.IGNORECASE)
 class Objective:
     """A monotone mix of energy (J) and latency (s).
 
-    A "product" is energy^``energy`` · latency^``latency``; a "sum" weighs them: ``energy`` · J + ``latency`` · s; "capped"
-    is the energy of what takes at most ``latency`` seconds, infinite otherwise.
+    A "product" is energy^``energy`` · latency^``latency``; a "sum" weighs them: ``energy`` · J + ``latency`` · s;
+    "capped" is the energy of what takes at most ``latency`` seconds, infinite otherwise.
     ``name`` is the text it was written as.
     """
 

@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 from ...accel.accelerator import Array, Memory
 from ...accel.analytic import output_bits
 from ...models.op import ROLES
+from ..bounds import roofline
 from ..mapspace import Mapspace
+from ..objective import Objective
 
 if TYPE_CHECKING:
     F64 = NDArray[np.float64]
@@ -32,7 +34,8 @@ class Axes:
     free: I64  # [A, D]
     reach: F64  # [A + 1, 4]
     shares: I64  # [3 A, D]
-    spent: F64  # [4]
+    twins: I64  # [A]
+    spent: F64  # [5]
 
     @classmethod
     def of(cls, space: Mapspace, bypass: I64) -> Axes:
@@ -65,6 +68,7 @@ class Axes:
             (space.fixed[slots] == 0).astype(np.int64),
             reach,
             shares,
+            _twins(space, slots, vectors),
             _spent(space, keepers, summing),
         )
 
@@ -87,6 +91,16 @@ def _vectors(space: Mapspace, slot: int) -> list[tuple[int, ...]]:
             if factor <= room
         ]
     return sorted((row for row, _ in found), key=lambda row: (-math.prod(row), row))
+
+
+def _twins(space: Mapspace, slots: I64, vectors: list[list[tuple[int, ...]]]) -> I64:
+    """[A] 1 where an axis may be exchanged with the one before it: of one array, with the same choices."""
+    found = np.zeros(len(slots), np.int64)
+    for k in range(1, len(slots)):
+        one, other = space.problem.slots[slots[k]], space.problem.slots[slots[k - 1]]
+        same = (space.fixed[slots[k]] == space.fixed[slots[k - 1]]).all()
+        found[k] = one.place == other.place and vectors[k] == vectors[k - 1] and same
+    return found
 
 
 def _alike(space: Mapspace, place: int, role: int) -> I64:
@@ -117,12 +131,13 @@ def _keepers(space: Mapspace, bypass: I64) -> list[int]:
 
 
 def _spent(space: Mapspace, keepers: list[int], summing: int) -> F64:
-    """[4] J that any mapping takes, and J of the multipliers' words of each tensor were none shared.
+    """[5] J that any mapping takes, J of the multipliers' words of each tensor were none shared, cycles of any mapping.
 
     ``summing``: most instances of the outputs' innermost memory that can hold shares of one sum.
     """
     op, accelerator = space.op, space.accelerator
-    found = np.zeros(4)
+    found = np.zeros(5)
+    found[4] = max(1.0, roofline(op, accelerator, Objective.parse("latency")) * accelerator.clock_hz * (1.0 - 1e-9))
     outermost = accelerator.memories[0]
     found[0] = op.macs * accelerator.compute.energy_j
     for r, role in enumerate(ROLES):

@@ -40,7 +40,7 @@ from .kernel_lattice import (
     points,
     still_to_pay,
 )
-from .kernel_terms import DONE, MARKS, OPEN, drop_ports, finish, first_tiles, loop, most_cycles, settled_edge
+from .kernel_terms import DONE, LIVE, MARKS, OPEN, drop_ports, finish, first_tiles, loop, most_cycles, settled_edge
 
 __all__ = ["bound_below", "floor_of", "objective_of", "search"]
 
@@ -51,14 +51,17 @@ PLACED = 64  # in a label's phase: from here on, bits of the dimensions whose fi
 SUMMED = 1 << 60  # in a key: sums went on in this memory's own loops
 SEALED = -1  # a move: the memory's loops are placed
 # entries of the state
-BEST, EVALUATED, LABELS, PRUNED, MAY_EVALUATE, STATE = 0, 1, 2, 3, 4, 5
+BEST, EVALUATED, LABELS, WORK, MAY_EVALUATE, LEAST, PRUNED, STATE = 0, 1, 2, 3, 4, 5, 6, 7
+# how a search goes: to the proof; along promising labels only; for a bound, comparing labels by what they cost at least
+PROVING, QUICK, BOUNDING = 0, 1, 2
+MUCH = 2e7  # comparisons of labels after which a search is given up
 SAME = 1.0 - 1e-12
 CAPPED = 2.0  # the first entry of the goal: energy, within as many seconds as the third says
 
 
 @compiled
 def objective_of(goal: Flat, energy: float, cycles: float) -> float:
-    """The objective; ``goal``: 1 for a weighted sum or 2, weight or exponent of energy and of latency, seconds a cycle."""
+    """The objective; ``goal``: form, weight or exponent of energy and of latency, seconds a cycle."""
     seconds = cycles * goal[3]
     if goal[0] == CAPPED:
         return energy if seconds <= goal[2] else math.inf
@@ -106,10 +109,13 @@ def _no_worse(costs: Results, one: int, other: int, alike: bool, width: int, mor
 def _beats(labels: Table, costs: Results, one: int, other: int, width: int, more: Results, point: int) -> bool:
     """Whether label ``one`` makes ``other`` superfluous.
 
-    A quick search, marked by a negative last entry of the costs, keeps the most promising label of each kind only.
+    How the search goes is the last entry of the costs.
     """
-    if costs[costs.shape[0] - 1, 2 * width] < 0.0:
+    way = costs[costs.shape[0] - 1, 2 * width]
+    if way == QUICK:
         return bool(costs[one, 2 * width] <= costs[other, 2 * width])
+    if way == BOUNDING:
+        return _no_worse(costs, one, other, True, width, more, point)
     for k in range(1, MARKS):  # windows that move differently may yet save differently
         if labels[one, MARK + k] != labels[other, MARK + k]:
             return False
@@ -119,7 +125,15 @@ def _beats(labels: Table, costs: Results, one: int, other: int, width: int, more
 
 @compiled
 def _insert(
-    it: Instance, taus: Table, labels: Table, costs: Results, heads: Vector, new: int, width: int, more: Results
+    it: Instance,
+    taus: Table,
+    labels: Table,
+    costs: Results,
+    heads: Vector,
+    new: int,
+    width: int,
+    more: Results,
+    state: Flat,
 ) -> bool:
     """Put label ``new`` among those at its point, unless one is no worse; drops those it beats."""
     point, last = labels[new, AT], -1
@@ -129,6 +143,7 @@ def _insert(
             more[point, port] = most_cycles(it, port, taus[point])
     while one >= 0:
         after = labels[one, NEXT]
+        state[WORK] += 1.0
         if labels[one, KEY] == labels[new, KEY] and labels[one, PHASE] == labels[new, PHASE]:
             if _beats(labels, costs, one, new, width, more, point):
                 return False
@@ -369,6 +384,12 @@ def _extend(
     key = loop(it, m, key - summed, v, by, taus[labels[one, AT]], spread, row, labels[n, MARK:]) + summed
     if it.kind[OUTPUT, v] != SINGLE:
         key |= SUMMED
+    if costs[labels.shape[0], 2 * width] == BOUNDING:  # the bounds to come must not depend on what is not compared
+        for b in range(it.n_boundaries):
+            if (key >> (4 * b)) & 15 == LIVE:
+                key -= LIVE << (4 * b)
+        for k in range(MARKS):
+            labels[n, MARK + k] = 0
     for k in range(width):
         costs[n, k], costs[n, width + k] = row[0, k], row[1, k]
     costs[n, 2 * width] = _value(it, goal, costs, n, pay, m, to)
@@ -376,7 +397,10 @@ def _extend(
         state[PRUNED] += 1.0
         return n
     labels[n, BEFORE], labels[n, AT], labels[n, KEY], labels[n, MOVE], labels[n, PHASE] = one, to, key, v, phase
-    return n + 1 if _insert(it, taus, labels, costs, heads, n, width, more) else n
+    if _insert(it, taus, labels, costs, heads, n, width, more, state):
+        return n + 1
+    state[PRUNED] += 1.0
+    return n
 
 
 @compiled
@@ -430,7 +454,7 @@ def _walk(
                     continue
                 if not fits[m, to] or phases[m, v] < phase:
                     continue
-                if n == labels.shape[0]:
+                if n == labels.shape[0] or state[WORK] > MUCH:
                     return -1
                 then = phases[m, v] + PLACED * (placed | (1 << v if fixed[m, v] else 0))
                 n = _extend(
@@ -491,7 +515,7 @@ def _seal(
                     for k in range(MARKS):
                         labels[n, MARK + k] = labels[one, MARK + k]
                     settled_edge(it, m, taus[at], labels[n, MARK:])
-                    if _insert(it, taus, labels, costs, heads, n, width, more):
+                    if _insert(it, taus, labels, costs, heads, n, width, more, state):
                         n += 1
             one = after
     return n
@@ -559,7 +583,9 @@ def _end(
                 finish(it, keys[depth], tau, spread, row)
                 for k in range(width):
                     costs[labels.shape[0], k] = row[0, k]
-                if _value(it, goal, costs, labels.shape[0], pay, 0, 0) < state[BEST] * SAME:
+                least = _value(it, goal, costs, labels.shape[0], pay, 0, 0)
+                if least < state[BEST] * SAME:
+                    state[LEAST] = min(state[LEAST], least)
                     _try(
                         evaluate,
                         pr,
@@ -631,7 +657,7 @@ def search(
     phase_slots: Table,
     goal: Flat,
     most: int,
-    quick: int,
+    way: int,
     labels: Table,
     costs: Results,
     state: Flat,
@@ -641,7 +667,7 @@ def search(
     """Search one spatial assignment; returns its lower bound (of what could not be ruled out), see the module.
 
     ``spread`` [P, D] and ``axis_factors`` [S, D] are the assignment, ``fixed_slots`` and ``phase_slots`` [S, D] the
-    constraints in time, ``most`` points of the lattice at most, ``quick`` 1 to follow promising labels only (no proof),
+    constraints in time, ``most`` points of the lattice at most, ``way`` PROVING, QUICK or BOUNDING,
     ``labels`` [L, LABEL_COLUMNS] and ``costs`` [L + 1, 3 + 2 ports] scratch. ``state`` holds the best objective known,
     counts, and how many mappings may be priced; a better mapping goes to ``best_factors`` and ``best_order`` [S, D].
     Unless the bound returned is below the best objective, nothing better is left; -1: beyond the sizes, not searched.
@@ -654,7 +680,8 @@ def search(
     count, size = axes(it, found)
     if size == 0 or size > most:
         return bound_below(pr, it, spread, group, bypass, goal)
-    costs[labels.shape[0], 2 * (1 + it.n_ports)] = -1.0 if quick else 1.0
+    costs[labels.shape[0], 2 * (1 + it.n_ports)] = way
+    state[LEAST], state[WORK] = math.inf, 0.0
     taus, heads = np.empty((size, it.n_dims), np.int64), np.empty(size, np.int64)
     points(it, found, count, taus)
     fits = np.zeros((it.n_memories, size), np.int64)
@@ -667,6 +694,7 @@ def search(
         costs[labels.shape[0], k] = it.base[0, k]
     root = _value(it, goal, costs, labels.shape[0], pay, it.n_memories - 1, 0)
     if root >= state[BEST] * SAME:
+        state[PRUNED] += 1.0
         return root
     fixed, phases = np.zeros((it.n_memories, it.n_dims), np.int64), np.zeros((it.n_memories, it.n_dims), np.int64)
     _virtual(it, pr, fixed_slots, fixed)
@@ -679,6 +707,7 @@ def search(
             )
         if n >= 0:
             n = _seal(pr, it, goal, m, taus, fits, pay, spread, labels, costs, heads, more, n, state, fixed)
+    state[WORK] += 40.0 * size * it.n_memories + 100.0 * (n if n >= 0 else labels.shape[0])
     if n < 0:
         return root
     state[LABELS] += n
@@ -715,7 +744,9 @@ def search(
                 best_order,
             )
             leaf = labels[leaf, NEXT]
-    return math.inf if state[MAY_EVALUATE] >= 0.0 else root
+    if state[MAY_EVALUATE] < 0.0:
+        return root
+    return state[LEAST] if way == BOUNDING else math.inf
 
 
 @entry

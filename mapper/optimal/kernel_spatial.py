@@ -68,6 +68,7 @@ def enumerate_assignments(
     first: Vector,
     places: Vector,
     free: Table,
+    twins: Vector,
     perfect: int,
     reach: Results,
     shares: Table,
@@ -84,23 +85,33 @@ def enumerate_assignments(
 
     Axes are decided one after the other, innermost first: axis k takes one of the rows ``first[k]`` to
     ``first[k + 1]`` of ``options`` [O, D]; it belongs to the array at ``places[k]``. ``free`` [A, D]: 0 where the
-    constraints demand the factor. ``reach`` [A + 1, 4]: most instances of the axes not decided yet, and most by which
+    constraints demand the factor; ``twins`` [A] 1 where an axis and the one before are of one array and exchangeable.
+    ``reach`` [A + 1, 4]: most instances of the axes not decided yet, and most by which
     they can share a word of each tensor among multipliers; ``shares`` [3 A, D] along which dimensions an axis does.
-    ``spent`` [4]: J that any mapping takes, and J of all multipliers' words of each tensor if none were shared.
+    ``spent`` [5]: J that any mapping takes, J of all multipliers' words of each tensor if none were shared, and
+    cycles that any mapping takes.
     ``seen`` is a table of zeros, a power of two long. Returns -1 - n where there are more than the n found.
     """
     n_axes, n, used = places.shape[0], 0, 0
     at, here, steps = np.empty(n_axes + 1, np.int64), np.empty(n_axes, np.int64), np.empty(n_axes + 1)
     shared = np.ones((n_axes + 1, 3))
     spread = np.ones((pr.n_places, pr.n_dims), np.int64)
-    depth, steps[0] = 0, 1.0
+    depth, steps[0], energy = 0, 1.0, 0.0
     for dim in range(pr.n_dims):
         steps[0] *= pr.bounds[dim]
     at[0] = first[0]
     while depth >= 0:
         if depth == n_axes:
             depth -= 1
-            if not _allowed(pr, options, here, free, perfect):
+            cycles = 1.0
+            for dim in range(pr.n_dims):
+                whole = 1
+                for k in range(n_axes):
+                    whole *= options[here[k], dim]
+                cycles *= (pr.bounds[dim] + whole - 1) // whole
+            if objective_of(goal, energy, max(cycles, spent[4])) >= limit or not _allowed(
+                pr, options, here, free, perfect
+            ):
                 continue
             for place in range(pr.n_places):
                 for dim in range(pr.n_dims):
@@ -139,9 +150,11 @@ def enumerate_assignments(
                     together *= options[here[depth], dim]
             shared[depth + 1, role] = shared[depth, role] * together
             energy += spent[1 + role] / (shared[depth + 1, role] * reach[depth + 1, 1 + role])
-        cycles = max(1.0, steps[depth + 1] / reach[depth + 1, 0])
+        cycles = max(spent[4], steps[depth + 1] / reach[depth + 1, 0])
         if objective_of(goal, energy, cycles) < limit:
             depth += 1
             if depth < n_axes:
                 at[depth] = first[depth]
+                if twins[depth]:  # the other half are mirror images
+                    at[depth] += here[depth - 1] - first[depth - 1]
     return n

@@ -29,12 +29,13 @@ __all__ = [
     "settled_edge",
 ]
 
-# status of a boundary, four bits each in a label's key: settled; nothing moved yet; 2 + 2k and 3 + 2k: moving along the
-# k-th windowed dimension, two or more tiles, and so far that nothing is left of the first
-DONE, OPEN, NEAR, FAR = 0, 1, 2, 3
+# status of a boundary, four bits each in a label's key: settled; nothing moved yet; 2 + 2k: a window running along the
+# k-th windowed dimension
+DONE, OPEN, RUNS = 0, 1, 2
 LIVE = 15  # settled, but loops to come may find a window's edge still there
 # Marks tell apart what is left open. Of two labels with the same marks the same amounts are open, whatever comes.
-# Entry 0: of all that is settled; 1 + k: of the k-th boundary with windows while it moves or is live.
+# Entry 0: of all that is settled; 1 + k: of the k-th boundary with windows, while it runs (the loops of its first tile)
+# or is live.
 MARKS = 1 + WINDOWS
 
 
@@ -170,13 +171,42 @@ def _replaced(it: Instance, b: int, tau: Vector, v: int, by: int) -> bool:
 
 
 @compiled
-def _settle_window(it: Instance, b: int, tau: Vector, status: int, edge: bool, v: int, by: int) -> tuple[float, float]:
+def _still_there(it: Instance, b: int, tau: Vector, r: int, flip: bool, first: int, replaced: bool) -> float:
+    """Most positions of a window that a later loop may find still there, after it ran from a tile of ``first``.
+
+    A loop that brings the window back finds what the first and last tile share; one that carries it on finds the edge,
+    but at most every other time; one along the window's other dimension shifts it by a tile of that.
+    """
+    role, child = it.role[b], it.child[b]
+    u, a, w, c = it.windows[role, r, 0], it.windows[role, r, 1], it.windows[role, r, 2], it.windows[role, r, 3]
+    if flip:
+        u, a, w, c = w, c, u, a
+    size, other = first * it.inside[child, u], tau[w] * it.inside[child, w]
+    run = (tau[u] - first) * it.inside[child, u]
+    reach = (size - 1.0) * a + (other - 1.0) * c + 1.0
+    back, on = max(0.0, float(reach - run * a)), max(0.0, float(reach - size * a))
+    if not it.perfect[u] or not it.perfect[w]:  # at the end the run is shorter, or none at all
+        return float(size_pair(size, other, a, c))
+    if back == 0.0 and replaced:
+        return 0.0
+    ends, other_ends = it.passes[u] == tau[u], it.passes[w] == tau[w]
+    if not other_ends:
+        if not ends or it.outside[child, w] > 1:  # instances apart: steps of several tiles
+            return float(size_pair(size, other, a, c))
+        return max(back, float(reach - abs(run * a - other * c)))
+    return back if ends else max(back, (back + on) / 2.0)
+
+
+@compiled
+def _settle_window(
+    it: Instance, b: int, tau: Vector, status: int, edge: bool, v: int, by: int, first: int
+) -> tuple[float, float]:
     """Words [low, high] of a window that ran along a dimension, settled by a loop of bound ``by`` over ``v``.
 
-    ``edge``: later loops may find its edge still there.
+    ``edge``: later loops may find some of it still there; ``first`` are the loops of its first tile, 0: not known.
     """
-    role, child, k = it.role[b], it.child[b], (status - NEAR) // 2
-    r, far = k // 2, status % 2 == 1
+    role, child, k = it.role[b], it.child[b], (status - RUNS) // 2
+    r = k // 2
     u, a, w, c = it.windows[role, r, 0], it.windows[role, r, 1], it.windows[role, r, 2], it.windows[role, r, 3]
     if k % 2:
         u, a, w, c = w, c, u, a
@@ -184,26 +214,27 @@ def _settle_window(it: Instance, b: int, tau: Vector, status: int, edge: bool, v
     times = _passes(it, b, tau) * _words(it, b, tau, r)
     total = _pairs(it.bound[u], size_u, it.bound[w], size_w, a, c)
     high = total if c == 1 else float(it.bound[u]) * float(it.bound[w])
-    union, kept = float(size_pair(size_u, size_w, a, c)), 0.0
-    if edge and far and v != w and _replaced(it, b, tau, v, by):
-        edge = it.passes[w] > tau[w]
-    if edge:
-        halo = min(union, max(0.0, (size_w - 1.0) * c + 1.0 - a))
+    kept = 0.0
+    if edge and first:
+        kept = _still_there(it, b, tau, r, k % 2 == 1, first, v != w and _replaced(it, b, tau, v, by))
+    elif edge and not (it.perfect[u] and it.perfect[w]):
+        kept = float(size_pair(size_u, size_w, a, c))
+    elif edge:
+        kept = max(0.0, (size_w - 1.0) * c + 1.0 - a)
         if it.passes[w] > tau[w]:
             kept = float(size_pair(max(1, size_u // 2), size_w, a, c))
-        elif not far:
-            kept = halo
-        elif it.passes[u] > tau[u]:
-            kept = halo / 2.0
-    low = total * max(0.0, 1.0 - kept / union)
+    runs = float((it.bound[u] + size_u - 1) // size_u) * float((it.bound[w] + size_w - 1) // size_w)
+    low = max(0.0, total - runs * kept)
     return max(times * low, float(it.compulsory[b])), max(times * high, float(it.compulsory[b]))
 
 
 @compiled
-def _settle(it: Instance, b: int, tau: Vector, status: int, kind: int, v: int, by: int) -> tuple[float, float]:
+def _settle(
+    it: Instance, b: int, tau: Vector, status: int, kind: int, v: int, by: int, first: int
+) -> tuple[float, float]:
     """Words [low, high] entering the child when a loop of bound ``by`` over ``v``, of that kind, settles them."""
     if status != OPEN:
-        return _settle_window(it, b, tau, status, kind != SINGLE, v, by)
+        return _settle_window(it, b, tau, status, kind != SINGLE, v, by, first)
     words = _passes(it, b, tau) * _words(it, b, tau, -1)
     return words, words
 
@@ -227,39 +258,17 @@ def _settle_still(it: Instance, b: int, tau: Vector, v: int) -> tuple[float, flo
 
 
 @compiled
-def _start(it: Instance, b: int, m: int, v: int, by: int, tau: Vector) -> int:
-    """Status after a window begins to run along ``v``; DONE where it jumps instead."""
-    role, child = it.role[b], it.child[b]
-    if it.inside[m, v] != it.inside[child, v]:
+def _moves(it: Instance, b: int, m: int, v: int) -> int:
+    """Status of a boundary whose window runs along ``v`` in loops at memory ``m``; DONE where it jumps instead."""
+    role = it.role[b]
+    if it.inside[m, v] != it.inside[it.child[b], v]:
         return DONE
     for r in range(it.n_windows[role]):
-        u, a, w, c = it.windows[role, r, 0], it.windows[role, r, 1], it.windows[role, r, 2], it.windows[role, r, 3]
-        if u != v and w != v:
-            continue
-        k = 2 * r
-        if w == v:
-            u, a, w, c, k = w, c, u, a, k + 1
-        size_u, size_w = tau[u] * it.inside[child, u], tau[w] * it.inside[child, w]
-        far = (by - 1) * size_u * a > (size_u - 1) * a + (size_w - 1) * c
-        return int(NEAR + 2 * k + far)
+        if it.windows[role, r, 0] == v:
+            return RUNS + 4 * r
+        if it.windows[role, r, 2] == v:
+            return RUNS + 4 * r + 2
     return DONE
-
-
-@compiled
-def _go_on(it: Instance, b: int, v: int, by: int, tau: Vector, status: int) -> int:
-    """Status after a running window goes on along ``v``; DONE where ``v`` is another dimension."""
-    role, child, k = it.role[b], it.child[b], (status - NEAR) // 2
-    r = k // 2
-    u, a, w, c = it.windows[role, r, 0], it.windows[role, r, 1], it.windows[role, r, 2], it.windows[role, r, 3]
-    if k % 2:
-        u, a, w, c = w, c, u, a
-    if u != v:
-        return DONE
-    if status % 2 == 0:  # its first tile was at most half of what it has covered
-        size_u, size_w = tau[u] * it.inside[child, u], tau[w] * it.inside[child, w]
-        if (by - 0.5) * size_u * a > (size_u / 2.0 - 1.0) * a + (size_w - 1.0) * c:
-            return status + 1
-    return status
 
 
 @compiled
@@ -319,19 +328,19 @@ def loop(
         if kind == APART and status == OPEN:
             continue
         if kind == WINDOW:
-            after = _start(it, b, m, v, by, tau) if status == OPEN else _go_on(it, b, v, by, tau, status)
-            if it.inside[m, v] != it.inside[it.child[b], v]:
+            after = _moves(it, b, m, v)
+            if status != OPEN and after != status:
                 after = DONE
         if after == DONE:
             if kind == WINDOW and status == OPEN:
                 low, high = _settle_still(it, b, tau, v)
             else:
-                low, high = _settle(it, b, tau, status, kind, v, by)
+                low, high = _settle(it, b, tau, status, kind, v, by, marks[1 + k] if k >= 0 else 0)
             share_low, share_high = _share(it, b, tau, spread, _between(it, b))
             close(it, b, low, high, share_low, share_high, out)
             after = _mark_settled(it, b, m, v, by, tau, status, low < high, share_low < share_high, kind, marks)
         elif status == OPEN:
-            marks[1 + k] = _tile_mark(it, b, tau)
+            marks[1 + k] = tau[v]  # the first tile's
         key += (after - status) << (4 * b)
     return key
 
@@ -353,7 +362,7 @@ def finish(it: Instance, key: int, tau: Vector, spread: Table, out: Results) -> 
     for b in range(it.n_boundaries):
         status = (key >> (4 * b)) & 15
         if status != DONE and status != LIVE:
-            low, high = _settle(it, b, tau, status, SINGLE, -1, 1)
+            low, high = _settle(it, b, tau, status, SINGLE, -1, 1, 0)
             share_low, share_high = _share(it, b, tau, spread, _between(it, b))
             close(it, b, low, high, share_low, share_high, out)
 
@@ -423,9 +432,9 @@ def drop_ports(it: Instance, ones: Vector) -> None:
 def settle_runs(it: Instance, key: int, tau: Vector, spread: Table, out: Results) -> None:
     """Settle running windows at the least that their words may come to, however far they run."""
     for b in range(it.n_boundaries):
-        status = (key >> (4 * b)) & 14  # as if not far: edges may be found again
-        if status != DONE and status != LIVE - 1:
-            low, high = _settle(it, b, tau, status, APART, -1, 1)
+        status = (key >> (4 * b)) & 15
+        if status != DONE and status != LIVE:
+            low, high = _settle(it, b, tau, status, APART, -1, 1, 0)
             share_low, share_high = _share(it, b, tau, spread, _between(it, b))
             close(it, b, low, high, share_low, share_high, out)
 

@@ -7,6 +7,7 @@ import math
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
@@ -33,8 +34,11 @@ POINTS = 1 << 17  # points of a lattice at most
 ASSIGNMENTS = 1 << 18  # spatial assignments looked at, at most
 SEEN = 1 << 20
 FIRST = 64  # assignments of the highest parallelism from which the first mappings come
-QUICK = 24  # assignments of the lowest bounds searched quickly before any is searched to its end
+QUICK = 8  # assignments of the lowest bounds searched quickly before any is searched to its end
 ROUND = 8  # assignments searched between two looks at the best mapping, however many threads there are
+# Comparisons of labels, or what takes as long, after which the bound reached must do: some seconds on two cores. A
+# measure of work, not of time, gives the same answer on any machine.
+EFFORT = 1e9
 SAME = 1.0 - 1e-12
 
 
@@ -44,8 +48,8 @@ class OptimalMapper:
     name: ClassVar[str] = "optimal"
     version: ClassVar[int] = 1
 
-    def __init__(self, workers: int | None = None) -> None:
-        self.workers = workers
+    def __init__(self, workers: int | None = None, effort: float = EFFORT) -> None:
+        self.workers, self.effort = workers, effort
 
     def map(self, space: Mapspace, objective: Objective, seed: int, limits: Limits = UNLIMITED) -> MappingResult:
         """See `Mapper`; the seed changes nothing."""
@@ -55,7 +59,7 @@ class OptimalMapper:
             cost = evaluate(space.op, space.accelerator, mapping)
             value = objective.value(cost.energy_j, cost.latency_s)
             return MappingResult(mapping, cost, Certificate(value, value, 1, 0, time.perf_counter() - begin))
-        hunt = Hunt(space, objective, limits, begin, self.workers or mapper_threads())
+        hunt = Hunt(space, objective, limits, begin, self.workers or mapper_threads(), self.effort)
         hunt.run()
         if hunt.point is None:
             raise _infeasible(space)
@@ -67,9 +71,8 @@ class OptimalMapper:
         lower = hunt.lower
         for asked in (value * (1.0 - limits.gap), value):  # rounding apart
             lower = asked if asked * (1.0 - 1e-9) <= lower < asked else lower
-        lower = min(lower, value)
-        pruned = max(0, space.size - hunt.evaluated)
-        certificate = Certificate(value, lower, hunt.evaluated, pruned, time.perf_counter() - begin)
+        lower = float(min(lower, value))
+        certificate = Certificate(value, lower, hunt.evaluated, hunt.pruned, time.perf_counter() - begin)
         return MappingResult(mapping, cost, certificate, tuple(hunt.history))
 
 
@@ -97,16 +100,29 @@ class Scratch:
 _own = threading.local()
 
 
+@dataclass
+class Found:
+    """What one search found: its bound, its best objective and counts, factors and order [S, D]."""
+
+    bound: float
+    state: F64
+    factors: I64
+    order: I64
+
+
 class Hunt:
     """One search: the best mapping so far, what is still open, and when to stop."""
 
-    def __init__(self, space: Mapspace, objective: Objective, limits: Limits, begin: float, workers: int) -> None:
+    def __init__(
+        self, space: Mapspace, objective: Objective, limits: Limits, begin: float, workers: int, most: float
+    ) -> None:
+        self.most, self.effort = most, 0.0
         self.space, self.limits, self.begin, self.workers = space, limits, begin, workers
         form = ("product", "sum", "capped").index(objective.form)
         self.goal = np.asarray([float(form), objective.energy, objective.latency, 1.0 / space.accelerator.clock_hz])
         self.objective, self.best, self.lower = objective, math.inf, math.inf
         self.point: tuple[I64, I64, I64] | None = None
-        self.evaluated = 0
+        self.evaluated = self.pruned = 0
         self.history: list[tuple[int, float]] = []
         self.propose(*everything_outside(space))
         self.fixed = np.where(space.extents[:, None] > 0, 0, space.fixed)
@@ -143,7 +159,9 @@ class Hunt:
     @property
     def late(self) -> bool:
         """Whether the time is over."""
-        return self.left <= 0 or (time.perf_counter() - self.begin > self.limits.seconds and self.point is not None)
+        if self.left <= 0 or (self.effort > self.most and self.limits.seconds == math.inf):
+            return True
+        return time.perf_counter() - self.begin > self.limits.seconds and self.point is not None
 
     @property
     def enough(self) -> float:
@@ -168,7 +186,6 @@ class Assignments:
         self.hunt, self.space, self.bypass, self.pool = hunt, hunt.space, bypass, pool
         self.axes = Axes.of(hunt.space, bypass)
         self.arrays = hunt.space.problem.arrays
-        self.searched: set[tuple[int, ...]] = set()
 
     def search(self) -> None:
         """Find the best of them and what bounds the rest."""
@@ -178,7 +195,7 @@ class Assignments:
             return
         picks, bounds, _ = self.listed(FIRST, math.inf)
         self.go_through(picks, bounds, quick=True, most=QUICK // 3)
-        picks, bounds, complete = self.listed(ASSIGNMENTS, hunt.best)
+        picks, bounds, complete = self.listed(ASSIGNMENTS, hunt.enough if hunt.limits.gap else hunt.best)
         if not complete:
             hunt.lower = min(hunt.lower, self.floor())
         self.go_through(picks, bounds, quick=True, most=QUICK)
@@ -212,6 +229,7 @@ class Assignments:
             axes.first,
             axes.places,
             axes.free,
+            axes.twins,
             int(self.space.constraints.imperfect == "none"),
             axes.reach,
             axes.shares,
@@ -233,8 +251,8 @@ class Assignments:
         from .kernel_search import floor_of
 
         spent, reach = self.axes.spent, self.axes.reach[0]
-        energy = float(spent[0] + (spent[1:] / reach[1:]).sum())
-        return float(floor_of(self.hunt.goal, energy, max(1.0, self.space.op.macs / reach[0])))
+        energy = float(spent[0] + (spent[1:4] / reach[1:]).sum())
+        return float(floor_of(self.hunt.goal, energy, max(float(spent[4]), self.space.op.macs / reach[0])))
 
     def go_through(self, picks: I64, bounds: F64, *, quick: bool, most: int) -> None:
         """Search the first ``most`` assignments, or all whose bound is low enough, in rounds."""
@@ -243,6 +261,7 @@ class Assignments:
             part = slice(start, min(start + ROUND, most))
             if not bounds[start] < hunt.enough:
                 hunt.lower = min(hunt.lower, max(bounds[start], hunt.enough))
+                hunt.pruned += len(picks) - start
                 return
             if hunt.late:
                 hunt.lower = min(hunt.lower, bounds[start])
@@ -251,55 +270,73 @@ class Assignments:
             jobs = [row for row, bound in zip(picks[part], bounds[part], strict=True) if bound < hunt.enough]
             if hunt.limits.evaluations:  # one by one, so that the limit holds
                 for row in jobs:
-                    self.take(*self.one(row, quick, hunt.best), quick=quick)
+                    for found in self.one(row, quick, hunt.best):
+                        self.take(found, quick=quick)
             else:
-                for found in self.pool.map(lambda row: self.one(row, quick, best), jobs):  # noqa: B023
-                    self.take(*found, quick=quick)
+                for several in self.pool.map(lambda row: self.one(row, quick, best), jobs):  # noqa: B023
+                    for found in several:
+                        self.take(found, quick=quick)
             if not quick and len(jobs) < part.stop - part.start:
                 hunt.lower = min(hunt.lower, hunt.enough if hunt.limits.gap else math.inf)
 
-    def one(self, row: I64, quick: bool, best: float) -> tuple[float, F64, I64, I64]:
-        """Search one assignment: its bound, its best objective and counts, factors and order."""
+    def one(self, row: I64, quick: bool, best: float) -> list[Found]:
+        """Search one assignment; where that is given up, again for a better bound."""
+        from .kernel_search import BOUNDING, PROVING, QUICK
+
+        found = [self.searched(row, QUICK if quick else PROVING, best)]
+        if not quick and 0.0 <= found[0].bound < found[0].state[0] and not self.hunt.limits.evaluations:
+            again = self.searched(row, BOUNDING, float(found[0].state[0]) / (1.0 - self.hunt.limits.gap))
+            found[0].bound = max(found[0].bound, again.bound)
+            again.bound = math.inf
+            found.append(again)
+        return found
+
+    def searched(self, row: I64, way: int, best: float) -> Found:
+        """One search of one assignment."""
         from ...accel.kernel import evaluate_one
         from .kernel_search import search
 
         space, problem = self.space, self.space.problem
         slots, dims = len(problem.slots), len(problem.dims)
-        factors = self.axes.factors(row, slots)
+        axis_factors = self.axes.factors(row, slots)
         spread = np.ones((len(problem.places), dims), np.int64)
         for slot in space.spatial:
-            spread[problem.slots[slot].place] *= factors[slot]
+            spread[problem.slots[slot].place] *= axis_factors[slot]
         scratch = self.hunt.scratch
-        state = np.asarray([best * (1.0 - self.hunt.limits.gap), 0.0, 0.0, 0.0, max(0.0, self.hunt.left)])
-        found, order = np.ones((slots, dims), np.int64), np.tile(np.arange(dims), (slots, 1))
+        state = np.asarray(
+            [best * (1.0 - self.hunt.limits.gap), 0.0, 0.0, 0.0, max(0.0, self.hunt.left), math.inf, 0.0]
+        )
+        factors, order = np.ones((slots, dims), np.int64), np.tile(np.arange(dims), (slots, 1))
         bound = search(
             evaluate_one,
             self.arrays,
             scratch.instance,
             scratch.workspace,
             spread,
-            factors,
+            axis_factors,
             self.hunt.group,
             self.bypass,
             self.hunt.fixed,
             space.phases,
             self.hunt.goal,
             POINTS,
-            int(quick),
+            way,
             scratch.labels,
             scratch.costs,
             state,
-            found,
+            factors,
             order,
         )
-        return bound, state, found, order
+        return Found(float(bound), state, factors, order)
 
-    def take(self, bound: float, state: F64, factors: I64, order: I64, *, quick: bool) -> None:
+    def take(self, found: Found, *, quick: bool) -> None:
         """Keep what one search found."""
-        hunt = self.hunt
+        hunt, state, bound = self.hunt, found.state, found.bound
+        hunt.effort += float(state[3])
+        hunt.pruned += int(state[6])
         hunt.evaluated += int(state[1])
         if state[0] < hunt.best * (1.0 - hunt.limits.gap):
-            hunt.best, hunt.point = float(state[0]), (factors, order, self.bypass)
+            hunt.best, hunt.point = float(state[0]), (found.factors, found.order, self.bypass)
             hunt.history.append((hunt.evaluated, hunt.best))
         if not quick:
             hunt.lower = min(hunt.lower, self.floor() if bound < 0.0 else bound)
