@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from .errors import BadInput, CannotDo, DovetailError, Infeasible
     from .mapper.base import Certificate, MappingResult
     from .mapper.estimate import Estimate, Schedule, estimate, estimate_many
+    from .mapper.pareto import pareto_front
     from .mapper.search import best_mapping, map_many
     from .models.from_onnx import from_onnx
     from .models.from_torch import from_torch
@@ -59,6 +60,7 @@ _HOMES = {
     "load_accelerator": "accel.spec",
     "load_network": "models.load",
     "map_many": "mapper.search",
+    "pareto_front": "mapper.pareto",
     "search": "cosearch.study",
 }
 
@@ -92,6 +94,7 @@ __all__ = [
     "load_accelerator",
     "load_network",
     "map_many",
+    "pareto_front",
     "search",
 ]
 

@@ -3,6 +3,7 @@
 from .base import Certificate, Mapper, MappingResult
 from .estimate import Estimate, Schedule, estimate, estimate_many
 from .mapspace import Mapspace
+from .pareto import pareto_front
 from .registry import mapper_names, register_mapper
 from .search import best_mapping, map_all, map_many
 
@@ -19,5 +20,6 @@ __all__ = [
     "map_all",
     "map_many",
     "mapper_names",
+    "pareto_front",
     "register_mapper",
 ]

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import math
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 from ...errors import BadInput, UnknownName
 from .estimate import add_pair, excess_text, load_pair, show_breakdown
+from .front import front_rows, show_front
 from .output import Output, facts, waiting
-from .request import Request, amount
+from .request import Request, amount, share
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -24,6 +26,9 @@ if TYPE_CHECKING:
 
 __all__ = ["add_command", "loop_nest"]
 
+RESOLUTION = 0.01  # of a front, unless --pareto-resolution is given
+FRONT_SECONDS = 5.0  # of each search of a coarse front, unless --seconds is given
+
 
 def add_command(commands: Any) -> None:
     """Add `map` to the parser's commands."""
@@ -31,6 +36,18 @@ def add_command(commands: Any) -> None:
     one = commands.add_parser("map", help=about, description=f"Print {about} and what it costs.")
     add_pair(one)
     one.add_argument("--layer", required=True, metavar="L", help="the layer's name, as `dovetail estimate` lists it")
+    one.add_argument(
+        "--pareto",
+        action="store_true",
+        help="show the mappings that no other beats in both latency and energy; --gap and --seconds (5 unless given) "
+        "hold for each of them",
+    )
+    one.add_argument(
+        "--pareto-resolution",
+        type=share,
+        metavar="SHARE",
+        help="with --pareto: how much faster each is at least than the next, e.g. 0.05 or 5%% (default 1%%; 0: all)",
+    )
     Output.add_options(one)
     one.set_defaults(command=_map, parser=one)
 
@@ -61,6 +78,13 @@ def _map(args: argparse.Namespace) -> None:
     from ...mapper.search import best_mapping
 
     request = Request.of(args)
+    if args.pareto:
+        _check_front(args)
+        resolution = RESOLUTION if args.pareto_resolution is None else args.pareto_resolution
+        _front(output, network, op, accelerator, request, resolution)
+        return
+    if args.pareto_resolution is not None:
+        raise BadInput("--pareto-resolution is about --pareto; give both or neither")
     with waiting(f"mapping {op.name} on {accelerator.name}"):
         result = best_mapping(
             op,
@@ -98,6 +122,38 @@ def _map(args: argparse.Namespace) -> None:
         for loop in level.loops
     ]
     output.emit(data, rows, lambda to: _show_map(to, op, accelerator, result, request))
+
+
+def _check_front(args: argparse.Namespace) -> None:
+    from ...mapper.registry import DEFAULT_MAPPER
+
+    if args.mapper not in (None, DEFAULT_MAPPER):
+        raise BadInput(f"--pareto asks the mapper '{DEFAULT_MAPPER}', not '{args.mapper}'; leave --mapper out")
+
+
+def _front(
+    output: Output, network: Network, op: Op, accelerator: Accelerator, request: Request, resolution: float
+) -> None:
+    from ...mapper.pareto import fastest_mapping, pareto_front
+
+    limits = request.limits
+    if math.isinf(limits.seconds) and resolution:  # a coarse front is for a quick look
+        limits = replace(limits, seconds=FRONT_SECONDS)
+    with waiting(f"mapping {op.name} on {accelerator.name}"):
+        fastest = fastest_mapping(op, accelerator, request.constraints, limits=limits, resolution=resolution)
+        front = pareto_front(op, accelerator, request.constraints, limits=limits, resolution=resolution)
+    rows, least = front_rows(front), fastest.certificate.lower_bound
+    data = {
+        "network": network.name,
+        "accelerator": accelerator.name,
+        "layer": op.name,
+        "constraints": request.constraints_from,
+        "limits": {"gap": limits.gap, "seconds": limits.seconds},
+        "resolution": resolution,
+        "least_latency_bound_s": least,
+        "front": rows,
+    }
+    output.emit(data, rows, lambda to: show_front(to, op, accelerator.name, rows, least, resolution))
 
 
 def _show_map(to: Console, op: Op, accelerator: Accelerator, result: MappingResult, request: Request) -> None:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from ...mapper.constraints import Constraints
     from ...mapper.objective import Objective
 
-__all__ = ["Request", "amount"]
+__all__ = ["Request", "amount", "share"]
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Request:
         )
         group.add_argument(
             "--gap",
-            type=_share,
+            type=share,
             default=0.0,
             metavar="SHARE",
             help="stop a layer's search when its mapping is proven this close to the optimum, e.g. 0.02 or 2%%",
@@ -93,7 +93,7 @@ def amount(objective: Objective, value: float) -> str:
     return format_si(value, unit) if unit else f"{value:.4g}"
 
 
-def _share(text: str) -> float:
+def share(text: str) -> float:
     """A share such as 0.02 or 2%."""
     number = text.strip()
     try:

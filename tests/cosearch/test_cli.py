@@ -313,6 +313,40 @@ def test_a_certificate_is_shown_and_written(capsys):
     assert (data["objective"], data["limits"]["seconds"]) == ("energy", None)
 
 
+FRONT = ("map", "alexnet", "edge_tpu", "--layer", "fc8", "--pareto")
+
+
+def test_the_front_of_a_layer_is_listed_from_the_fastest_to_the_least_energy(capsys, monkeypatch):
+    from dovetail.mapper import pareto
+
+    original = pareto.pareto_front
+    monkeypatch.setattr(pareto, "pareto_front", lambda *args, **more: original(*args, **more)[::-1])
+    command = (*FRONT, "--pareto-resolution", "0.001%")
+    data = json.loads(answered(capsys, *command, "--json", "-"))
+    times, joules = ([row[name] for row in data["front"]] for name in ("latency_s", "energy_j"))
+    assert len(times) > 1
+    assert times == sorted(times)
+    assert joules == sorted(joules, reverse=True)
+    assert all(row["proven"] and row["energy_bound_j"] == row["energy_j"] for row in data["front"])
+    assert times[0] / 1.00001 <= data["least_latency_bound_s"] * (1.0 + 1e-9)
+    said = answered(capsys, *command)
+    assert "what no mapping beats in both latency and energy, in steps of 0.001 %" in " ".join(said.split())
+    assert all(f"least {name}" in said for name in ("latency", "energy", "edp"))
+    assert "Proven: nothing as fast as one of these takes less energy" in " ".join(said.split())
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--pareto", "--mapper", "random"), "leave --mapper out"),
+        (("--pareto-resolution", "0.01"), "give both or neither"),
+        (("--pareto", "--pareto-resolution", "1.5"), "'1.5' is not a share"),
+    ],
+)
+def test_options_that_make_no_front_are_refused(refused, options, said):
+    assert said in " ".join(refused(*FRONT[:-1], *options).split())
+
+
 @pytest.mark.parametrize(
     ("bound", "said"),
     [
