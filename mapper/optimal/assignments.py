@@ -36,6 +36,7 @@ class Axes:
     shares: I64  # [3 A, D]
     twins: I64  # [A]
     spent: F64  # [5]
+    copied: F64  # [B, 3]
 
     @classmethod
     def of(cls, space: Mapspace, bypass: I64) -> Axes:
@@ -70,6 +71,7 @@ class Axes:
             shares,
             _twins(space, slots, vectors),
             _spent(space, keepers, summing),
+            _copied(space, bypass),
         )
 
     def factors(self, picks: I64, slots: int) -> I64:
@@ -128,6 +130,20 @@ def _keepers(space: Mapspace, bypass: I64) -> list[int]:
         )
         for r, role in enumerate(ROLES)
     ]
+
+
+def _copied(space: Mapspace, bypass: I64) -> F64:
+    """[B, 3] each memory's place and tensor, and J that every copy of the tensor costs there at least."""
+    rows = []
+    for p, level in enumerate(space.problem.places):
+        if not isinstance(level, Memory) or level is space.accelerator.memories[0]:
+            continue
+        for r, role in enumerate(ROLES):
+            if role in level.keeps and not bypass[p, r]:
+                per_bit = level.read_energy_j_per_bit if role == "output" else level.write_energy_j_per_bit
+                bits = level.bits(role, space.op.tensor(role).bits)
+                rows.append((p, r, space.op.words(role) * bits * per_bit))
+    return np.asarray(rows, np.float64).reshape(-1, 3)
 
 
 def _spent(space: Mapspace, keepers: list[int], summing: int) -> F64:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ...accel.kernel_nest import Flat, ProblemArrays, Results, Table, Vector, compiled, entry
+from ...accel.kernel_nest import APART, Flat, ProblemArrays, Results, Table, Vector, compiled, entry
 from .kernel_instance import Instance
 from .kernel_search import bound_below, objective_of
 
@@ -73,6 +73,7 @@ def enumerate_assignments(
     reach: Results,
     shares: Table,
     spent: Flat,
+    copied: Results,
     group: Vector,
     bypass: Table,
     goal: Flat,
@@ -89,12 +90,13 @@ def enumerate_assignments(
     ``reach`` [A + 1, 4]: most instances of the axes not decided yet, and most by which
     they can share a word of each tensor among multipliers; ``shares`` [3 A, D] along which dimensions an axis does.
     ``spent`` [5]: J that any mapping takes, J of all multipliers' words of each tensor if none were shared, and
-    cycles that any mapping takes.
+    cycles that any mapping takes; ``copied`` [B, 3]: place of a memory, tensor, J for each copy of the tensor
+    held there.
     ``seen`` is a table of zeros, a power of two long. Returns -1 - n where there are more than the n found.
     """
     n_axes, n, used = places.shape[0], 0, 0
     at, here, steps = np.empty(n_axes + 1, np.int64), np.empty(n_axes, np.int64), np.empty(n_axes + 1)
-    shared = np.ones((n_axes + 1, 3))
+    shared, copies = np.ones((n_axes + 1, 3)), np.ones((n_axes + 1, copied.shape[0]))
     spread = np.ones((pr.n_places, pr.n_dims), np.int64)
     depth, steps[0], energy = 0, 1.0, 0.0
     for dim in range(pr.n_dims):
@@ -150,6 +152,13 @@ def enumerate_assignments(
                     together *= options[here[depth], dim]
             shared[depth + 1, role] = shared[depth, role] * together
             energy += spent[1 + role] / (shared[depth + 1, role] * reach[depth + 1, 1 + role])
+        for b in range(copied.shape[0]):
+            copies[depth + 1, b] = copies[depth, b]
+            if places[depth] < copied[b, 0]:
+                for dim in range(pr.n_dims):
+                    if pr.relevant[int(copied[b, 1]), dim] == APART:
+                        copies[depth + 1, b] *= options[here[depth], dim]
+            energy += copied[b, 2] * copies[depth + 1, b]
         cycles = max(spent[4], steps[depth + 1] / reach[depth + 1, 0])
         if objective_of(goal, energy, cycles) < limit:
             depth += 1

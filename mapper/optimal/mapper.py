@@ -130,7 +130,10 @@ class Hunt:
 
     def ask(self, other: Mapper, seed: int) -> None:
         """See whether another mapper finds something better where the search could not be brought to an end."""
-        found = other.map(self.space, self.objective, seed, self.limits)
+        seconds = self.limits.seconds - (time.perf_counter() - self.begin)
+        if seconds <= 0.0 or self.objective.form == "capped":
+            return
+        found = other.map(self.space, self.objective, seed, Limits(self.limits.gap, seconds))
         self.propose(*self.space.problem.from_mapping(found.mapping))
 
     def propose(self, factors: I64, order: I64, bypass: I64) -> None:
@@ -145,6 +148,8 @@ class Hunt:
     @property
     def left(self) -> float:
         """Mappings that may still be priced."""
+        if self.point is None:  # there has to be an answer
+            return math.inf
         return (self.limits.evaluations or math.inf) - self.evaluated
 
     def run(self) -> None:
@@ -195,6 +200,9 @@ class Assignments:
             return
         picks, bounds, _ = self.listed(FIRST, math.inf)
         self.go_through(picks, bounds, quick=True, most=QUICK // 3)
+        if self.floor() >= hunt.enough:
+            hunt.lower = min(hunt.lower, self.floor())
+            return
         picks, bounds, complete = self.listed(ASSIGNMENTS, hunt.enough if hunt.limits.gap else hunt.best)
         if not complete:
             hunt.lower = min(hunt.lower, self.floor())
@@ -234,6 +242,7 @@ class Assignments:
             axes.reach,
             axes.shares,
             axes.spent,
+            axes.copied,
             hunt.group,
             self.bypass,
             hunt.goal,
@@ -251,7 +260,7 @@ class Assignments:
         from .kernel_search import floor_of
 
         spent, reach = self.axes.spent, self.axes.reach[0]
-        energy = float(spent[0] + (spent[1:4] / reach[1:]).sum())
+        energy = float(spent[0] + (spent[1:4] / reach[1:]).sum() + self.axes.copied[:, 2].sum())
         return float(floor_of(self.hunt.goal, energy, max(float(spent[4]), self.space.op.macs / reach[0])))
 
     def go_through(self, picks: I64, bounds: F64, *, quick: bool, most: int) -> None:
