@@ -20,17 +20,18 @@ def _forget() -> object:
 def test_the_folder_is_named_after_the_text_of_the_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DOVETAIL_CACHE", str(tmp_path))
     (tmp_path / "package" / "accel").mkdir(parents=True)
-    source = tmp_path / "package" / "accel" / "kernel.py"
+    (tmp_path / "package" / "mapper").mkdir()
     monkeypatch.setattr(compiled, "_PACKAGE", tmp_path / "package")
     names = set()
-    for text in ("a = 1", "a = 2", "a = 1"):
-        source.write_text(text)
+    for model, mapper in (("a = 1", ""), ("a = 2", ""), ("a = 2", "b = 1"), ("a = 1", "")):
+        (tmp_path / "package" / "accel" / "kernel.py").write_text(model)
+        (tmp_path / "package" / "mapper" / "kernel_search.py").write_text(mapper)
         compiled._folder.cache_clear()
-        folder = compiled._folder()
+        folder = compiled._folder(tmp_path / "package" / "mapper")
         assert folder is not None
         assert folder.parent == tmp_path / "compiled"
         names.add(folder.name)
-    assert len(names) == 2
+    assert len(names) == 3
 
 
 def test_where_the_cache_cannot_be_written_a_private_temporary_folder_serves(
@@ -40,7 +41,7 @@ def test_where_the_cache_cannot_be_written_a_private_temporary_folder_serves(
     blocked.write_text("")
     monkeypatch.setenv("DOVETAIL_CACHE", str(blocked))
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    folder = compiled._folder()
+    folder = compiled._folder(tmp_path)
     assert folder is not None
     assert tmp_path in folder.parents
 
@@ -50,4 +51,4 @@ def test_a_temporary_folder_open_to_others_is_not_trusted(tmp_path: Path, monkey
     (tmp_path / "file").write_text("")
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     compiled._own_temporary_folder().chmod(0o777)
-    assert compiled._folder() is None
+    assert compiled._folder(tmp_path) is None
