@@ -6,7 +6,8 @@ import numpy as np
 
 from ...accel.kernel_nest import APART, Flat, ProblemArrays, Results, Table, Vector, compiled, entry
 from .kernel_instance import Instance
-from .kernel_search import bound_below, objective_of
+from .kernel_labels import objective_of
+from .kernel_search import bound_below
 
 __all__ = ["enumerate_assignments"]
 

@@ -20,13 +20,13 @@ __all__ = [
     "LIVE",
     "MARKS",
     "OPEN",
-    "drop_ports",
     "finish",
     "first_tiles",
     "loop",
-    "most_cycles",
+    "passes_left",
     "settle_runs",
     "settled_edge",
+    "tile_words",
 ]
 
 # status of a boundary, four bits each in a label's key: settled; nothing moved yet; 2 + 2k: a window running along the
@@ -70,7 +70,7 @@ def _tile_mark(it: Instance, b: int, tau: Vector) -> int:
 
 
 @compiled
-def _passes(it: Instance, b: int, tau: Vector) -> float:
+def passes_left(it: Instance, b: int, tau: Vector) -> float:
     """Passes still to come of the loops that the tensor lacks."""
     total, role = 1.0, it.role[b]
     for v in range(it.n_dims):
@@ -80,7 +80,7 @@ def _passes(it: Instance, b: int, tau: Vector) -> float:
 
 
 @compiled
-def _words(it: Instance, b: int, tau: Vector, skip: int) -> float:
+def tile_words(it: Instance, b: int, tau: Vector, skip: int) -> float:
     """Words of all tiles at the child without any overlap in time; window ``skip`` left out."""
     total, role, child = 1.0, it.role[b], it.child[b]
     for v in range(it.n_dims):
@@ -211,7 +211,7 @@ def _settle_window(
     if k % 2:
         u, a, w, c = w, c, u, a
     size_u, size_w = tau[u] * it.inside[child, u], tau[w] * it.inside[child, w]
-    times = _passes(it, b, tau) * _words(it, b, tau, r)
+    times = passes_left(it, b, tau) * tile_words(it, b, tau, r)
     total = _pairs(it.bound[u], size_u, it.bound[w], size_w, a, c)
     high = total if c == 1 else float(it.bound[u]) * float(it.bound[w])
     kept = 0.0
@@ -235,7 +235,7 @@ def _settle(
     """Words [low, high] entering the child when a loop of bound ``by`` over ``v``, of that kind, settles them."""
     if status != OPEN:
         return _settle_window(it, b, tau, status, kind != SINGLE, v, by, first)
-    words = _passes(it, b, tau) * _words(it, b, tau, -1)
+    words = passes_left(it, b, tau) * tile_words(it, b, tau, -1)
     return words, words
 
 
@@ -243,7 +243,7 @@ def _settle(
 def _settle_still(it: Instance, b: int, tau: Vector, v: int) -> tuple[float, float]:
     """Words [low, high] where a window jumps along ``v``, over what neighbours on an array hold."""
     role, child, low = it.role[b], it.child[b], 1.0
-    high = _passes(it, b, tau) * _words(it, b, tau, -1)
+    high = passes_left(it, b, tau) * tile_words(it, b, tau, -1)
     for r in range(it.n_windows[role]):
         u, a, w, c = it.windows[role, r, 0], it.windows[role, r, 1], it.windows[role, r, 2], it.windows[role, r, 3]
         if u != v and w != v:
@@ -365,67 +365,6 @@ def finish(it: Instance, key: int, tau: Vector, spread: Table, out: Results) -> 
             low, high = _settle(it, b, tau, status, SINGLE, -1, 1, 0)
             share_low, share_high = _share(it, b, tau, spread, _between(it, b))
             close(it, b, low, high, share_low, share_high, out)
-
-
-@compiled
-def most_cycles(it: Instance, port: int, tau: Vector) -> float:
-    """Cycles that a port may yet get beyond the compulsory words', whatever loops are placed behind ``tau``."""
-    total = 0.0
-    for b in range(it.n_boundaries):
-        fill, serve = it.fill_cycles[b, port], it.serve_cycles[b, port]
-        if fill or serve:
-            words = _passes(it, b, tau) * _words(it, b, tau, -1)
-            least = it.compulsory[b]
-            total += (words - least) * fill + (words - least * it.least_share[b]) * serve
-    return total
-
-
-@compiled
-def _outdone(it: Instance, one: int, other: int) -> bool:
-    """Whether port ``one`` never takes longer than ``other``.
-
-    Word for word it costs no more there, beginning with those of the first and last tiles, which are never more than
-    all words.
-    """
-    own, others = it.base[1, 1 + one], it.base[0, 1 + other]
-    for b in range(it.n_boundaries):
-        share = it.least_share[b]
-        little = it.fill_cycles[b, other] + share * it.serve_cycles[b, other]
-        much = it.fill_cycles[b, one] + it.serve_cycles[b, one]
-        if much > little * (1.0 + 1e-12):
-            return False
-        early = it.edge_fill[b, other] + it.edge_serve[b, other]
-        late = it.edge_fill[b, one] + share * it.edge_serve[b, one]
-        if early - late > (little - much) + 1e-12 * little:
-            return False
-        own -= it.compulsory[b] * (it.fill_cycles[b, one] + share * it.serve_cycles[b, one])
-        others -= it.compulsory[b] * (it.fill_cycles[b, other] + share * it.serve_cycles[b, other])
-    return bool(own <= others)
-
-
-@compiled
-def _move_port(it: Instance, source: int, target: int) -> None:
-    it.base[0, 1 + target], it.base[1, 1 + target] = it.base[0, 1 + source], it.base[1, 1 + source]
-    for b in range(it.n_boundaries):
-        it.fill_cycles[b, target], it.serve_cycles[b, target] = it.fill_cycles[b, source], it.serve_cycles[b, source]
-        it.edge_fill[b, target], it.edge_serve[b, target] = it.edge_fill[b, source], it.edge_serve[b, source]
-
-
-@compiled
-def drop_ports(it: Instance, ones: Vector) -> None:
-    """Leave out the ports that never decide the latency; ``ones`` [V] are all 1."""
-    kept = 1
-    for port in range(1, it.n_ports):
-        idle = it.base[1, 1 + port] + most_cycles(it, port, ones) <= it.steps
-        for other in range(1, it.n_ports):
-            if other != port and not idle and _outdone(it, port, other):
-                idle = other < port or not _outdone(it, other, port)  # of two alike the first stays
-        if not idle:
-            it.read_port[kept] = port
-            kept += 1
-    for target in range(1, kept):
-        _move_port(it, it.read_port[target], target)
-    it.n_ports = kept
 
 
 @compiled

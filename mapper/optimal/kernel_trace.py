@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from ...accel.kernel_nest import ProblemArrays, Results, Table, Vector, entry
-from .kernel_instance import PORTS, Instance, prepare
+from .kernel_instance import PORTS, Instance
+from .kernel_prepare import prepare
 from .kernel_terms import MARKS, OPEN, finish, first_tiles, loop
 
 __all__ = ["price"]

@@ -91,7 +91,7 @@ class Scratch:
     def __init__(self) -> None:
         from ...accel.kernel_nest import workspace
         from .kernel_instance import PORTS, instance
-        from .kernel_search import LABEL_COLUMNS
+        from .kernel_labels import LABEL_COLUMNS
 
         self.workspace, self.instance = workspace(), instance()
         self.labels, self.costs = np.empty((LABELS, LABEL_COLUMNS), np.int64), np.empty((LABELS + 1, 3 + 2 * PORTS))
@@ -290,7 +290,7 @@ class Assignments:
 
     def one(self, row: I64, quick: bool, best: float) -> list[Found]:
         """Search one assignment; where that is given up, again for a better bound."""
-        from .kernel_search import BOUNDING, PROVING, QUICK
+        from .kernel_labels import BOUNDING, PROVING, QUICK
 
         found = [self.searched(row, QUICK if quick else PROVING, best)]
         if not quick and 0.0 <= found[0].bound < found[0].state[0] and not self.hunt.limits.evaluations:
