@@ -70,7 +70,7 @@ class Axes:
             reach,
             shares,
             _twins(space, slots, vectors),
-            _spent(space, keepers, summing),
+            _spent(space, keepers, summing) + _passing(space, bypass, keepers),
             _copied(space, bypass),
         )
 
@@ -130,6 +130,25 @@ def _keepers(space: Mapspace, bypass: I64) -> list[int]:
         )
         for r, role in enumerate(ROLES)
     ]
+
+
+def _passing(space: Mapspace, bypass: I64, keepers: list[int]) -> F64:
+    """[5] J, in the first entry, of what passes memories and arrays on its way at least once."""
+    found, op, places = np.zeros(5), space.op, space.problem.places
+    arrays = [p for p, level in enumerate(places) if isinstance(level, Array)]
+    wide = space.accelerator.compute.accumulator_bits
+    for r, role in enumerate(ROLES):
+        words, bits = op.words(role), op.tensor(role).bits
+        travelling = max(bits, wide) if role == "output" else bits
+        for p, level in enumerate(places):
+            if isinstance(level, Array):
+                # every multiplier's word passes the innermost array, none being shared before it
+                passing = op.macs if p == arrays[-1] > keepers[r] else words
+                found[0] += passing * travelling * level.hop_energy_j_per_bit
+            elif isinstance(level, Memory) and p and p < keepers[r] and role in level.keeps and not bypass[p, r]:
+                per_bit = level.write_energy_j_per_bit if role == "output" else level.read_energy_j_per_bit
+                found[0] += words * level.bits(role, bits) * per_bit
+    return found
 
 
 def _copied(space: Mapspace, bypass: I64) -> F64:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ...accel.kernel_nest import APART, Flat, ProblemArrays, Results, Table, Vector, compiled, entry
+from ...accel.kernel_nest import APART, LEAKAGE_J, Flat, ProblemArrays, Results, Table, Vector, compiled, entry
 from .kernel_instance import Instance
 from .kernel_labels import objective_of
 from .kernel_search import bound_below
@@ -161,6 +161,7 @@ def enumerate_assignments(
                         copies[depth + 1, b] *= options[here[depth], dim]
             energy += copied[b, 2] * copies[depth + 1, b]
         cycles = max(spent[4], steps[depth + 1] / reach[depth + 1, 0])
+        energy += pr.scalars[LEAKAGE_J] * cycles
         if objective_of(goal, energy, cycles) < limit:
             depth += 1
             if depth < n_axes:

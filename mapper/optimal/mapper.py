@@ -261,7 +261,9 @@ class Assignments:
 
         spent, reach = self.axes.spent, self.axes.reach[0]
         energy = float(spent[0] + (spent[1:4] / reach[1:]).sum() + self.axes.copied[:, 2].sum())
-        return float(floor_of(self.hunt.goal, energy, max(float(spent[4]), self.space.op.macs / reach[0])))
+        cycles = max(float(spent[4]), self.space.op.macs / reach[0])
+        energy += self.space.accelerator.leakage_w / self.space.accelerator.clock_hz * cycles
+        return float(floor_of(self.hunt.goal, energy, cycles))
 
     def go_through(self, picks: I64, bounds: F64, *, quick: bool, most: int) -> None:
         """Search the first ``most`` assignments, or all whose bound is low enough, in rounds."""
