@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import itertools
 import math
+import os
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
@@ -100,6 +102,12 @@ class Scratch:
 _own = threading.local()
 
 
+@lru_cache(maxsize=4)
+def _pool(workers: int, process: int) -> ThreadPoolExecutor:
+    """Threads that stay, and their memory with them, from one search to the next; a forked process has none of them."""
+    return ThreadPoolExecutor(workers, "dovetail-optimal")
+
+
 @dataclass
 class Found:
     """What one search found: its bound, its best objective and counts, factors and order [S, D]."""
@@ -154,9 +162,8 @@ class Hunt:
 
     def run(self) -> None:
         """Search all bypasses; afterwards nothing below ``lower`` is left."""
-        with ThreadPoolExecutor(self.workers) as pool:
-            for bypass in _bypasses(self.space):
-                Assignments(self, bypass, pool).search()
+        for bypass in _bypasses(self.space):
+            Assignments(self, bypass, _pool(self.workers, os.getpid()) if self.workers > 1 else None).search()
         self.lower = min(self.lower, self.enough if self.limits.gap else self.best)
         if self.space.constraints.imperfect == "all":  # searched are whole tiles in time only
             self.lower = min(self.lower, roofline(self.space.op, self.space.accelerator, self.objective))
@@ -185,7 +192,7 @@ class Hunt:
 class Assignments:
     """The spatial assignments of one choice of bypasses."""
 
-    def __init__(self, hunt: Hunt, bypass: I64, pool: ThreadPoolExecutor) -> None:
+    def __init__(self, hunt: Hunt, bypass: I64, pool: ThreadPoolExecutor | None) -> None:
         from .assignments import Axes
 
         self.hunt, self.space, self.bypass, self.pool = hunt, hunt.space, bypass, pool
@@ -284,7 +291,8 @@ class Assignments:
                     for found in self.one(row, quick, hunt.best):
                         self.take(found, quick=quick)
             else:
-                for several in self.pool.map(lambda row: self.one(row, quick, best), jobs):  # noqa: B023
+                each = self.pool.map if self.pool else map
+                for several in each(lambda row: self.one(row, quick, best), jobs):  # noqa: B023
                     for found in several:
                         self.take(found, quick=quick)
             if not quick and len(jobs) < part.stop - part.start:
