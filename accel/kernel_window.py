@@ -32,7 +32,7 @@ from .kernel_nest import (
     size_pair,
 )
 
-__all__ = ["dense", "find_bases", "find_moves", "kept_window", "overlap", "states_window"]
+__all__ = ["dense", "find_bases", "find_moves", "kept_window", "overlap", "states_window", "tile_pairs"]
 
 NOWHERE = -1  # a base with nothing cut off
 SHIFT, OLD, NEW = 1, 2, 3  # columns of Workspace.moves; the first is a count
@@ -239,6 +239,18 @@ def kept_window(pr: ProblemArrays, ws: Workspace, role: int, r: int, child: int,
 
 
 @compiled
+def tile_pairs(bound_a: int, size_a: int, bound_b: int, size_b: int, a: int, b: int) -> float:
+    """Positions of a window's tiles, summed over all pairs of tiles along its two dimensions."""
+    full_a, rest_a, full_b, rest_b = bound_a // size_a, bound_a % size_a, bound_b // size_b, bound_b % size_b
+    total = float(full_a) * float(full_b) * size_pair(size_a, size_b, a, b)
+    if rest_a:
+        total += float(full_b) * size_pair(rest_a, size_b, a, b)
+    if rest_b:
+        total += float(full_a) * size_pair(size_a, rest_b, a, b)
+    return total + size_pair(rest_a, rest_b, a, b)
+
+
+@compiled
 def states_window(
     pr: ProblemArrays, ws: Workspace, role: int, r: int, child: int, covered_a: int, covered_b: int
 ) -> float:
@@ -246,11 +258,4 @@ def states_window(
     ranks = pr.ranks
     dim_a, dim_b = ranks[role, r, 0], ranks[role, r, 2]
     a, b = ranks[role, r, 1], ranks[role, r, 3]
-    size_a, size_b = ws.span[child, dim_a], ws.span[child, dim_b]
-    full_a, rest_a, full_b, rest_b = covered_a // size_a, covered_a % size_a, covered_b // size_b, covered_b % size_b
-    total = float(full_a) * float(full_b) * size_pair(size_a, size_b, a, b)
-    if rest_a:
-        total += float(full_b) * size_pair(rest_a, size_b, a, b)
-    if rest_b:
-        total += float(full_a) * size_pair(size_a, rest_b, a, b)
-    return total + size_pair(rest_a, rest_b, a, b)
+    return tile_pairs(covered_a, ws.span[child, dim_a], covered_b, ws.span[child, dim_b], a, b)

@@ -6,11 +6,22 @@ import math
 
 import numpy as np
 
-from ...accel.kernel_nest import Cube, Evaluate, Flat, ProblemArrays, Results, Table, Vector, Workspace, compiled
+from ...accel.kernel_nest import (
+    SINGLE,
+    Cube,
+    Evaluate,
+    Flat,
+    ProblemArrays,
+    Results,
+    Table,
+    Vector,
+    Workspace,
+    compiled,
+)
 from .kernel_instance import Instance
 from .kernel_labels import AT, BEST, EVALUATED, KEY, LEAST, MAY_EVALUATE, SAME, objective_of, value_of
 from .kernel_reading import read_back
-from .kernel_terms import DONE, MARKS, finish, loop
+from .kernel_terms import DONE, MARKS, loop, settle_all
 
 __all__ = ["complete", "price"]
 
@@ -111,7 +122,7 @@ def complete(
                 row = stack[dims + 1]
                 for k in range(width):
                     row[0, k], row[1, k] = stack[depth, 0, k], stack[depth, 1, k]
-                finish(it, keys[depth], tau, spread, row)
+                settle_all(it, keys[depth], SINGLE, tau, spread, row)
                 for k in range(width):
                     costs[labels.shape[0], k] = row[0, k]
                 least = value_of(it, goal, costs, labels.shape[0], pay, 0, 0)

@@ -11,6 +11,7 @@ import math
 import numpy as np
 
 from ...accel.kernel_nest import (
+    APART,
     DOUBLE_BUFFERED,
     OUTPUT,
     ROOM,
@@ -23,7 +24,7 @@ from ...accel.kernel_nest import (
     compiled,
 )
 from .kernel_instance import PORTS, Instance, tile_bits
-from .kernel_terms import LIVE, MARKS, OPEN, first_tiles, loop, settle_runs
+from .kernel_terms import LIVE, MARKS, OPEN, first_tiles, loop, settle_all
 
 __all__ = ["AXES", "axes", "fitting", "points", "still_to_pay", "unfinished"]
 
@@ -109,7 +110,7 @@ def _least_above(it: Instance, m: int, tau: Vector, spread: Table, row: Results,
                 left += key & (15 << (4 * b))
         if left:
             tau[v] *= by
-            settle_runs(it, left, tau, spread, row)
+            settle_all(it, left, APART, tau, spread, row)
             tau[v] //= by
         for at in range(width):
             best[1, at] = min(best[1, at], row[0, at]) if found else row[0, at]

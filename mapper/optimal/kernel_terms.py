@@ -13,6 +13,7 @@ from __future__ import annotations
 import numpy as np
 
 from ...accel.kernel_nest import APART, SINGLE, WINDOW, Results, Table, Vector, compiled, size_pair
+from ...accel.kernel_window import tile_pairs
 from .kernel_instance import COMPUTE, WINDOWS, Instance
 
 __all__ = [
@@ -20,11 +21,10 @@ __all__ = [
     "LIVE",
     "MARKS",
     "OPEN",
-    "finish",
     "first_tiles",
     "loop",
     "passes_left",
-    "settle_runs",
+    "settle_all",
     "settled_edge",
     "tile_words",
 ]
@@ -37,18 +37,6 @@ LIVE = 15  # settled, but loops to come may find a window's edge still there
 # Entry 0: of all that is settled; 1 + k: of the k-th boundary with windows, while it runs (the loops of its first tile)
 # or is live.
 MARKS = 1 + WINDOWS
-
-
-@compiled
-def _pairs(bound_a: int, size_a: int, bound_b: int, size_b: int, a: int, b: int) -> float:
-    """Positions of a window's tiles, summed over all pairs of tiles along its two dimensions."""
-    full_a, rest_a, full_b, rest_b = bound_a // size_a, bound_a % size_a, bound_b // size_b, bound_b % size_b
-    total = float(full_a) * float(full_b) * size_pair(size_a, size_b, a, b)
-    if rest_a:
-        total += float(full_b) * size_pair(rest_a, size_b, a, b)
-    if rest_b:
-        total += float(full_a) * size_pair(size_a, rest_b, a, b)
-    return total + size_pair(rest_a, rest_b, a, b)
 
 
 @compiled
@@ -90,7 +78,9 @@ def tile_words(it: Instance, b: int, tau: Vector, skip: int) -> float:
         if r != skip:
             u, w = it.windows[role, r, 0], it.windows[role, r, 2]
             size_u, size_w = tau[u] * it.inside[child, u], tau[w] * it.inside[child, w]
-            total *= _pairs(it.bound[u], size_u, it.bound[w], size_w, it.windows[role, r, 1], it.windows[role, r, 3])
+            total *= tile_pairs(
+                it.bound[u], size_u, it.bound[w], size_w, it.windows[role, r, 1], it.windows[role, r, 3]
+            )
     return total
 
 
@@ -212,7 +202,7 @@ def _settle_window(
         u, a, w, c = w, c, u, a
     size_u, size_w = tau[u] * it.inside[child, u], tau[w] * it.inside[child, w]
     times = passes_left(it, b, tau) * tile_words(it, b, tau, r)
-    total = _pairs(it.bound[u], size_u, it.bound[w], size_w, a, c)
+    total = tile_pairs(it.bound[u], size_u, it.bound[w], size_w, a, c)
     high = total if c == 1 else float(it.bound[u]) * float(it.bound[w])
     kept = 0.0
     if edge and first:
@@ -357,23 +347,12 @@ def settled_edge(it: Instance, m: int, tau: Vector, marks: Vector) -> None:
 
 
 @compiled
-def finish(it: Instance, key: int, tau: Vector, spread: Table, out: Results) -> None:
-    """Settle what is left when all loops are placed."""
+def settle_all(it: Instance, key: int, kind: int, tau: Vector, spread: Table, out: Results) -> None:
+    """Settle what is not: for good as by a loop of kind SINGLE, or of APART, at the least that it may come to."""
     for b in range(it.n_boundaries):
         status = (key >> (4 * b)) & 15
         if status != DONE and status != LIVE:
-            low, high = _settle(it, b, tau, status, SINGLE, -1, 1, 0)
-            share_low, share_high = _share(it, b, tau, spread, _between(it, b))
-            close(it, b, low, high, share_low, share_high, out)
-
-
-@compiled
-def settle_runs(it: Instance, key: int, tau: Vector, spread: Table, out: Results) -> None:
-    """Settle running windows at the least that their words may come to, however far they run."""
-    for b in range(it.n_boundaries):
-        status = (key >> (4 * b)) & 15
-        if status != DONE and status != LIVE:
-            low, high = _settle(it, b, tau, status, APART, -1, 1, 0)
+            low, high = _settle(it, b, tau, status, kind, -1, 1, 0)
             share_low, share_high = _share(it, b, tau, spread, _between(it, b))
             close(it, b, low, high, share_low, share_high, out)
 
@@ -409,8 +388,8 @@ def _first_words(it: Instance, b: int, tau: Vector) -> tuple[float, float]:
         size_u, size_w = tau[u] * it.inside[child, u], tau[w] * it.inside[child, w]
         few_u, many_u = _covered(it, child, u, tau, last)
         few_w, many_w = _covered(it, child, w, tau, last)
-        low *= _pairs(few_u, size_u, few_w, size_w, a, c)
-        high *= _pairs(many_u, size_u, many_w, size_w, a, c)
+        low *= tile_pairs(few_u, size_u, few_w, size_w, a, c)
+        high *= tile_pairs(many_u, size_u, many_w, size_w, a, c)
     return low, high
 
 

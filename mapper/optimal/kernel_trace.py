@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from ...accel.kernel_nest import ProblemArrays, Results, Table, Vector, entry
+from ...accel.kernel_nest import SINGLE, ProblemArrays, Results, Table, Vector, entry
 from .kernel_instance import PORTS, Instance
 from .kernel_prepare import prepare
-from .kernel_terms import MARKS, OPEN, finish, first_tiles, loop
+from .kernel_terms import MARKS, OPEN, first_tiles, loop, settle_all
 
 __all__ = ["price"]
 
@@ -48,7 +48,7 @@ def price(
         for b in range(it.n_boundaries):
             if it.child[b] == m:
                 key += OPEN << (4 * b)
-    finish(it, key, tau, spread, rows)
+    settle_all(it, key, SINGLE, tau, spread, rows)
     for side in range(2):
         longest = 0.0
         for port in range(it.n_ports):
