@@ -146,6 +146,7 @@ _SUMMARY = (
 
 def _summary_row(result: SuiteResult) -> tuple[str, ...]:
     from ..validation import load_calibration
+    from ..validation.result import target_text
 
     fitted = str(len(load_calibration(result.calibration).constants)) if result.calibration else "-"
     return (
@@ -165,17 +166,6 @@ def _summary_row(result: SuiteResult) -> tuple[str, ...]:
 
 def _rank(value: float) -> str:
     return "-" if value != value else f"{value:.3f}"
-
-
-def target_text(result: SuiteResult) -> list[str]:
-    """Each target of ``result`` and whether it is met."""
-    texts = []
-    for target in result.targets:
-        verdict = "met" if target.met(result) else "missed"
-        if target.measure == "each_abs_error_pct" and verdict == "missed":
-            verdict = f"{result.within(target.limit)} of {len(result.cases)}"
-        texts.append(f"{target.text}: {verdict}")
-    return texts
 
 
 def _fitted(to: Console, result: SuiteResult) -> None:

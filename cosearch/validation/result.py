@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from ...errors import BadInput
 
-__all__ = ["Case", "Measure", "SuiteResult", "Target"]
+__all__ = ["Case", "Measure", "SuiteResult", "Target", "target_text"]
 
 Measure = Literal[
     "mape_pct", "median_abs_error_pct", "p90_abs_error_pct", "each_abs_error_pct", "spearman", "kendall"
@@ -183,3 +183,14 @@ class SuiteResult:
             "notes": list(self.notes),
             "cases": [vars(case) | {"error_pct": case.error_pct} for case in self.cases],
         }
+
+
+def target_text(result: SuiteResult) -> list[str]:
+    """Each target of ``result`` and whether it is met."""
+    texts = []
+    for target in result.targets:
+        verdict = "met" if target.met(result) else "missed"
+        if target.measure == "each_abs_error_pct" and verdict == "missed":
+            verdict = f"{result.within(target.limit)} of {len(result.cases)}"
+        texts.append(f"{target.text}: {verdict}")
+    return texts

@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 import json
+import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from dovetail.cosearch.cli import main
-from dovetail.cosearch.validation import Case, SuiteResult, Target, reference_folder, run_suites
+from dovetail.cosearch.validation import (
+    Case,
+    SuiteReport,
+    SuiteResult,
+    Target,
+    load_suite,
+    reference_folder,
+    run_suites,
+)
+from dovetail.cosearch.validation.page import page_text, write_page
 from dovetail.errors import BadInput, UnknownName
 
 CONTRACT = {
@@ -132,3 +143,19 @@ def test_the_page_is_for_all_suites_and_into_a_folder(tmp_path, capsys):
     assert main(["validate", "networks", "--docs", str(tmp_path)]) == 2
     assert main(["validate", "--docs", str(tmp_path / "none")]) == 2
     assert "create it first" in capsys.readouterr().err
+
+
+def test_the_page_has_a_picture_and_a_section_for_each_suite_and_says_what_is_absent(tmp_path):
+    reports = run_suites("networks", reference=tmp_path)
+    write_page(reports, tmp_path)
+    page = (tmp_path / "validation.md").read_text(encoding="utf-8")
+    pictures = re.findall(r"\]\((img/[^)]+)\)", page)
+    assert len(pictures) == 2
+    assert all((tmp_path / picture).stat().st_size > 2000 for picture in pictures)
+    assert "## Networks of the zoo" in page
+    assert "Not in the reference folder: `imagenet/" in page
+
+
+def test_a_table_of_the_page_survives_bars_in_names(tmp_path):
+    reports = [SuiteReport(load_suite("networks"), (replace(suite((1, 1)), quantity="a|b"),), ())]
+    assert "a\\|b" in page_text(reports)
