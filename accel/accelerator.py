@@ -22,7 +22,8 @@ class Memory:
 
     ``keeps`` are the tensors that may live here, ``may_bypass`` those among them a mapping may leave out.
     ``word_bits`` overrides a tensor's word width in this memory (wide partial sums). ``shared_port`` says reads and
-    writes share one bandwidth, stated as ``read_bandwidth_bits_per_s``. ``origin`` maps each energy and area to
+    writes share one bandwidth, stated as ``read_bandwidth_bits_per_s``. ``ring`` says that what is filled ahead takes the
+    place of what has been used, word by word, so that a double-buffered memory needs no second half. ``origin`` maps each energy and area to
     "stated" or the estimator's source.
     """
 
@@ -34,6 +35,7 @@ class Memory:
     write_bandwidth_bits_per_s: float = math.inf
     shared_port: bool = False
     double_buffered: bool = False
+    ring: bool = False
     word_bits: Mapping[Role, int] = field(default_factory=dict)
     component: str = "sram"
     banks: int = 1
@@ -47,6 +49,11 @@ class Memory:
     def bits(self, role: Role, default: int) -> int:
         """Width in bits of one word of the tensor ``role`` while it is in this memory."""
         return self.word_bits.get(role, default)
+
+    @property
+    def room_bits(self) -> float:
+        """What the tiles of one instance may take: half of a double-buffered memory that is no ring."""
+        return self.size_bits / 2 if self.double_buffered and not self.ring else self.size_bits
 
 
 @dataclass(frozen=True)
@@ -80,13 +87,20 @@ class Array:
 
 @dataclass(frozen=True)
 class Compute:
-    """The multiply-accumulate unit: one MAC per instance and cycle, result ``pipeline_cycles`` later."""
+    """The multiply-accumulate unit: one MAC per instance and cycle, result ``pipeline_cycles`` later.
+
+    ``winograd``: 3x3 convolutions of stride 1 run as `dovetail.models.winograd` says. ``channel_extension``: strided
+    convolutions are laid out with the positions of a stride as channels, so that filters are stored padded to whole
+    strides and inputs are fetched whole, skipped positions too.
+    """
 
     name: str
     operand_bits: int = 8
     accumulator_bits: int = 32
     number: str = "int"
     pipeline_cycles: int = 0
+    winograd: bool = False
+    channel_extension: bool = False
     energy_j: float = 0.0
     leakage_w: float = 0.0
     area_mm2: float = 0.0
@@ -95,10 +109,14 @@ class Compute:
 
 @dataclass(frozen=True)
 class Vector:
-    """The unit for vector operators: ``lanes`` scalar operations per cycle over the whole chip."""
+    """The unit for vector operators: ``lanes`` scalar operations per cycle over the whole chip.
+
+    Operators of the kinds it ``fuses`` take their producer's words as they come.
+    """
 
     name: str
     lanes: int = 1
+    fuses: frozenset[str] = frozenset()
     bits: int = 8
     energy_j: float = 0.0
     leakage_w: float = 0.0

@@ -112,11 +112,11 @@ def check_capacity(nest: Nest, accelerator: Accelerator) -> None:
     for place, memory in enumerate(nest.places):
         if not isinstance(memory, Memory) or math.isinf(memory.size_bits):
             continue
-        room = memory.size_bits / 2 if memory.double_buffered else memory.size_bits
+        room = memory.room_bits
         need = tile_bits(nest, accelerator, place)
         if need > room:
             missing = math.ceil((need - room) / nest.op.tensor("output").bits)
-            half = " (half of it, as it is double-buffered)" if memory.double_buffered else ""
+            half = " (half of it, as it is double-buffered)" if room < memory.size_bits else ""
             raise Infeasible(
                 f"{nest.op.name}: {memory.name} of '{accelerator.name}' holds {room:.0f} bit{half}, the tiles need "
                 f"{need:.0f}: {missing} word{'s' if missing > 1 else ''} too many",

@@ -294,3 +294,6 @@ def _ports(levels: Levels) -> Iterator[Found]:
                 yield ("levels", index, key), "stands beside 'bandwidth'", remedy
         if level.get("type") == "memory" and "dram_kind" in level and level.get("component", "sram") != "dram":
             yield ("levels", index, "dram_kind"), "this memory is no dram", "write 'component: dram' or remove it"
+        if level.get("ring") is True and level.get("double_buffered", False) is False:
+            what = "a ring is filled while it is read, but this memory is not double-buffered"
+            yield ("levels", index, "ring"), what, "add 'double_buffered: true' or remove this line"

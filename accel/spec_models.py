@@ -59,6 +59,7 @@ Name = Annotated[str, AfterValidator(_identifier)]
 ParameterName = Annotated[str, AfterValidator(_parameter_name)]
 Roles = Annotated[list[Role], AfterValidator(_distinct)]
 Dimensions = Annotated[list[Dimension], AfterValidator(_distinct)]
+Fusible = Annotated[list[Literal["add", "average_pool", "max_pool"]], AfterValidator(_distinct)]
 _Optional = Annotated[
     str | int | float | None,
     BeforeValidator(_scalar),
@@ -87,7 +88,10 @@ class ParameterSpec(_Strict):
 
 
 class MemorySpec(_Strict):
-    """A memory level; ``bandwidth`` is one port shared by reads and writes, without any bandwidth it is unlimited."""
+    """A memory level; ``bandwidth`` is one port shared by reads and writes, without any bandwidth it is unlimited.
+
+    ``ring``: a double-buffered memory whose tiles may take all of it.
+    """
 
     name: Name
     type: Literal["memory"]
@@ -100,6 +104,7 @@ class MemorySpec(_Strict):
     read_bandwidth: Bandwidth = None
     write_bandwidth: Bandwidth = None
     double_buffered: bool = False
+    ring: bool = False
     word: Annotated[dict[Role, Scalar], KINDS["bits"]] = {}
     width: Bits = "64 bit"
     banks: Count = 1
@@ -123,7 +128,7 @@ class ArraySpec(_Strict):
 
 
 class ComputeSpec(_Strict):
-    """The multiply-accumulate unit."""
+    """The multiply-accumulate unit; ``winograd`` and ``channel_extension`` say how it executes convolutions."""
 
     name: Name
     type: Literal["compute"]
@@ -131,17 +136,23 @@ class ComputeSpec(_Strict):
     accumulator: Bits = "32 bit"
     number: Literal["int", "float"] = "int"
     pipeline: Annotated[Scalar, KINDS["cycles"]] = "0 cycle"
+    winograd: bool = False
+    channel_extension: bool = False
     energy: Energy = None
     leakage: Power = None
     area: Area = None
 
 
 class VectorSpec(_Strict):
-    """The unit for operators that are no contraction; ``lanes`` counts the whole chip, ``energy`` is per operation."""
+    """The unit for operators that are no contraction; ``lanes`` counts the whole chip, ``energy`` is per operation.
+
+    ``fuses`` lists kinds of operators that take their producer's words as they come and leave nothing else behind.
+    """
 
     name: Name
     type: Literal["vector"]
     lanes: Count
+    fuses: Fusible = []
     bits: Bits = "8 bit"
     energy: Energy = None
     leakage: Power = None

@@ -161,6 +161,7 @@ class _Resolver:
             write_bandwidth_bits_per_s=numbers.get("bandwidth" if shared else "write_bandwidth", math.inf),
             shared_port=shared,
             double_buffered=level.double_buffered,
+            ring=level.ring,
             word_bits=FrozenDict(words),
             component=level.component,
             banks=int(banks),
@@ -175,9 +176,9 @@ class _Resolver:
     def _check_room(self, level: MemorySpec, size_bits: float, words: Mapping[Role, int], path: YamlPath) -> None:
         """A memory must hold one word of every tensor it cannot leave out, twice where it is double-buffered."""
         kept = [role for role in level.keeps if role not in level.may_bypass]
-        needed = sum(words.get(role, self.operand_bits) for role in kept) * (2 if level.double_buffered else 1)
+        needed = sum(words.get(role, self.operand_bits) for role in kept) * (2 if level.double_buffered and not level.ring else 1)
         if size_bits < needed:
-            twice = ", twice as it is double-buffered" if level.double_buffered else ""
+            twice = ", twice as it is double-buffered" if level.double_buffered and not level.ring else ""
             what = f"{size_bits:g} bits cannot hold one word of each tensor that '{level.name}' keeps{twice}"
             self.evaluator.complain((*path, "size"), f"{what}; make it at least {needed} bits")
 
@@ -224,6 +225,8 @@ class _Resolver:
             accumulator_bits=int(accumulator),
             number=level.number,
             pipeline_cycles=int(numbers["pipeline"]),
+            winograd=level.winograd,
+            channel_extension=level.channel_extension,
             energy_j=costs["energy"],
             leakage_w=costs["leakage"],
             area_mm2=costs["area"],
@@ -239,6 +242,7 @@ class _Resolver:
         return Vector(
             name=level.name,
             lanes=int(lanes),
+            fuses=frozenset(level.fuses),
             bits=int(numbers["bits"]),
             energy_j=costs["energy"],
             leakage_w=costs["leakage"],

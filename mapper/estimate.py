@@ -19,6 +19,7 @@ from ..models.network import Network
 from ..models.op import Op
 from .base import UNLIMITED, Certificate, Limits, MappingResult
 from .constraints import Constraints
+from .execution import executed, fused
 from .objective import Objective
 from .registry import DEFAULT_MAPPER
 from .search import Progress, map_all, map_many
@@ -88,8 +89,9 @@ class Estimate:
 
     @property
     def utilization(self) -> float:
-        """Share of the peak multiply-accumulates over the whole run."""
-        return self.network.macs / (self.cycles * self.accelerator.peak_macs_per_cycle) if self.cycles else 0.0
+        """Share of the peak multiply-accumulates over the whole run, as executed: Winograd's are fewer."""
+        done = sum(cost.macs for cost in self.costs)
+        return done / (self.cycles * self.accelerator.peak_macs_per_cycle) if self.cycles else 0.0
 
     @property
     def proven_layers(self) -> int:
@@ -185,11 +187,19 @@ def estimate(
     not fit and the words missing.
     """
     check_type(network, Network, "network", "load it with load_network, from_torch or from_onnx")
+    check_type(accelerator, Accelerator, "accelerator", "load it with load_accelerator")
     wanted, ops = Objective.parse(objective), network.contractions
-    found = map_all(
-        ops, accelerator, wanted, mapper, constraints=constraints, limits=limits, cache=cache, workers=workers
+    if not _changes(accelerator):
+        found = map_all(
+            ops, accelerator, wanted, mapper, constraints=constraints, limits=limits, cache=cache, workers=workers
+        )
+        return _added_up(network, accelerator, wanted, found)
+    [answer] = estimate_many(
+        network, [accelerator], mapper, wanted, constraints=constraints, limits=limits, cache=cache, workers=workers
     )
-    return _added_up(network, accelerator, wanted, found)
+    if isinstance(answer, Infeasible):
+        raise answer
+    return answer
 
 
 def estimate_many(
@@ -210,7 +220,12 @@ def estimate_many(
     """
     check_type(network, Network, "network", "load it with load_network, from_torch or from_onnx")
     wanted, ops, chips = Objective.parse(objective), network.contractions, list(accelerators)
-    pairs = [(op, chip) for chip in chips for op in ops]
+    fusions = [fused(network, chip) for chip in chips]
+    pairs = [
+        pair
+        for chip, fusion in zip(chips, fusions, strict=True)
+        for pair in executed(((op, chip) for op in ops), fusion.moved)
+    ]
     answers = iter(
         map_many(
             pairs,
@@ -224,12 +239,18 @@ def estimate_many(
         )
     )
     estimates: list[Estimate | Infeasible] = []
-    for chip in chips:
+    for chip, fusion in zip(chips, fusions, strict=True):
         own = [next(answers) for _ in ops]
         wrong = next((answer for answer in own if isinstance(answer, Infeasible)), None)
         results = [answer for answer in own if isinstance(answer, MappingResult)]
-        estimates.append(wrong or _added_up(network, chip, wanted, results))
+        estimates.append(wrong or _added_up(fusion.network, chip, wanted, results))
     return estimates
+
+
+def _changes(accelerator: Accelerator) -> bool:
+    """Whether the accelerator executes operators in another form than the network states them."""
+    compute, vector = accelerator.compute, accelerator.vector
+    return compute.winograd or compute.channel_extension or bool(vector and vector.fuses)
 
 
 def _added_up(

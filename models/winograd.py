@@ -40,7 +40,9 @@ def winograd(op: Op) -> Op:
     if not winograd_applies(op):
         return op
     first, weight, result = op.tensors
-    tiled = {_ROWS: Rank((("P", TILE), ("R", 1))), _COLUMNS: Rank((("Q", TILE), ("S", 1)))}
+    tiled: dict[tuple[tuple[str, int], ...], Rank] = {
+        _ROWS: Rank((("P", TILE), ("R", 1))), _COLUMNS: Rank((("Q", TILE), ("S", 1))),
+    }  # fmt: skip
     ranks = tuple(tiled.get(rank.terms, rank) for rank in first.ranks)
     tensors: tuple[Tensor, Tensor, Tensor] = (
         replace(first, ranks=ranks), weight, replace(result, bits=result.bits * TILE * TILE),
