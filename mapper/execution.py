@@ -15,19 +15,19 @@ from ..models.network import Layer, Network
 from ..models.op import Op, Rank, Role, VectorOp
 from ..models.winograd import winograd
 
-__all__ = ["Fusion", "executed", "fused"]
+__all__ = ["Fusion", "executed", "extension", "fused"]
 
 
 @dataclass(frozen=True)
 class Fusion:
     """A network in which vector operators take their producer's words as they come; that producer is their first input.
 
-    ``moved`` maps a contraction to the words that its chain reads (second operands) and writes in place of the
-    contraction's own output.
+    ``moved`` maps a contraction to the words that its chain reads as second operands, and to those that it writes in
+    place of the contraction's own output.
     """
 
     network: Network
-    moved: Mapping[str, int] = field(default_factory=dict)
+    moved: Mapping[str, tuple[int, int]] = field(default_factory=dict)
 
 
 @dataclass
@@ -73,7 +73,7 @@ def fused(network: Network, accelerator: Accelerator) -> Fusion:
                 others = tuple(name for name in layer.inputs if name != last)
                 layer = Layer(replace(op, fused=True), (last, *others))
         layers.append(layer)
-    moved = {chain.head.name: chain.reads + chain.leaves for chain in chains.values() if chain.changed}
+    moved = {chain.head.name: (chain.reads, chain.leaves) for chain in chains.values() if chain.changed}
     return Fusion(replace(network, layers=tuple(layers)), moved)
 
 
@@ -90,12 +90,14 @@ def _joined(
     return last if early and readers[last] == 1 and op.words_in >= chains[last].leaves else None
 
 
-def executed(pairs: Iterable[tuple[Op, Accelerator]], moved: Mapping[str, int]) -> list[tuple[Op, Accelerator]]:
+def executed(
+    pairs: Iterable[tuple[Op, Accelerator]], moved: Mapping[str, tuple[int, int]]
+) -> list[tuple[Op, Accelerator]]:
     """Operators and accelerators as a mapper is to see them.
 
     ``moved`` are the words of fused chains (`Fusion.moved`). Words that come on top of a tensor's own, or are spared,
-    make its words wider or narrower in the memory where operators find and leave it, to the nearest bit; reads of
-    second operands thereby count as writes.
+    make its words wider or narrower in the memory where operators find and leave it, to the nearest bit. Second operands
+    come with the input's words, or, where one port serves reads and writes, with the output's, which move but once.
     """
     made: dict[tuple[int, tuple[tuple[Role, int], ...]], Accelerator] = {}
     found = []
@@ -109,20 +111,32 @@ def executed(pairs: Iterable[tuple[Op, Accelerator]], moved: Mapping[str, int]) 
     return found
 
 
-def _widths(op: Op, run: Op, accelerator: Accelerator, moved: int | None) -> tuple[tuple[Role, int], ...]:
+def _widths(
+    op: Op, run: Op, accelerator: Accelerator, moved: tuple[int, int] | None
+) -> tuple[tuple[Role, int], ...]:
     """Bits of the words of each tensor where they are not those of ``run``, the form in which ``op`` is executed."""
-    widths: dict[Role, float] = {}
-    if accelerator.compute.channel_extension:
-        stored, fetched = _extension(op)
-        widths |= {"weight": run.tensor("weight").bits * stored, "input": run.tensor("input").bits * fetched}
+    own: dict[Role, int] = {tensor.role: tensor.bits for tensor in run.tensors}
+    stored, fetched = extension(op) if accelerator.compute.channel_extension else (1.0, 1.0)
+    widths: dict[Role, float] = {"weight": own["weight"] * stored, "input": own["input"] * fetched}
     if moved is not None:
-        widths["output"] = run.tensor("output").bits * moved / op.words("output")
+        reads, writes = moved
+        if _home(accelerator, "output").shared_port:
+            reads, writes = 0, reads + writes
+        widths["input"] += own["input"] * reads / op.words("input")
+        widths["output"] = own["output"] * writes / op.words("output")
     whole = {role: max(1, round(bits)) for role, bits in widths.items()}
-    return tuple((role, bits) for role, bits in whole.items() if bits != run.tensor(role).bits)
+    return tuple((role, bits) for role, bits in whole.items() if bits != own[role])
 
 
-def _extension(op: Op) -> tuple[float, float]:
-    """(stored weights, fetched inputs) over those used, where a stride's positions are laid out as channels."""
+def _home(accelerator: Accelerator, role: Role) -> Memory:
+    return next(memory for memory in accelerator.memories if role in memory.keeps)
+
+
+def extension(op: Op) -> tuple[float, float]:
+    """(stored weights, fetched inputs) over those used, where a stride's positions are laid out as channels.
+
+    A filter of r taps is padded to whole strides, and of every stride of the input all positions are fetched.
+    """
     stored = fetched = 1.0
     for rank in op.tensor("input").ranks:
         if _strided(rank):
@@ -142,8 +156,8 @@ def _of_widths(accelerator: Accelerator, widths: tuple[tuple[Role, int], ...]) -
     """The accelerator with other word widths in the outermost memory that keeps each tensor."""
     levels = list(accelerator.levels)
     for role, bits in widths:
-        home = next(i for i, level in enumerate(levels) if isinstance(level, Memory) and role in level.keeps)
-        memory = levels[home]
-        if isinstance(memory, Memory):
-            levels[home] = replace(memory, word_bits={**memory.word_bits, role: bits})
+        home = _home(accelerator, role).name
+        for place, level in enumerate(levels):
+            if isinstance(level, Memory) and level.name == home:
+                levels[place] = replace(level, word_bits={**level.word_bits, role: bits})
     return replace(accelerator, levels=tuple(levels))

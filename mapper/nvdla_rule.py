@@ -19,6 +19,7 @@ from ..errors import BadInput, Infeasible
 from ..models.op import Op, Role
 from .base import UNLIMITED, Certificate, Limits, MappingResult
 from .bounds import roofline
+from .execution import extension
 from .mapspace import Mapspace
 from .objective import Objective
 
@@ -87,6 +88,7 @@ class _Tiling:
         self.bounds = {dim: op.bounds.get(dim, 1) for dim in ("N", "G", "K", "C", "P", "Q", "R", "S")}
         # Linear layers have samples where convolutions have rows.
         self.row = "P" if self.bounds["P"] > 1 or self.bounds["Q"] > 1 else "N"
+        self.extended = extension(op) if accelerator.compute.channel_extension else (1.0, 1.0)
         self.spread = self._spread()
         self.stripe = self._stripe()
 
@@ -151,11 +153,10 @@ class _Tiling:
         return self._bits("input", **{self.row: rows}) + self._bits("weight", K=kernels)
 
     def _bits(self, role: Role, **extents: int) -> float:
-        """Bits of a tensor, or of a tile of it, as the buffer receives it: in its width outside, one group's share."""
-        home = next(level for level in self.accelerator.memories if role in level.keeps)
-        one = {"G": 1} | ({"N": 1} if self.row != "N" else {})
-        words = self.op.tensor(role).words({**self.bounds, **one, **extents})
-        return float(words * home.bits(role, self.op.tensor(role).bits))
+        """Bits of a tensor, or of a tile of it, as laid out in memory: of one group of channels, one sample."""
+        tensor, one = self.op.tensor(role), {"G": 1} | ({"N": 1} if self.row != "N" else {})
+        words = tensor.words({**self.bounds, **one, **extents})
+        return words * tensor.bits * (self.extended[1] if role == "input" else self.extended[0])
 
     @property
     def _buffer(self) -> Memory:
@@ -185,16 +186,23 @@ class _Tiling:
         return found
 
     def _lanes(self, level: Memory | Array) -> tuple[Loop, ...]:
-        """Kernels along one axis; along the other channels, then a filter's columns and rows as they still fit."""
+        """Kernels along one axis; along the other channels, where they leave room a filter's columns, then 2 or 4 rows.
+
+        That is image input and channel post-extension, nvdla.org/hw/v1/ias/unit_description.html, "Convolution pipeline".
+        """
         loops = []
-        left = dict(self.bounds)
         for axis, size in level.shape if isinstance(level, Array) else ():
+            full = True
             for dim in ("K", "C", "S", "R"):
-                whole = dim in "KC" or left[dim] <= size or not loops
-                lanes = min(left[dim], size) if isinstance(level, Array) and level.allows(axis, dim) and whole else 1
+                if not (isinstance(level, Array) and level.allows(axis, dim) and full):
+                    continue
+                lanes = min(self.bounds[dim], size)
+                if dim == "R":
+                    lanes = next((rows for rows in (4, 2) if rows <= lanes), 1)
+                full = lanes == self.bounds[dim]
+                size //= lanes
                 if lanes > 1:
                     loops.append(Loop(dim, lanes, axis))
-                    left[dim], size = -(-left[dim] // lanes), size // lanes
         return tuple(loops)
 
     def _stripe(self) -> int:
