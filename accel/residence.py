@@ -21,8 +21,8 @@ __all__ = ["Residence", "with_residence"]
 class Residence:
     """Where one operator's tensors stay, and what is left for its tiles.
 
-    ``homes`` pairs a tensor with the memory it stays in (absent: it comes and goes over the outermost memory); ``rooms``
-    pairs a memory with the bits that are left of it.
+    ``homes`` pairs a tensor with the memory it stays in (absent: it comes and goes over the outermost memory),
+    ``rooms`` a memory with the bits that are left of it.
     """
 
     homes: tuple[tuple[Role, str], ...] = ()

@@ -89,7 +89,7 @@ class ParameterSpec(_Strict):
 class MemorySpec(_Strict):
     """A memory level; ``bandwidth`` is one port shared by reads and writes, without any bandwidth it is unlimited.
 
-    ``resident`` tensors may stay here between operators (weights: between runs), the weights in ``resident_size`` of it.
+    ``resident`` tensors may stay here between operators (weights: between runs), weights in ``resident_size`` of it.
     """
 
     name: Name

@@ -76,8 +76,12 @@ class Estimate:
     @cached_property
     def overhead_s(self) -> float:
         """Seconds of one run in which the accelerator waits to be told: for the call, and for each operator."""
-        operators = sum(1 for op in self.network.ops if _starts(op))
-        return self.accelerator.call_overhead_s + operators * self.accelerator.operator_overhead_s
+        return self.accelerator.call_overhead_s + self.started_layers * self.accelerator.operator_overhead_s
+
+    @cached_property
+    def started_layers(self) -> int:
+        """How many operators the accelerator is told to start: all but the fused ones."""
+        return sum(1 for op in self.network.ops if _starts(op))
 
     @cached_property
     def variants(self) -> tuple[Accelerator, ...]:
@@ -232,9 +236,9 @@ def estimate(
     """Map every operator of ``network`` on ``accelerator`` and add up.
 
     Layers run in sequence; a fused vector operator hides behind its producer. Where the accelerator lets tensors stay
-    on the chip, `plan_residency` says which do. ``constraints`` and ``limits`` hold for each operator. ``cache`` is a folder, True (the user's cache folder) or False; ``workers`` threads map distinct
-    operators at once (default: one per core). Raises `Infeasible` naming the operator, the memory where something does
-    not fit and the words missing.
+    on the chip, `plan_residency` says which do. ``constraints`` and ``limits`` hold for each operator. ``cache`` is a
+    folder, True (the user's cache folder) or False; ``workers`` threads map distinct operators at once (default: one
+    per core). Raises `Infeasible` naming the operator, the memory where something does not fit and the words missing.
     """
     check_type(network, Network, "network", "load it with load_network, from_torch or from_onnx")
     check_type(accelerator, Accelerator, "accelerator", "load it with load_accelerator")
