@@ -36,7 +36,7 @@ def evaluate_vector(
         computing = max(0.0, computing - hidden_cycles)
     else:
         for memory, read, written in _traffic(op, accelerator, inside or {}):
-            cycles = _seconds(memory, read, written) * accelerator.clock_hz
+            cycles = _cycles(memory, accelerator.clock_hz, read, written)
             if cycles > moving:
                 moving, slowest = cycles, memory.name
             energy[memory.name, "input"] = read * memory.read_energy_j_per_bit
@@ -65,9 +65,9 @@ def _traffic(
             yield memory, bits["input"] + bits["weight"], bits["output"]
 
 
-def _seconds(memory: Memory, read: float, written: float) -> float:
-    """Seconds that the memory needs for so many bits."""
-    reading = read / memory.read_bandwidth_bits_per_s
+def _cycles(memory: Memory, clock_hz: float, read: float, written: float) -> float:
+    """Cycles that the memory needs for so many bits."""
+    reading = read * clock_hz / memory.read_bandwidth_bits_per_s
     if memory.shared_port:
-        return reading + written / memory.read_bandwidth_bits_per_s
-    return max(reading, written / memory.write_bandwidth_bits_per_s)
+        return reading + written * clock_hz / memory.read_bandwidth_bits_per_s
+    return max(reading, written * clock_hz / memory.write_bandwidth_bits_per_s)
