@@ -25,7 +25,9 @@ BUFFER = memory("buffer", 40, pj=3.0, bandwidth=(24, 8))
 CHIPS: dict[str, Accelerator] = {
     "two memories": chip(dram(), BUFFER),
     "over an array": chip(dram(), BUFFER, array(2, 2, hop_pj=0.3), memory("register", 5, pj=0.3)),
-    "under another memory": chip(dram(), memory("outer", 60, pj=6.0), BUFFER, memory("register", 5, pj=0.3)),
+    "under another memory": chip(
+        dram(), memory("outer", 60, pj=6.0), replace(BUFFER, double_buffered=True), memory("register", 5, pj=0.3)
+    ),
     "sums wider than words": chip(
         dram(), memory("buffer", 90, pj=3.0), array(3), memory("sums", 9, "o", pj=0.4), accumulator=32
     ),
@@ -39,7 +41,9 @@ CHIPS: dict[str, Accelerator] = {
 def during(accelerator: Accelerator, roles: tuple[Role, ...], room: float) -> Accelerator:
     """The accelerator while these tensors are resident in its buffer, of which ``room`` words are left."""
     levels = tuple(
-        replace(level, may_reside=frozenset(ROLES)) if isinstance(level, Memory) and level.name == "buffer" else level
+        replace(level, may_reside=frozenset(ROLES), size_bits=8e6)
+        if isinstance(level, Memory) and level.name == "buffer"
+        else level
         for level in accelerator.levels
     )
     homes = tuple((role, "buffer") for role in roles)
