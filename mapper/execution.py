@@ -15,7 +15,7 @@ from ..models.network import Layer, Network
 from ..models.op import Op, Rank, Role, VectorOp
 from ..models.winograd import winograd
 
-__all__ = ["Fusion", "executed", "extension", "fused"]
+__all__ = ["Fusion", "changes", "executed", "extension", "fused"]
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Fusion:
     moved: Mapping[str, tuple[int, int]] = field(default_factory=dict)
 
 
-@dataclass
+@dataclass(frozen=True)
 class _Chain:
     """A contraction and what has been fused behind it: the words it leaves and those read on the way."""
 
@@ -39,10 +39,20 @@ class _Chain:
     leaves: int
     reads: int = 0
 
+    def after(self, op: VectorOp) -> _Chain:
+        """The chain with one more operator behind it."""
+        return _Chain(self.head, self.place, op.words_out, self.reads + max(0, op.words_in - self.leaves))
+
     @property
     def changed(self) -> bool:
         """Whether other words move than the contraction's own output."""
         return self.reads > 0 or self.leaves != self.head.words("output")
+
+
+def changes(accelerator: Accelerator) -> bool:
+    """Whether the accelerator executes operators in another form than a network states them."""
+    compute, vector = accelerator.compute, accelerator.vector
+    return compute.winograd or compute.channel_extension or bool(vector and vector.fuses)
 
 
 def fused(network: Network, accelerator: Accelerator) -> Fusion:
@@ -64,12 +74,11 @@ def fused(network: Network, accelerator: Accelerator) -> Fusion:
             chains[op.name] = _Chain(op, place, op.words("output"))
         elif op.fused:
             if layer.inputs and layer.inputs[0] in chains:
-                chains[op.name] = chains.pop(layer.inputs[0])
+                chains[op.name] = chains.pop(layer.inputs[0]).after(op)
         elif op.kind in kinds:
             last = _joined(layer, op, chains, places, readers)
             if last is not None:
-                chains[op.name] = chain = chains.pop(last)
-                chain.reads, chain.leaves = chain.reads + op.words_in - chain.leaves, op.words_out
+                chains[op.name] = chains.pop(last).after(op)
                 others = tuple(name for name in layer.inputs if name != last)
                 layer = Layer(replace(op, fused=True), (last, *others))
         layers.append(layer)
@@ -120,16 +129,12 @@ def _widths(
     widths: dict[Role, float] = {"weight": own["weight"] * stored, "input": own["input"] * fetched}
     if moved is not None:
         reads, writes = moved
-        if _home(accelerator, "output").shared_port:
+        if accelerator.keeper("output").shared_port:
             reads, writes = 0, reads + writes
         widths["input"] += own["input"] * reads / op.words("input")
         widths["output"] = own["output"] * writes / op.words("output")
     whole = {role: max(1, round(bits)) for role, bits in widths.items()}
     return tuple((role, bits) for role, bits in whole.items() if bits != own[role])
-
-
-def _home(accelerator: Accelerator, role: Role) -> Memory:
-    return next(memory for memory in accelerator.memories if role in memory.keeps)
 
 
 def extension(op: Op) -> tuple[float, float]:
@@ -156,7 +161,7 @@ def _of_widths(accelerator: Accelerator, widths: tuple[tuple[Role, int], ...]) -
     """The accelerator with other word widths in the outermost memory that keeps each tensor."""
     levels = list(accelerator.levels)
     for role, bits in widths:
-        home = _home(accelerator, role).name
+        home = accelerator.keeper(role).name
         for place, level in enumerate(levels):
             if isinstance(level, Memory) and level.name == home:
                 levels[place] = replace(level, word_bits={**level.word_bits, role: bits})

@@ -270,7 +270,7 @@ class Program:
         for place, memory in enumerate(self.places):
             if not isinstance(memory, Memory) or math.isinf(memory.size_bits):
                 continue
-            kept = [role for role, name in enumerate(ROLES) if name in memory.keeps]
+            kept = [role for role, name in enumerate(ROLES) if name in memory.keeps - memory.resident]
             room = memory.room_bits
             for role in kept:
                 yield place, role, math.log(max(room, SLACK) / self._bits(place, role))
