@@ -38,7 +38,7 @@ class Memory:
     shared_port: bool = False
     double_buffered: bool = False
     ring: bool = False
-    word_bits: Mapping[Role, int] = field(default_factory=dict)
+    word_bits: Mapping[Role, float] = field(default_factory=dict)
     component: str = "sram"
     banks: int = 1
     width_bits: int = 64
@@ -51,7 +51,7 @@ class Memory:
     weight_room_bits: float | None = None
     resident: frozenset[Role] = frozenset()
 
-    def bits(self, role: Role, default: int) -> int:
+    def bits(self, role: Role, default: float) -> float:
         """Width in bits of one word of the tensor ``role`` while it is in this memory."""
         return self.word_bits.get(role, default)
 

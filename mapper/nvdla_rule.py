@@ -1,9 +1,9 @@
 """NVDLA's own way to tile a layer: the smaller operand stays in the convolution buffer, the other streams past it.
 
-After NVIDIA's performance sheet (NVDLA_OpenSource_Performance.xlsx of github.com/nvdla/hw) and the primer's section "What
-are the number of MAC units": a filter's input channels are never split; of the operand that streams, at least one row of
-outputs' inputs or one group of kernels is in the buffer beside what stays; where the operand that stays does not fit, it
-comes in parts and the other is read once for each. Nothing is searched.
+After NVIDIA's performance sheet (NVDLA_OpenSource_Performance.xlsx of github.com/nvdla/hw) and the primer's section
+"What are the number of MAC units": a filter's input channels are never split; of the operand that streams, at least the
+inputs of one row of outputs or one group of kernels are in the buffer beside what stays; where the operand that stays
+does not fit, it comes in parts and the other is read once for each. Nothing is searched.
 """
 
 from __future__ import annotations
@@ -47,13 +47,10 @@ class _Core:
         places = tuple(level for level in accelerator.levels if isinstance(level, Memory | Array))
         arrays = [at for at, level in enumerate(places) if isinstance(level, Array)]
         kept = [level.keeps if isinstance(level, Memory) else frozenset() for level in places]
-        operands: frozenset[Role] = frozenset({"input", "weight"})
-        buffers = [at for at, keeps in enumerate(kept) if at and keeps == operands]
-        sums = [at for at, keeps in enumerate(kept) if keeps == {"output"}]
-        weights = [at for at, keeps in enumerate(kept) if keeps == {"weight"}]
-        if [len(found) for found in (arrays, buffers, sums, weights)] != [1, 1, 1, 1] or not (
-            buffers[0] < sums[0] < arrays[0] < weights[0]
-        ):
+        buffers = [at for at, keeps in enumerate(kept) if at and keeps == {"input", "weight"}]
+        sums = [at for at, keeps in enumerate(kept) if keeps == {"output"} and at - 1 in buffers]
+        weights = [at for at, keeps in enumerate(kept) if keeps == {"weight"} and at - 1 in arrays]
+        if [len(found) for found in (arrays, buffers, sums, weights)] != [1, 1, 1, 1] or sums[0] + 1 != arrays[0]:
             raise BadInput(
                 f"mapper 'nvdla': '{accelerator.name}' is no convolution core of a buffer for inputs and weights, an "
                 "accumulator, an array and weight registers; use another mapper"
@@ -83,7 +80,7 @@ class _Tiling:
     def __init__(self, op: Op, accelerator: Accelerator) -> None:
         unknown = [dim for dim, bound in op.dims if bound > 1 and dim not in ("G", "K", *_REDUCED, *_PLACED)]
         if unknown:
-            raise BadInput(f"mapper 'nvdla': {op.name} has dimensions {unknown}; it maps convolutions and linear layers")
+            raise BadInput(f"mapper 'nvdla': {op.name} has dimensions {unknown}; use another mapper")
         self.op, self.accelerator, self.core = op, accelerator, _Core.of(accelerator)
         self.bounds = {dim: op.bounds.get(dim, 1) for dim in ("N", "G", "K", "C", "P", "Q", "R", "S")}
         # Linear layers have samples where convolutions have rows.
@@ -103,7 +100,8 @@ class _Tiling:
         outside += [Loop(*kept), Loop(*streams)] if stays == "weight" else [Loop(*streams), Loop(*kept)]
         columns = min(self.bounds["Q"], self.stripe)
         columns = -(-self.bounds["Q"] // -(-self.bounds["Q"] // columns))
-        deep = max(1, min(rows, self.stripe // columns))
+        most = max(1, min(rows, self.stripe // columns))
+        deep = next(deep for deep in range(most, 0, -1) if self._fits(-(-rows // deep) * deep, kernels))
         across = self.spread["K"]
         loops: dict[int, list[Loop]] = {
             self.core.above: outside,
@@ -170,7 +168,7 @@ class _Tiling:
         missing = int(need - room) // 8 + 1
         return Infeasible(
             f"{self.op.name}: {self._buffer.name} of '{self.accelerator.name}' holds {room:.0f} bit, one row of outputs "
-            f"takes {need:.0f}: {missing} words too many",
+            f"needs {need:.0f}: {missing} words too many",
             level=self._buffer.name,
             missing_words=missing,
         )
@@ -188,7 +186,7 @@ class _Tiling:
     def _lanes(self, level: Memory | Array) -> tuple[Loop, ...]:
         """Kernels along one axis; along the other channels, where they leave room a filter's columns, then 2 or 4 rows.
 
-        That is image input and channel post-extension, nvdla.org/hw/v1/ias/unit_description.html, "Convolution pipeline".
+        That is image input with channel post-extension: nvdla.org/hw/v1/ias/unit_description.html, "Convolution DMA".
         """
         loops = []
         for axis, size in level.shape if isinstance(level, Array) else ():
