@@ -20,7 +20,7 @@ from ..models.network import Network
 from ..models.op import ROLES, Op, Role, VectorOp
 from .base import UNLIMITED, Certificate, Limits, MappingResult
 from .constraints import Constraints
-from .execution import Fusion, changes, executed, fused
+from .execution import Fusion, back_to_back, changes, executed, fused
 from .objective import Objective
 from .registry import DEFAULT_MAPPER
 from .residency import Plan, plan_residency
@@ -370,7 +370,7 @@ def _added_up(
     for at, layer in enumerate(network):
         if isinstance(layer.op, Op):
             result = next(found)
-            cost = result.cost
+            cost = back_to_back(result.cost, accelerator)
             cycles[layer.op.name] = cost.cycles
             mappings.append(result.mapping)
             certificates.append(result.certificate)

@@ -11,11 +11,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from ..accel.accelerator import Accelerator, Memory
+from ..accel.analytic import Cost
 from ..models.network import Layer, Network
 from ..models.op import Op, Rank, Role, VectorOp
 from ..models.winograd import winograd
 
-__all__ = ["Fusion", "changes", "executed", "extension", "fused"]
+__all__ = ["Fusion", "back_to_back", "changes", "executed", "extension", "fused"]
 
 
 @dataclass(frozen=True)
@@ -105,10 +106,9 @@ def executed(
     """Operators and accelerators as a mapper is to see them.
 
     ``moved`` are the words of fused chains (`Fusion.moved`). Words that come on top of a tensor's own, or are spared,
-    make its words wider or narrower in the memory where operators find and leave it, to the nearest bit. Second operands
-    come with the input's words, or, where one port serves reads and writes, with the output's, which move but once.
+    make its words wider or narrower in the memory where operators find and leave it. Second operands come with the input's words, or, where one port serves reads and writes, with the output's, which move but once.
     """
-    made: dict[tuple[int, tuple[tuple[Role, int], ...]], Accelerator] = {}
+    made: dict[tuple[int, tuple[tuple[Role, float], ...]], Accelerator] = {}
     found = []
     for op, accelerator in pairs:
         run = winograd(op) if accelerator.compute.winograd else op
@@ -120,9 +120,28 @@ def executed(
     return found
 
 
+def back_to_back(cost: Cost, accelerator: Accelerator) -> Cost:
+    """The cost of an operator in a row of others, where the accelerator lets them overlap at their ends.
+
+    What a memory or the compute is busy with still counts; waiting for first tiles and last outputs does not. That is an
+    optimistic model: an operator whose first tile is its neighbour's last output has to wait for it in truth.
+    """
+    if not accelerator.back_to_back:
+        return cost
+    cycles, energy = cost.steady_cycles, dict(cost.energy)
+    latency_s = cycles / accelerator.clock_hz
+    if accelerator.leakage_w:
+        energy["leakage", ""] = accelerator.leakage_w * latency_s
+    utilization = cost.utilization * cost.cycles / cycles
+    return replace(
+        cost, cycles=cycles, latency_s=latency_s, energy=energy, energy_j=math.fsum(energy.values()),
+        utilization=utilization,
+    )  # fmt: skip
+
+
 def _widths(
     op: Op, run: Op, accelerator: Accelerator, moved: tuple[int, int] | None
-) -> tuple[tuple[Role, int], ...]:
+) -> tuple[tuple[Role, float], ...]:
     """Bits of the words of each tensor where they are not those of ``run``, the form in which ``op`` is executed."""
     own: dict[Role, int] = {tensor.role: tensor.bits for tensor in run.tensors}
     stored, fetched = extension(op) if accelerator.compute.channel_extension else (1.0, 1.0)
@@ -133,8 +152,7 @@ def _widths(
             reads, writes = 0, reads + writes
         widths["input"] += own["input"] * reads / op.words("input")
         widths["output"] = own["output"] * writes / op.words("output")
-    whole = {role: max(1, round(bits)) for role, bits in widths.items()}
-    return tuple((role, bits) for role, bits in whole.items() if bits != own[role])
+    return tuple((role, bits) for role, bits in widths.items() if bits != own[role])
 
 
 def extension(op: Op) -> tuple[float, float]:
@@ -157,7 +175,7 @@ def _strided(rank: Rank) -> bool:
     return len(rank.terms) == 2 and rank.terms[0][1] > 1 and rank.terms[1][1] == 1
 
 
-def _of_widths(accelerator: Accelerator, widths: tuple[tuple[Role, int], ...]) -> Accelerator:
+def _of_widths(accelerator: Accelerator, widths: tuple[tuple[Role, float], ...]) -> Accelerator:
     """The accelerator with other word widths in the outermost memory that keeps each tensor."""
     levels = list(accelerator.levels)
     for role, bits in widths:
