@@ -28,8 +28,8 @@ class Memory:
     ``latency_cycles`` pass for each tile that comes in from above or leaves upwards, besides the time of its words.
     ``origin`` maps each energy and area to "stated" or the estimator's source. ``may_reside`` are the tensors that may
     stay here between operators (weights: between runs), ``weight_room_bits`` the part set aside for such weights (None:
-    they take what is left). ``resident`` are those that do stay during one operator (`with_residence`): their tiles take
-    no room.
+    they take what is left). ``resident`` are those that do stay during one operator (`with_residence`): their tiles
+    take no room.
     """
 
     name: str
@@ -184,8 +184,8 @@ class Accelerator:
     """A resolved accelerator: ``levels`` outermost first; build it with `load_accelerator` or ``with_parameters``.
 
     ``call_overhead_s`` is what the host, its driver and the link take for each run of a network, whatever the batch;
-    ``operator_overhead_s`` what it takes to start each operator (a fused one starts with its producer). ``back_to_back``:
-    an operator's first tiles come in while the one before still computes.
+    ``operator_overhead_s`` what it takes to start each operator (a fused one starts with its producer).
+    ``back_to_back``: an operator's first tiles come in while the one before still computes.
     """
 
     name: str

@@ -29,10 +29,10 @@ class Cost:
     """What one operator costs under one mapping.
 
     ``energy`` maps (component, tensor) to joules and sums to ``energy_j``; tensor is "" for compute and leakage.
-    ``bound`` names what decides the latency: "compute", a memory or a systolic array. ``utilization`` is the share of the peak
-    multiply-accumulates over all cycles, ``compute_utilization`` over the compute's own steps. ``steady_cycles`` are the
-    cycles where the operators before and after hide the first tiles' coming and the last outputs' leaving: those of the
-    compute or of the busiest memory (`dovetail.mapper.execution.back_to_back`).
+    ``bound`` names what decides the latency: "compute", a memory or a systolic array. ``utilization`` is the share of
+    the peak multiply-accumulates over all cycles, ``compute_utilization`` over the compute's own steps. ``steady_cycles``
+    are the cycles where the operators before and after hide the first tiles' coming and the last outputs' leaving: those of
+    the compute or of the busiest memory (`dovetail.mapper.execution.back_to_back`).
     """
 
     cycles: float

@@ -200,9 +200,10 @@ class _Resolver:
         That is beside what is set ``aside`` for weights (bits).
         """
         kept = [role for role in level.keeps if role not in level.may_bypass]
-        needed = sum(words.get(role, self.operand_bits) for role in kept) * (2 if level.double_buffered and not level.ring else 1)
+        halves = 2 if level.double_buffered and not level.ring else 1
+        needed = sum(words.get(role, self.operand_bits) for role in kept) * halves
         if size_bits < needed:
-            twice = ", twice as it is double-buffered" if level.double_buffered and not level.ring else ""
+            twice = ", twice as it is double-buffered" if halves == 2 else ""
             what = f"{size_bits:g} bits cannot hold one word of each tensor that '{level.name}' keeps{twice}"
             self.evaluator.complain((*path, "size"), f"{what}; make it at least {needed} bits")
         elif aside is not None and size_bits - aside < needed:

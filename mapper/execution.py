@@ -1,6 +1,6 @@
-"""How an accelerator executes a network's convolutions: in Winograd's domain, channel-extended, with what follows fused.
+"""How an accelerator executes a network: convolutions in Winograd's domain, channel-extended, with followers fused.
 
-Whatever changes an operator's words or multiplications before there is any mapping is decided here, from the spec alone.
+What changes an operator's words or multiplications before there is any mapping is decided here, from the spec alone.
 """
 
 from __future__ import annotations
@@ -106,7 +106,8 @@ def executed(
     """Operators and accelerators as a mapper is to see them.
 
     ``moved`` are the words of fused chains (`Fusion.moved`). Words that come on top of a tensor's own, or are spared,
-    make its words wider or narrower in the memory where operators find and leave it. Second operands come with the input's words, or, where one port serves reads and writes, with the output's, which move but once.
+    make its words wider or narrower in the memory where operators find and leave it. Second operands come with
+    the input's words, or, where one port serves reads and writes, with the output's, which move but once.
     """
     made: dict[tuple[int, tuple[tuple[Role, float], ...]], Accelerator] = {}
     found = []
@@ -123,8 +124,8 @@ def executed(
 def back_to_back(cost: Cost, accelerator: Accelerator) -> Cost:
     """The cost of an operator in a row of others, where the accelerator lets them overlap at their ends.
 
-    What a memory or the compute is busy with still counts; waiting for first tiles and last outputs does not. That is an
-    optimistic model: an operator whose first tile is its neighbour's last output has to wait for it in truth.
+    What a memory or the compute is busy with still counts; waiting for first tiles and last outputs does not. That is
+    optimistic: in truth an operator waits for those of its neighbour's outputs that its first tile needs.
     """
     if not accelerator.back_to_back:
         return cost
@@ -139,9 +140,7 @@ def back_to_back(cost: Cost, accelerator: Accelerator) -> Cost:
     )  # fmt: skip
 
 
-def _widths(
-    op: Op, run: Op, accelerator: Accelerator, moved: tuple[int, int] | None
-) -> tuple[tuple[Role, float], ...]:
+def _widths(op: Op, run: Op, accelerator: Accelerator, moved: tuple[int, int] | None) -> tuple[tuple[Role, float], ...]:
     """Bits of the words of each tensor where they are not those of ``run``, the form in which ``op`` is executed."""
     own: dict[Role, int] = {tensor.role: tensor.bits for tensor in run.tensors}
     stored, fetched = extension(op) if accelerator.compute.channel_extension else (1.0, 1.0)

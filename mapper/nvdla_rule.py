@@ -167,7 +167,7 @@ class _Tiling:
         room, need = self._buffer.room_bits, self._need(rows, kernels)
         missing = int(need - room) // 8 + 1
         return Infeasible(
-            f"{self.op.name}: {self._buffer.name} of '{self.accelerator.name}' holds {room:.0f} bit, one row of outputs "
+            f"{self.op.name}: {self._buffer.name} of '{self.accelerator.name}' holds {room:.0f} bit, a row of outputs "
             f"needs {need:.0f}: {missing} words too many",
             level=self._buffer.name,
             missing_words=missing,

@@ -1,7 +1,8 @@
 """Winograd's minimal filtering F(2x2, 3x3) as an operator: Lavin and Gray, CVPR 2016, arXiv:1509.09308.
 
-A 3x3 convolution of stride 1 makes a 2x2 tile of its output from a 4x4 tile of its input: both are transformed, multiplied
-element by element (16 products instead of 36), summed over the input channels and transformed back.
+A 3x3 convolution of stride 1 makes a 2x2 tile of its output from a 4x4 tile of its input. Input and filter are
+transformed, multiplied element by element (16 products instead of 36), summed over the input channels and transformed
+back.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ A = np.array([[1, 1, 1, 0], [0, 1, -1, -1]], float)
 
 
 def convolution(size: int = 8, channels: int = 6, kernels: int = 5, **changes: object) -> Op:
-    sizes: dict[str, object] = dict(k=kernels, c=channels, p=size, q=size, r=3, s=3)
+    sizes: dict[str, object] = {"k": kernels, "c": channels, "p": size, "q": size, "r": 3, "s": 3}
     return conv2d("conv", **(sizes | changes))  # type: ignore[arg-type]
 
 
