@@ -30,9 +30,9 @@ class Cost:
 
     ``energy`` maps (component, tensor) to joules and sums to ``energy_j``; tensor is "" for compute and leakage.
     ``bound`` names what decides the latency: "compute", a memory or a systolic array. ``utilization`` is the share of
-    the peak multiply-accumulates over all cycles, ``compute_utilization`` over the compute's own steps. ``steady_cycles``
-    are the cycles where the operators before and after hide the first tiles' coming and the last outputs' leaving: those of
-    the compute or of the busiest memory (`dovetail.mapper.execution.back_to_back`).
+    the peak multiply-accumulates over all cycles, ``compute_utilization`` over the compute's own steps.
+    ``steady_cycles`` are the cycles where neighbouring operators hide the first tiles' coming and the last outputs'
+    leaving: those of the compute or of the busiest memory (`dovetail.mapper.execution.back_to_back`).
     """
 
     cycles: float

@@ -97,7 +97,7 @@ def _layer(row: dict[str, str], where: str, path: Path) -> LayerFigures:
     wanted = [f"{name}#0" for name in (*_SHAPE, "Layer", "Output data size")]
     lacking = [name for name in (*wanted, *(c for pair in _FIGURES.values() for c in pair)) if name not in row]
     if lacking:
-        raise BadInput(f"{path}: no column '{lacking[0].split('#')[0]}'; it is not the sheet's table of layers")
+        raise BadInput(f"{path}: no column '{lacking[0].rsplit('#', 1)[0]}'; it is not the sheet's table of layers")
     numbers = [number(row, f"{name}#0", where) for name in _SHAPE]
     if any(value is None or value < 1 for value in numbers):
         raise BadInput(f"{where}: a layer without its shape; check the reference folder")
