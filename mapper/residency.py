@@ -10,8 +10,9 @@ the one in which weights may stay from run to run (parameter caching). The plan 
    tiles of what the operator streams, the one whose next use is farthest gives way (Belády's rule), the larger one of
    two. Tensors that one operator reads as a single operand stay or go together.
 3. Weights take what the tightest operator leaves, or the part the spec sets aside, in the network's order; what does
-   not fit as a whole is streamed in every run. Coral documents this order for the Edge TPU: "Edge TPU Compiler",
-   coral.ai/docs/edgetpu/compiler, section "Parameter data caching".
+   not fit as a whole is streamed in every run. The Edge TPU's compiler caches parameters in what is left and streams
+   the others likewise (coral.ai/docs/edgetpu/compiler, "Parameter data caching"); the order and that no operator's are
+   divided is our reading.
 
 What an operator finds left for its tiles is rounded down to a multiple of `SHARE`, so that equal layers at different
 depths are one question to a mapper.
