@@ -112,11 +112,11 @@ def test_the_unedited_spec_is_good():
         ("    word:", "    latency: 40\n    word:", "18:5: levels[1].latency: '40' has no unit; write '40 cycle'"),
         ("    word:", "    latency: -1 cycle\n    word:", "18:5: levels[1].latency: '-1 cycle' is -1; a latency must be"),
         ("10 GB/s", "10 GB/s\n    latency: 1 cycle", "14:5: levels[0].latency: no tile comes into the outermost mem"),
-        ("    word:", "    resident: [weight]\n    word:", "18:5: levels[1].resident: 'weight' is not kept here; add it"),
-        ("    word:", "    resident: [input]\n    word:", "18:5: levels[1].resident: one operator's output is the next"),
+        ("    word:", "    resident: [weight]\n    word:", "18:5: levels[1].resident: 'weight' is not kept here"),
+        ("    word:", "    resident: [input]\n    word:", "18:5: levels[1].resident: one operator's output is"),
         ("    word:", "    resident: [inptu]\n    word:", "18:16: levels[1].resident[0]: 'inptu' is not allowed here"),
-        ("    word:", "    resident_size: 1 KiB\n    word:", "18:5: levels[1].resident_size: sets room aside for weights"),
-        ("component: dram", "component: dram\n    resident: [weight]", "11:5: levels[0].resident: the outermost memory"),
+        ("    word:", "    resident_size: 1 KiB\n    word:", "18:5: levels[1].resident_size: sets room aside"),
+        ("component: dram", "component: dram\n    resident: [weight]", "11:5: levels[0].resident: the outermost"),
         ("clock: 1 GHz", "clock: 1 GHz\ncall_overhead: 1", "4:1: call_overhead: '1' has no unit; write '1 us'"),
         ("clock: 1 GHz", "clock: 1 GHz\noperator_overhead: 1 nm", "4:1: operator_overhead: '1 nm' is a length, but a"),
         ("clock: 1 GHz", "clock: 1 GHz\ncall_overhead: -1 ms", "4:1: call_overhead: '-1 ms' is -0.001; a time must"),
@@ -134,8 +134,8 @@ def test_a_wrong_line_is_answered_with_its_place_and_a_remedy(old, new, message)
     [
         (edited("size: buffer / 2", "double_buffered: true\n    size: buffer - 65457 bit"), "make it at least 80 bits"),
         (
-            GOOD.replace("[input, output]", "[input, weight, output]\n    resident: [weight]\n    resident_size: 4 KiB"),
-            "levels[1].resident_size: 32768 of 32768 bits leave no room for the tiles of 'sram'; leave at least 48 bits",
+            edited("[input, output]", "[input, weight, output]\n    resident: [weight]\n    resident_size: 4 KiB"),
+            "32768 of 32768 bits leave no room for the tiles of 'sram'; leave at least 48 bits",
         ),
         (
             GOOD.replace("  - name: mac", BELOW + "  - name: mac"),
