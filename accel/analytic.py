@@ -18,6 +18,7 @@ from ..models.op import ROLES, Op, Role
 from .accelerator import Accelerator, Array, Memory
 from .mapping import Mapping
 from .nest import Nest
+from .sparsity import computed_share, read_share, stored_bits
 from .traffic import Boundary, Traffic
 
 __all__ = ["Cost", "evaluate", "output_bits", "tile_bits"]
@@ -68,6 +69,8 @@ def evaluate(op: Op, accelerator: Accelerator, mapping: Mapping) -> Cost:
     energy = _energy(traffic, accelerator)
     if accelerator.leakage_w:
         energy["leakage", ""] = accelerator.leakage_w * latency_s
+    if accelerator.clock_w:
+        energy["clock", ""] = accelerator.clock_w * latency_s
     peak = accelerator.peak_macs_per_cycle
     cost = Cost(
         cycles=cycles,
@@ -84,10 +87,11 @@ def evaluate(op: Op, accelerator: Accelerator, mapping: Mapping) -> Cost:
     return cost
 
 
-def output_bits(op: Op, accelerator: Accelerator, memory: Memory, *, partial: bool) -> int:
+def output_bits(op: Op, accelerator: Accelerator, memory: Memory, *, partial: bool) -> float:
     """Width of an output word in ``memory``: the accumulator's while it is an unfinished sum, the tensor's after."""
-    own = op.tensor("output").bits
-    return memory.bits("output", max(own, accelerator.compute.accumulator_bits) if partial else own)
+    if not partial:
+        return stored_bits(memory, op.tensor("output"))
+    return float(memory.bits("output", max(op.tensor("output").bits, accelerator.compute.accumulator_bits)))
 
 
 def tile_bits(nest: Nest, accelerator: Accelerator, place: int) -> float:
@@ -100,7 +104,7 @@ def tile_bits(nest: Nest, accelerator: Accelerator, place: int) -> float:
     total = 0.0
     for role in ROLES:
         if role in memory.keeps and role not in nest.bypass[place]:
-            width = memory.bits(role, op.tensor(role).bits)
+            width = stored_bits(memory, op.tensor(role))
             if role == "output":
                 width = output_bits(op, accelerator, memory, partial=partial)
             total += op.tensor(role).words(tile) * width
@@ -125,17 +129,17 @@ def check_capacity(nest: Nest, accelerator: Accelerator) -> None:
             )
 
 
-def _widths(nest: Nest, accelerator: Accelerator, place: int, role: Role) -> tuple[int, int]:
+def _widths(nest: Nest, accelerator: Accelerator, place: int, role: Role) -> tuple[float, float]:
     """(bits of a finished word, bits of a partial sum) of ``role`` in the memory at ``place``."""
     memory = nest.places[place]
     if not isinstance(memory, Memory):
-        return 0, 0
+        return 0.0, 0.0
     if role == "output":
         return (
             output_bits(nest.op, accelerator, memory, partial=False),
             output_bits(nest.op, accelerator, memory, partial=True),
         )
-    width = memory.bits(role, nest.op.tensor(role).bits)
+    width = stored_bits(memory, nest.op.tensor(role))
     return width, width
 
 
@@ -210,7 +214,7 @@ def _cycles(traffic: Traffic, accelerator: Accelerator) -> tuple[float, str]:
         edge[way.child][0] += clock.rising(way.child, way.last_drained, way.last_words)
         edge[way.parent][1] += clock.rising(way.parent, way.last_collected, way.last_words)
         child = places[way.child]
-        if isinstance(child, Memory) and not child.double_buffered:
+        if isinstance(child, Memory) and not child.overlaps:
             halt = clock.down(way, way.served, way.filled) - coming
             halt += clock.up(way, way.drained, way.collected, way.words) - leaving
             halts[way.child] = halts.get(way.child, 0.0) + halt
@@ -231,12 +235,15 @@ def _energy(traffic: Traffic, accelerator: Accelerator) -> dict[tuple[str, str],
         for role in ROLES:
             if isinstance(level, Memory):
                 read, written = _memory_bits(traffic, accelerator, place, role)
+                if place == traffic.keepers(role)[-1]:
+                    read *= read_share(traffic.nest.op, accelerator, level, role)
                 joules = read * level.read_energy_j_per_bit + written * level.write_energy_j_per_bit
             else:
                 joules = _hop_energy(traffic, accelerator, level, place, role)
             if joules:
                 energy[level.name, role] = joules
-    energy[accelerator.compute.name, ""] = traffic.nest.op.macs * accelerator.compute.energy_j
+    op, compute = traffic.nest.op, accelerator.compute
+    energy[compute.name, ""] = op.macs * compute.energy_j * computed_share(op, accelerator)
     return energy
 
 

@@ -36,12 +36,14 @@ from .kernel_nest import (
     PARTIAL_UPDATES,
     PIPELINE,
     PLACE_COLUMNS,
+    READ0,
     READ_BW,
     READ_J,
     READS,
     REDUCES,
     SHARED_PORT,
     SPREAD,
+    UNREAD,
     UPDATES,
     WHOLE0,
     WRITE_BW,
@@ -188,6 +190,7 @@ def _compute(pr: ProblemArrays, ws: Workspace, role: int, keeper: int) -> None:
             else:
                 words /= flow[place + 1, role, IDLE] / flow[place, role, IDLE]
     counts[keeper, role, READS] = words
+    ws.places[keeper, UNREAD] += words * (1.0 - pr.reals[keeper, READ0 + role]) * pr.reals[keeper, PARTIAL0 + role]
     if role == OUTPUT:
         whole = pr.scalars[OUTPUT_WORDS]
         finished = whole if flow[keeper, OUTPUT, IDLE] <= 1.0 else 0.0
@@ -251,7 +254,7 @@ def evaluate_one(
             finished = counts[place, role, UPDATES] - counts[place, role, PARTIAL_UPDATES]
             written += (counts[place, role, FILLS] + counts[place, role, PARTIAL_UPDATES]) * partial + finished * whole
             energy += places[place, HOPS0 + role] * reals[place, HOP0 + role]
-        energy += read * reals[place, READ_J] + written * reals[place, WRITE_J]
+        energy += (read - places[place, UNREAD]) * reals[place, READ_J] + written * reals[place, WRITE_J]
         if pr.ints[place, MEMORY]:
             reading = max(0.0, read - places[place, EDGE_READ]) / places[place, BW_READ]
             writing = max(0.0, written - places[place, EDGE_WRITTEN]) / places[place, BW_WRITE]

@@ -37,6 +37,7 @@ from .kernel_nest import (
     PARTIAL_UPDATES,
     PIPELINE,
     PROBLEM,
+    READ0,
     READ_BW,
     READ_J,
     READS,
@@ -229,7 +230,7 @@ class _Tally:
         self.counts = [[[zero] * COUNT_COLUMNS for _ in range(3)] for _ in places]
         self.hops = [[zero] * 3 for _ in places]
         self.edge_read, self.edge_written = [zero for _ in places], [zero for _ in places]
-        self.edges = self.halts = zero
+        self.edges = self.halts = self.unread_j = zero
         used = nest.copies.prod(2)
         reals, ints = self.arrays.reals, self.arrays.ints
         # cycles per bit, so that an unlimited bandwidth is a zero and not an infinity that spoils the gradient
@@ -340,6 +341,8 @@ class _Tally:
                 shared.append(place)
                 words = words_asked(nest, role, shared) * taken
         self._add(keeper, role, READS, words)
+        idle_j = (1.0 - arrays.reals[keeper, READ0 + role]) * arrays.reals[keeper, PARTIAL0 + role]
+        self.unread_j = self.unread_j + words * float(idle_j * arrays.reals[keeper, READ_J])
         if role == OUTPUT:
             whole = float(arrays.scalars[OUTPUT_WORDS]) * taken
             self._add(keeper, role, READS, -whole * idle(nest, role, 0, keeper))
@@ -370,4 +373,4 @@ class _Tally:
                 longest = longest.maximum(both)
         compute, leakage, pipeline = (float(self.arrays.scalars[k]) for k in (COMPUTE_J, LEAKAGE_J, PIPELINE))
         cycles = self.edges + longest + pipeline
-        return energy + compute + leakage * cycles, cycles, counts, hops
+        return energy - self.unread_j + compute + leakage * cycles, cycles, counts, hops

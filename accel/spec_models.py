@@ -13,6 +13,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
 from ..models.op import Role
+from .accelerator import Code
 from .expressions import KINDS, Kind
 
 __all__ = [
@@ -100,6 +101,8 @@ class MemorySpec(_Strict):
     read_bandwidth: Bandwidth = None
     write_bandwidth: Bandwidth = None
     double_buffered: bool = False
+    prefetched: bool = False
+    compression: dict[Role, Code] = {}
     word: Annotated[dict[Role, Scalar], KINDS["bits"]] = {}
     width: Bits = "64 bit"
     banks: Count = 1
@@ -131,7 +134,9 @@ class ComputeSpec(_Strict):
     accumulator: Bits = "32 bit"
     number: Literal["int", "float"] = "int"
     pipeline: Annotated[Scalar, KINDS["cycles"]] = "0 cycle"
+    gating: Annotated[list[Literal["input", "weight"]], AfterValidator(_distinct)] = []
     energy: Energy = None
+    clock_energy: Energy = None
     leakage: Power = None
     area: Area = None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..accel.accelerator import Accelerator
+from ..accel.sparsity import computed_share, read_share, stored_bits
 from ..models.op import ROLES, Op
 from .objective import Objective
 
@@ -16,7 +17,7 @@ def roofline(op: Op, accelerator: Accelerator, objective: Objective) -> float:
     word reaches it.
     """
     memory, clock = accelerator.memories[0], accelerator.clock_hz
-    bits = {role: op.words(role) * memory.bits(role, op.tensor(role).bits) for role in ROLES}
+    bits = {role: op.words(role) * stored_bits(memory, op.tensor(role)) for role in ROLES}
     read, written = bits["input"] + bits["weight"], bits["output"]
     reading = read / memory.read_bandwidth_bits_per_s
     if memory.shared_port:
@@ -24,7 +25,8 @@ def roofline(op: Op, accelerator: Accelerator, objective: Objective) -> float:
     else:
         moving = max(reading, written / memory.write_bandwidth_bits_per_s)
     latency = max(op.macs / accelerator.peak_macs_per_cycle / clock, moving)
-    energy = op.macs * accelerator.compute.energy_j
-    energy += read * memory.read_energy_j_per_bit + written * memory.write_energy_j_per_bit
-    energy += accelerator.leakage_w * latency
+    energy = op.macs * accelerator.compute.energy_j * computed_share(op, accelerator)
+    happening = sum(bits[role] * read_share(op, accelerator, memory, role) for role in ROLES if role != "output")
+    energy += happening * memory.read_energy_j_per_bit + written * memory.write_energy_j_per_bit
+    energy += accelerator.standing_w * latency
     return objective.value(energy, latency)

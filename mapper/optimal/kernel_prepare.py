@@ -22,6 +22,7 @@ from ...accel.kernel_nest import (
     OUTPUT_WORDS,
     PARTIAL0,
     PIPELINE,
+    READ0,
     READ_BW,
     READ_J,
     REDUCES,
@@ -361,7 +362,8 @@ def _compute(pr: ProblemArrays, spread: Table, it: Instance, role: int, keeper: 
         )
         if write >= 0:
             _add_base(it, 1 + write, (low * bits - narrower) / writing, (high * bits - narrower) / writing)
-    _add_base(it, 0, least * bits * reals[place, READ_J], most * bits * reals[place, READ_J])
+    per_word = bits * reals[place, READ_J] * reals[place, READ0 + role]
+    _add_base(it, 0, least * per_word, most * per_word)
     if it.read_port[keeper] >= 0:
         _add_base(it, 1 + it.read_port[keeper], least * bits / reading, most * bits / reading)
 
