@@ -38,8 +38,6 @@ class Memory:
     write_bandwidth_bits_per_s: float = math.inf
     shared_port: bool = False
     double_buffered: bool = False
-    prefetched: bool = False
-    compression: Mapping[Role, Code] = field(default_factory=dict)
     word_bits: Mapping[Role, int] = field(default_factory=dict)
     component: str = "sram"
     banks: int = 1
@@ -49,6 +47,8 @@ class Memory:
     leakage_w: float = 0.0
     area_mm2: float = 0.0
     origin: Mapping[str, str] = field(default_factory=dict)
+    prefetched: bool = False
+    compression: Mapping[Role, Code] = field(default_factory=dict)
 
     @property
     def overlaps(self) -> bool:
@@ -102,12 +102,12 @@ class Compute:
     accumulator_bits: int = 32
     number: str = "int"
     pipeline_cycles: int = 0
-    gating: frozenset[Role] = frozenset()
     energy_j: float = 0.0
-    clock_energy_j: float = 0.0
     leakage_w: float = 0.0
     area_mm2: float = 0.0
     origin: Mapping[str, str] = field(default_factory=dict)
+    gating: frozenset[Role] = frozenset()
+    clock_energy_j: float = 0.0
 
 
 @dataclass(frozen=True)
