@@ -9,11 +9,12 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
 from ..models.op import ROLES, Role
+from .systolic import Dataflow, pass_overhead_cycles
 
 if TYPE_CHECKING:
     from .spec import AcceleratorSpec
 
-__all__ = ["Accelerator", "Array", "Code", "Compute", "Level", "Memory", "Parameter", "Vector"]
+__all__ = ["Accelerator", "Array", "Code", "Compute", "Level", "Memory", "Parameter", "Systolic", "Vector"]
 
 Code = Literal["run_length"]  # in which a memory may store words, see `sparsity`
 
@@ -26,7 +27,8 @@ class Memory:
     ``word_bits`` overrides a tensor's word width in this memory (wide partial sums). ``shared_port`` says reads and
     writes share one bandwidth, stated as ``read_bandwidth_bits_per_s``. A ``double_buffered`` memory is filled while
     the compute works and gives each tile half its size; a ``prefetched`` one gives a tile all of it, as the next words
-    wait in a queue before it or beside what is in use below it. ``compression`` names the code in which finished words
+    wait in a queue before it or beside what is in use below it. ``latency_cycles`` pass for each tile that comes in
+    from above or leaves upwards, besides the time of its words. ``compression`` names the code in which finished words
     of a tensor are stored. ``origin`` maps each energy and area to "stated" or the estimator's source.
     """
 
@@ -38,6 +40,7 @@ class Memory:
     write_bandwidth_bits_per_s: float = math.inf
     shared_port: bool = False
     double_buffered: bool = False
+    latency_cycles: float = 0.0
     word_bits: Mapping[Role, int] = field(default_factory=dict)
     component: str = "sram"
     banks: int = 1
@@ -61,13 +64,40 @@ class Memory:
 
 
 @dataclass(frozen=True)
+class Systolic:
+    """An array through which operands and sums pass from neighbour to neighbour while one tensor stays put.
+
+    ``rows`` × ``columns`` elements, whatever share of them a mapping uses; with ``overlapped`` passes follow each other
+    without a gap (see `pass_overhead_cycles`).
+    """
+
+    dataflow: Dataflow
+    rows: int
+    columns: int
+    overlapped: bool = False
+
+    @property
+    def stationary(self) -> Role:
+        """The tensor that stays put during a pass."""
+        found: dict[Dataflow, Role] = {
+            "weight_stationary": "weight", "output_stationary": "output", "input_stationary": "input",
+        }  # fmt: skip
+        return found[self.dataflow]
+
+    @property
+    def overhead_cycles(self) -> int:
+        """Cycles besides the steps: of each pass or, where passes overlap, once."""
+        return pass_overhead_cycles(self.dataflow, self.rows, self.columns, overlapped=self.overlapped)
+
+
+@dataclass(frozen=True)
 class Array:
     """A spatial fan-out; everything below it exists ``size`` times.
 
     ``dims`` limits which dimensions may be laid along an axis (absent axis: any). ``multicast`` names the operands
     whose identical tiles are sent once to all instances that need them; ``reduces`` says partial sums of one output
-    word are added on their way up. ``hop_energy_j_per_bit`` is paid for each word delivered to or collected from an
-    instance.
+    word are added on their way up. ``systolic``: passes take time to begin and to end. ``hop_energy_j_per_bit`` is
+    paid for each word delivered to or collected from an instance.
     """
 
     name: str
@@ -75,6 +105,7 @@ class Array:
     dims: Mapping[str, frozenset[str]] = field(default_factory=dict)
     multicast: frozenset[Role] = frozenset(ROLES)
     reduces: bool = True
+    systolic: Systolic | None = None
     hop_energy_j_per_bit: float = 0.0
     area_mm2: float = 0.0
     origin: Mapping[str, str] = field(default_factory=dict)

@@ -88,9 +88,14 @@ class Problem:
                 reals[place, columns.WRITE_J] = level.write_energy_j_per_bit
                 shares = [read_share(self.op, self.accelerator, level, role) for role in ROLES]
                 reals[place, columns.READ0 : columns.READ0 + 3] = shares
+                reals[place, columns.WAIT] = level.latency_cycles if place else 0.0
             else:
                 ints[place, columns.REDUCES] = level.reduces
                 ints[place, columns.MULTICAST0 : columns.MULTICAST0 + 3] = [role in level.multicast for role in ROLES]
+                if level.systolic and not level.systolic.overlapped:
+                    ints[place, columns.STATIONARY] = ROLES.index(level.systolic.stationary)
+                    reals[place, columns.WAIT] = level.systolic.overhead_cycles
+        record["waits"] = bool(reals[:, columns.WAIT].any())
         reals[:, columns.WHOLE0 : columns.WHOLE0 + 3] = self._widths(partial=False)
         reals[:, columns.PARTIAL0 : columns.PARTIAL0 + 3] = self._widths(partial=True)
         reals[:, columns.HOP0 : columns.HOP0 + 3] = self._hop_energy()
@@ -115,10 +120,11 @@ class Problem:
         return cast("ProblemArrays", record)
 
     def _scalars(self) -> F64:
-        """Output words, energy of all multiply-accumulates (J), leakage and clock (J per cycle), pipeline (cycles)."""
+        """Output words, all multiply-accumulates (J), leakage and clock (J per cycle), cycles of pipeline and skew."""
         op, accelerator = self.op, self.accelerator
         standing = accelerator.standing_w / accelerator.clock_hz
-        pipeline = accelerator.compute.pipeline_cycles
+        skews = (array.systolic for array in accelerator.arrays if array.systolic and array.systolic.overlapped)
+        pipeline = accelerator.compute.pipeline_cycles + sum(systolic.overhead_cycles for systolic in skews)
         computing = op.macs * accelerator.compute.energy_j * computed_share(op, accelerator)
         return _floats([op.words("output"), computing, standing, pipeline])
 

@@ -15,10 +15,11 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from ..models.op import Role
 from .accelerator import Code
 from .expressions import KINDS, Kind
+from .systolic import Dataflow
 
 __all__ = [
     "LEVEL_MODELS", "AcceleratorSpec", "ArraySpec", "ComputeSpec", "LevelSpec", "MemorySpec", "ParameterSpec",
-    "VectorSpec", "kinds",
+    "SystolicSpec", "VectorSpec", "kinds",
 ]  # fmt: skip
 
 Dimension = Literal["N", "G", "K", "C", "P", "Q", "R", "S"]
@@ -103,6 +104,7 @@ class MemorySpec(_Strict):
     double_buffered: bool = False
     prefetched: bool = False
     compression: dict[Role, Code] = {}
+    latency: Annotated[Scalar, KINDS["latency"]] = "0 cycle"
     word: Annotated[dict[Role, Scalar], KINDS["bits"]] = {}
     width: Bits = "64 bit"
     banks: Count = 1
@@ -110,6 +112,15 @@ class MemorySpec(_Strict):
     write_energy: EnergyPerBit = None
     leakage: Power = None
     area: Area = None
+
+
+class SystolicSpec(_Strict):
+    """How data moves through an array; ``rows`` and ``columns`` name its axes, or as ``array.axis`` those of others."""
+
+    dataflow: Dataflow
+    rows: str
+    columns: str
+    overlapped: bool = False
 
 
 class ArraySpec(_Strict):
@@ -121,6 +132,7 @@ class ArraySpec(_Strict):
     dims: dict[str, Dimensions] = {}
     multicast: Roles = ["input", "weight", "output"]
     reduces: bool = True
+    systolic: SystolicSpec | None = None
     hop_energy: EnergyPerBit = None
     area: Area = None
 
