@@ -19,7 +19,7 @@ from ..models.op import ROLES, Op, Role
 from .accelerator import Accelerator, Array, Memory
 from .mapping import Mapping
 from .nest import Nest
-from .sparsity import computed_share, read_share, stored_bits
+from .sparsity import access_share, computed_share, stored_bits
 from .traffic import Boundary, Traffic
 
 __all__ = ["Cost", "evaluate", "output_bits", "tile_bits"]
@@ -153,6 +153,17 @@ def _memory_bits(traffic: Traffic, accelerator: Accelerator, place: int, role: R
     return float(read), float(written)
 
 
+def _gated_bits(traffic: Traffic, accelerator: Accelerator, place: int, role: Role) -> tuple[float, float]:
+    """Bits that gated multipliers neither read nor write, of those `_memory_bits` counts."""
+    memory, count = traffic.nest.places[place], traffic.counts[place, role]
+    if place != traffic.keepers(role)[-1] or not isinstance(memory, Memory):
+        return 0.0, 0.0
+    idle = 1.0 - access_share(traffic.nest.op, accelerator, memory, role)
+    whole, partial = _widths(traffic.nest, accelerator, place, role)
+    finished = count.updates - count.partial_updates
+    return idle * count.reads * partial, idle * (count.partial_updates * partial + finished * whole)
+
+
 class _Clock:
     """Transfer times in cycles at one accelerator under one nest; bandwidths are per instance in use."""
 
@@ -263,8 +274,8 @@ def _energy(traffic: Traffic, accelerator: Accelerator) -> dict[tuple[str, str],
         for role in ROLES:
             if isinstance(level, Memory):
                 read, written = _memory_bits(traffic, accelerator, place, role)
-                if place == traffic.keepers(role)[-1]:
-                    read *= read_share(traffic.nest.op, accelerator, level, role)
+                unread, unwritten = _gated_bits(traffic, accelerator, place, role)
+                read, written = read - unread, written - unwritten
                 joules = read * level.read_energy_j_per_bit + written * level.write_energy_j_per_bit
             else:
                 joules = _hop_energy(traffic, accelerator, level, place, role)

@@ -17,7 +17,7 @@ from ..models.op import ROLES, Op, Tensor
 from .accelerator import Accelerator, Array, Memory
 from .analytic import output_bits
 from .mapping import LevelMapping, Loop, Mapping
-from .sparsity import computed_share, read_share, stored_bits
+from .sparsity import access_share, computed_share, stored_bits
 
 if TYPE_CHECKING:
     from .kernel_nest import F64, I64, ProblemArrays
@@ -86,8 +86,8 @@ class Problem:
                 reals[place, columns.WRITE_BW] = level.write_bandwidth_bits_per_s * per_cycle
                 reals[place, columns.READ_J] = level.read_energy_j_per_bit
                 reals[place, columns.WRITE_J] = level.write_energy_j_per_bit
-                shares = [read_share(self.op, self.accelerator, level, role) for role in ROLES]
-                reals[place, columns.READ0 : columns.READ0 + 3] = shares
+                shares = [access_share(self.op, self.accelerator, level, role) for role in ROLES]
+                reals[place, columns.USED0 : columns.USED0 + 3] = shares
                 reals[place, columns.WAIT] = level.latency_cycles if place else 0.0
             else:
                 ints[place, columns.REDUCES] = level.reduces

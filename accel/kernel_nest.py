@@ -37,7 +37,7 @@ INPUT, WEIGHT, OUTPUT = 0, 1, 2
 # columns of ProblemArrays.ints; those ending in 0 are followed by the other two tensors'
 MEMORY, SHARED_PORT, DOUBLE_BUFFERED, REDUCES, KEEPS0, MULTICAST0, STATIONARY, INT_COLUMNS = 0, 1, 2, 3, 4, 7, 10, 11
 # columns of ProblemArrays.reals
-ROOM, READ_BW, WRITE_BW, READ_J, WRITE_J, WHOLE0, PARTIAL0, HOP0, READ0, WAIT = 0, 1, 2, 3, 4, 5, 8, 11, 14, 17
+ROOM, READ_BW, WRITE_BW, READ_J, WRITE_J, WHOLE0, PARTIAL0, HOP0, USED0, WAIT = 0, 1, 2, 3, 4, 5, 8, 11, 14, 17
 REAL_COLUMNS = 18
 # entries of ProblemArrays.scalars
 OUTPUT_WORDS, COMPUTE_J, LEAKAGE_J, PIPELINE, SCALARS = 0, 1, 2, 3, 4
@@ -54,8 +54,8 @@ SPREAD, IDLE, STATES_OWN, STATES_APART, STATES_TO_LAST, FLOW_COLUMNS = 0, 1, 2, 
 # columns of Workspace.counts
 READS, FILLS, UPDATES, DRAINS, PARTIAL_UPDATES, PARTIAL_DRAINS, COUNT_COLUMNS = 0, 1, 2, 3, 4, 5, 6
 # columns of Workspace.places: bits read and written before the first and after the last step, bandwidths, hops, cycles
-# of tiles' latencies, bits that gated multipliers leave unread
-EDGE_READ, EDGE_WRITTEN, BW_READ, BW_WRITE, HOPS0, WAITS, UNREAD, PLACE_COLUMNS = 0, 1, 2, 3, 4, 7, 8, 9
+# of tiles' latencies, bits that gated multipliers neither read nor write
+EDGE_READ, EDGE_WRITTEN, BW_READ, BW_WRITE, HOPS0, WAITS, UNREAD, UNWRITTEN, PLACE_COLUMNS = 0, 1, 2, 3, 4, 7, 8, 9, 10
 
 
 class ProblemArrays(Protocol):
@@ -72,7 +72,7 @@ class ProblemArrays(Protocol):
     slots: Any  # [S, 2] place, 1 on an array's axis
     ints: Any  # [P, INT_COLUMNS]
     reals: Any  # [P, REAL_COLUMNS] bits, bits per cycle and instance, J/bit, bits per word, J per word and hop, share
-    # of the multipliers' reads that happen, cycles of a tile (memory) or a pass (array)
+    # of the multipliers' words that are used, cycles of a tile (memory) or a pass (array)
     waits: int  # 1 where any level has such cycles
     ranks: Any  # [3, R, 4] dimension, scale, dimension or -1, scale, without common divisor; rows of -1 pad
     windows: Any  # [3] ranks of two dimensions, which come first

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from ..models.op import Op, Role, Tensor
 from .accelerator import Accelerator, Code, Memory
 
-__all__ = ["CODES", "computed_share", "read_share", "run_length_bits", "stored_bits"]
+__all__ = ["CODES", "access_share", "computed_share", "run_length_bits", "stored_bits"]
 
 RUN_BITS, PACKED_BITS, LAST_BITS = 5, 64, 1
 
@@ -51,14 +51,16 @@ def computed_share(op: Op, accelerator: Accelerator) -> float:
     return share
 
 
-def read_share(op: Op, accelerator: Accelerator, memory: Memory, role: Role) -> float:
-    """Share of the reads by the multipliers that happen, where ``memory`` is the innermost to hold ``role``.
+def access_share(op: Op, accelerator: Accelerator, memory: Memory, role: Role) -> float:
+    """Share of the multipliers' reads and updates that happen, where ``memory`` is the innermost to hold ``role``.
 
-    The word of an operand is read unless another operand gates the multiplier. A gating operand is itself read first,
-    sums are read and written all the same; a word that an array sends to several multipliers is read for all of them.
+    A gated multiplier reads no word of the other operand and leaves its sum alone; the operand that gates it has been
+    read. Where an array stands between, a word goes to several multipliers, or they add to one sum: it is read for all
+    of them, and nothing is saved.
     """
-    if role == "output" or any(role in array.multicast for array in accelerator.arrays_below(memory)):
-        return 1.0
+    for array in accelerator.arrays_below(memory):
+        if array.reduces if role == "output" else role in array.multicast:
+            return 1.0
     share = 1.0
     for other in accelerator.compute.gating:
         share *= op.tensor(other).density if other != role else 1.0

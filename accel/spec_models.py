@@ -110,6 +110,7 @@ class MemorySpec(_Strict):
     banks: Count = 1
     read_energy: EnergyPerBit = None
     write_energy: EnergyPerBit = None
+    energy_scale: Annotated[Scalar, KINDS["factor"]] = 1
     leakage: Power = None
     area: Area = None
 

@@ -162,6 +162,8 @@ class _Resolver:
             costs, origin = self._costs(numbers, actions, path, "sram", size_bits=size, width_bits=width, banks=banks)
         else:
             costs, origin = self._register_file(numbers, actions, path)
+        for key in actions:
+            costs[key] *= 1.0 if key in numbers else numbers["energy_scale"]
         shared = level.bandwidth is not None
         return Memory(
             name=level.name,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..accel.accelerator import Accelerator
-from ..accel.sparsity import computed_share, read_share, stored_bits
+from ..accel.sparsity import access_share, computed_share, stored_bits
 from ..models.op import ROLES, Op
 from .objective import Objective
 
@@ -26,7 +26,8 @@ def roofline(op: Op, accelerator: Accelerator, objective: Objective) -> float:
         moving = max(reading, written / memory.write_bandwidth_bits_per_s)
     latency = max(op.macs / accelerator.peak_macs_per_cycle / clock, moving)
     energy = op.macs * accelerator.compute.energy_j * computed_share(op, accelerator)
-    happening = sum(bits[role] * read_share(op, accelerator, memory, role) for role in ROLES if role != "output")
-    energy += happening * memory.read_energy_j_per_bit + written * memory.write_energy_j_per_bit
+    used = {role: bits[role] * access_share(op, accelerator, memory, role) for role in ROLES}
+    energy += (used["input"] + used["weight"]) * memory.read_energy_j_per_bit
+    energy += used["output"] * memory.write_energy_j_per_bit
     energy += accelerator.standing_w * latency
     return objective.value(energy, latency)

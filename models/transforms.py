@@ -30,9 +30,9 @@ def with_bits(network: Network, bits: int) -> Network:
 def with_densities(network: Network, densities: Mapping[str, Mapping[Role, float]]) -> Network:
     """The network with measured shares of words that are not zero, by layer and tensor: ``{"conv2": {"input": 0.6}}``.
 
-    An output without a figure of its own takes that of the next layer's input, where all contractions that read it,
-    directly or through vector operators, agree. Pooling in between leaves fewer zeros than it was given, so a measured
-    figure is better. Raises `BadInput` for an unknown layer or tensor and a density outside (0, 1].
+    An output without a figure of its own takes the one given for the input of the next layer, where all contractions
+    that read it, directly or through vector operators, agree. Pooling in between leaves fewer zeros than it was given,
+    so that a measured figure is better. Raises `BadInput` for an unknown layer or tensor and a density outside (0, 1].
     """
     names = [op.name for op in network.contractions]
     for layer, given in densities.items():
@@ -44,15 +44,17 @@ def with_densities(network: Network, densities: Mapping[str, Mapping[Role, float
         if unknown:
             raise BadInput(f"{network.name}: {layer} has no tensor '{unknown[0]}'; use {', '.join(ROLES)}")
     wanted = {layer: dict(given) for layer, given in densities.items()}
-    for name, found in _read_densities(network, densities).items():
-        if len(found) == 1:
+    inputs = {layer: given["input"] for layer, given in densities.items() if "input" in given}
+    for name, readers in _readers(network).items():
+        found = {inputs.get(op.name, op.tensor("input").density) for op in readers}
+        if len(found) == 1 and any(op.name in inputs for op in readers):
             wanted.setdefault(name, {}).setdefault("output", found.pop())
     return _map(network, lambda op: _with_zeros(op, wanted.get(op.name, {})) if isinstance(op, Op) else op)
 
 
-def _read_densities(network: Network, densities: Mapping[str, Mapping[Role, float]]) -> dict[str, set[float]]:
-    """By contraction, the input densities of those that read its output; 1 for one that states none."""
-    found: dict[str, set[float]] = {op.name: set() for op in network.contractions}
+def _readers(network: Network) -> dict[str, list[Op]]:
+    """By contraction, those that read its output, directly or through vector operators."""
+    found: dict[str, list[Op]] = {op.name: [] for op in network.contractions}
     sources: dict[str, set[str]] = {}
     for layer in network:
         above = {name for source in layer.inputs for name in sources[source]}
@@ -60,7 +62,7 @@ def _read_densities(network: Network, densities: Mapping[str, Mapping[Role, floa
             sources[layer.op.name] = above
             continue
         for name in above:
-            found[name].add(densities.get(layer.op.name, {}).get("input", 1.0))
+            found[name].append(layer.op)
         sources[layer.op.name] = {layer.op.name}
     return found
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ...accel.accelerator import Array, Memory
 from ...accel.analytic import output_bits
-from ...accel.sparsity import computed_share, read_share, stored_bits
+from ...accel.sparsity import access_share, computed_share, stored_bits
 from ...models.op import ROLES
 from ..bounds import roofline
 from ..mapspace import Mapspace
@@ -184,12 +184,12 @@ def _spent(space: Mapspace, keepers: list[int], summing: int) -> F64:
         if level is not outermost:
             per_bit = outermost.write_energy_j_per_bit if role == "output" else outermost.read_energy_j_per_bit
             found[0] += words * bits * per_bit
+        used = access_share(op, accelerator, level, role)
         if role == "output":
             wide = output_bits(op, accelerator, level, partial=True)
             # the first update of a sum reads nothing, and its last may write fewer bits
-            found[3] = op.macs * wide * (level.read_energy_j_per_bit + level.write_energy_j_per_bit)
-            found[0] -= words * wide * (level.read_energy_j_per_bit * summing + level.write_energy_j_per_bit)
+            found[3] = used * op.macs * wide * (level.read_energy_j_per_bit + level.write_energy_j_per_bit)
+            found[0] -= used * words * wide * (level.read_energy_j_per_bit * summing + level.write_energy_j_per_bit)
         else:
-            happening = op.macs * read_share(op, accelerator, level, role)
-            found[1 + r] = happening * stored_bits(level, op.tensor(role)) * level.read_energy_j_per_bit
+            found[1 + r] = used * op.macs * stored_bits(level, op.tensor(role)) * level.read_energy_j_per_bit
     return found

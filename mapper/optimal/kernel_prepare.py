@@ -22,12 +22,12 @@ from ...accel.kernel_nest import (
     OUTPUT_WORDS,
     PARTIAL0,
     PIPELINE,
-    READ0,
     READ_BW,
     READ_J,
     REDUCES,
     SHARED_PORT,
     SINGLE,
+    USED0,
     WHOLE0,
     WINDOW,
     WRITE_BW,
@@ -357,12 +357,11 @@ def _compute(pr: ProblemArrays, spread: Table, it: Instance, role: int, keeper: 
         finished = whole if _alike(pr, spread, OUTPUT, 0, place) <= 1.0 else 0.0
         narrower = finished * (bits - reals[place, WHOLE0 + OUTPUT])
         write, writing = it.write_port[keeper], _rate(pr, spread, place, True)
-        _add_base(
-            it, 0, (low * bits - narrower) * reals[place, WRITE_J], (high * bits - narrower) * reals[place, WRITE_J]
-        )
+        per_bit = reals[place, WRITE_J] * reals[place, USED0 + role]
+        _add_base(it, 0, (low * bits - narrower) * per_bit, (high * bits - narrower) * per_bit)
         if write >= 0:
             _add_base(it, 1 + write, (low * bits - narrower) / writing, (high * bits - narrower) / writing)
-    per_word = bits * reals[place, READ_J] * reals[place, READ0 + role]
+    per_word = bits * reals[place, READ_J] * reals[place, USED0 + role]
     _add_base(it, 0, least * per_word, most * per_word)
     if it.read_port[keeper] >= 0:
         _add_base(it, 1 + it.read_port[keeper], least * bits / reading, most * bits / reading)
