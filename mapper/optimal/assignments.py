@@ -159,7 +159,7 @@ def _copied(space: Mapspace, bypass: I64) -> F64:
         if not isinstance(level, Memory) or level is space.accelerator.memories[0]:
             continue
         for r, role in enumerate(ROLES):
-            if role in level.keeps and not bypass[p, r]:
+            if role in level.keeps - level.resident and not bypass[p, r]:
                 per_bit = level.read_energy_j_per_bit if role == "output" else level.write_energy_j_per_bit
                 bits = stored_bits(level, space.op.tensor(role))
                 rows.append((p, r, space.op.words(role) * bits * per_bit))
@@ -181,7 +181,7 @@ def _spent(space: Mapspace, keepers: list[int], summing: int) -> F64:
         if not isinstance(level, Memory):
             continue
         words, bits = op.words(role), stored_bits(outermost, op.tensor(role))
-        if level is not outermost:
+        if level is not outermost and role in outermost.keeps:
             per_bit = outermost.write_energy_j_per_bit if role == "output" else outermost.read_energy_j_per_bit
             found[0] += words * bits * per_bit
         used = access_share(op, accelerator, level, role)
