@@ -112,7 +112,7 @@ def tile_bits(nest: Nest, accelerator: Accelerator, place: int) -> float:
             if role == "output":
                 width = output_bits(op, accelerator, memory, partial=partial)
             if role in memory.resident:  # the whole tensor has its room; while sums are unfinished it needs more
-                total += op.words(role) * (width - memory.bits(role, op.tensor(role).bits))
+                total += op.words(role) * (width - stored_bits(memory, op.tensor(role)))
             else:
                 total += op.tensor(role).words(tile) * width
     return total

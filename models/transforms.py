@@ -31,8 +31,9 @@ def with_densities(network: Network, densities: Mapping[str, Mapping[Role, float
     """The network with measured shares of words that are not zero, by layer and tensor: ``{"conv2": {"input": 0.6}}``.
 
     An output without a figure of its own takes the one given for the input of the next layer, where all contractions
-    that read it, directly or through vector operators, agree. Pooling in between leaves fewer zeros than it was given,
-    so that a measured figure is better. Raises `BadInput` for an unknown layer or tensor and a density outside (0, 1].
+    that read it, directly or through activations and pooling, agree. Pooling leaves fewer zeros than it was given, so
+    that a measured figure is better; what is added to something else first stays as it is. Raises `BadInput` for an
+    unknown layer or tensor and a density outside (0, 1].
     """
     names = [op.name for op in network.contractions]
     for layer, given in densities.items():
@@ -43,6 +44,9 @@ def with_densities(network: Network, densities: Mapping[str, Mapping[Role, float
         unknown = [role for role in given if role not in ROLES]
         if unknown:
             raise BadInput(f"{network.name}: {layer} has no tensor '{unknown[0]}'; use {', '.join(ROLES)}")
+        for role, share in given.items():
+            if not 0.0 < share <= 1.0:
+                raise BadInput(f"{layer}.{role}: density {share} is outside (0, 1]; give the share that is not zero")
     wanted = {layer: dict(given) for layer, given in densities.items()}
     inputs = {layer: given["input"] for layer, given in densities.items() if "input" in given}
     for name, readers in _readers(network).items():
@@ -53,13 +57,13 @@ def with_densities(network: Network, densities: Mapping[str, Mapping[Role, float
 
 
 def _readers(network: Network) -> dict[str, list[Op]]:
-    """By contraction, those that read its output, directly or through vector operators."""
+    """By contraction, those that read its output, directly or through vector operators of one input."""
     found: dict[str, list[Op]] = {op.name: [] for op in network.contractions}
     sources: dict[str, set[str]] = {}
     for layer in network:
         above = {name for source in layer.inputs for name in sources[source]}
         if isinstance(layer.op, VectorOp):
-            sources[layer.op.name] = above
+            sources[layer.op.name] = above if len(layer.inputs) == 1 else set()
             continue
         for name in above:
             found[name].append(layer.op)
@@ -68,12 +72,9 @@ def _readers(network: Network) -> dict[str, list[Op]]:
 
 
 def _with_zeros(op: Op, densities: Mapping[Role, float]) -> Op:
-    try:
-        first, second, result = (
-            replace(tensor, density=densities.get(tensor.role, tensor.density)) for tensor in op.tensors
-        )
-    except BadInput as error:
-        raise BadInput(f"{op.name}: {error}; a density is a share of words that are not zero") from error
+    first, second, result = (
+        replace(tensor, density=densities.get(tensor.role, tensor.density)) for tensor in op.tensors
+    )
     return replace(op, tensors=(first, second, result))
 
 
