@@ -115,7 +115,7 @@ def test_the_unedited_spec_is_good():
         ("    word:", "    resident_size: 1 KiB\n    word:", "18:5: levels[1].resident_size: sets room aside for weights"),
         ("component: dram", "component: dram\n    resident: [weight]", "11:5: levels[0].resident: the outermost memory"),
         ("    word:", "    compression: {weight: run_length}\n    word:", "18:5: levels[1].compression: 'weight' is not kept"),
-        ("    word:", "    compression: {input: zip}\n    word:", "18:26: levels[1].compression.input: 'zip' is not allowed"),
+        ("    word:", "    compression: {input: zip}\n    word:", "18:19: levels[1].compression.input: 'zip' is not allowed"),
         ("    word:", "    double_buffered: true\n    prefetched: true\n    word:", "19:5: levels[1].prefetched: stands beside"),
         ("    word:", "    energy_scale: 2 pJ\n    word:", "18:5: levels[1].energy_scale: '2 pJ' is an energy"),
         ("operand: 8 bit", "operand: 8 bit\n    gating: [output]", "26:14: levels[3].gating[0]: 'output' is not allowed"),
