@@ -13,6 +13,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
 from ..models.op import Role
+from .accelerator import Code
 from .expressions import KINDS, Kind
 from .systolic import Dataflow
 
@@ -106,12 +107,15 @@ class MemorySpec(_Strict):
     read_bandwidth: Bandwidth = None
     write_bandwidth: Bandwidth = None
     double_buffered: bool = False
+    prefetched: bool = False
+    compression: dict[Role, Code] = {}
     latency: Annotated[Scalar, KINDS["latency"]] = "0 cycle"
     word: Annotated[dict[Role, Scalar], KINDS["bits"]] = {}
     width: Bits = "64 bit"
     banks: Count = 1
     read_energy: EnergyPerBit = None
     write_energy: EnergyPerBit = None
+    energy_scale: Annotated[Scalar, KINDS["factor"]] = 1
     leakage: Power = None
     area: Area = None
 
@@ -148,7 +152,9 @@ class ComputeSpec(_Strict):
     accumulator: Bits = "32 bit"
     number: Literal["int", "float"] = "int"
     pipeline: Annotated[Scalar, KINDS["cycles"]] = "0 cycle"
+    gating: Annotated[list[Literal["input", "weight"]], AfterValidator(_distinct)] = []
     energy: Energy = None
+    clock_energy: Energy = None
     leakage: Power = None
     area: Area = None
 

@@ -166,6 +166,8 @@ class _Resolver:
             costs, origin = self._costs(numbers, actions, path, "sram", size_bits=size, width_bits=width, banks=banks)
         else:
             costs, origin = self._register_file(numbers, actions, path)
+        for key in actions:
+            costs[key] *= 1.0 if key in numbers else numbers["energy_scale"]
         shared = level.bandwidth is not None
         return Memory(
             name=level.name,
@@ -176,6 +178,8 @@ class _Resolver:
             write_bandwidth_bits_per_s=numbers.get("bandwidth" if shared else "write_bandwidth", math.inf),
             shared_port=shared,
             double_buffered=level.double_buffered,
+            prefetched=level.prefetched,
+            compression=FrozenDict(level.compression),
             latency_cycles=numbers["latency"],
             word_bits=FrozenDict(words),
             component=level.component,
@@ -250,6 +254,8 @@ class _Resolver:
             accumulator_bits=int(accumulator),
             number=level.number,
             pipeline_cycles=int(numbers["pipeline"]),
+            gating=frozenset(level.gating),
+            clock_energy_j=numbers.get("clock_energy", 0.0),
             energy_j=costs["energy"],
             leakage_w=costs["leakage"],
             area_mm2=costs["area"],

@@ -98,8 +98,8 @@ class Estimate:
 
     @cached_property
     def energy_j(self) -> float:
-        """Joules of one run; leakage runs on during overheads."""
-        return math.fsum([*(cost.energy_j for cost in self.costs), self.accelerator.leakage_w * self.overhead_s])
+        """Joules of one run; leakage and the clock run on during overheads."""
+        return math.fsum([*(cost.energy_j for cost in self.costs), self.accelerator.standing_w * self.overhead_s])
 
     @property
     def area_mm2(self) -> float:
@@ -129,9 +129,9 @@ class Estimate:
         for cost in self.costs:
             for (component, tensor), joules in cost.energy.items():
                 parts.setdefault(component if by == "component" else tensor or "compute", []).append(joules)
-        waiting = self.accelerator.leakage_w * self.overhead_s
-        if waiting:
-            parts.setdefault("leakage" if by == "component" else "compute", []).append(waiting)
+        for name, power_w in (("leakage", self.accelerator.leakage_w), ("clock", self.accelerator.clock_w)):
+            if power_w and self.overhead_s:
+                parts.setdefault(name if by == "component" else "compute", []).append(power_w * self.overhead_s)
         return {name: math.fsum(joules) for name, joules in parts.items()}
 
     def rows(self) -> list[dict[str, Any]]:
