@@ -24,7 +24,8 @@ class Memory:
     ``keeps`` are the tensors that may live here, ``may_bypass`` those among them a mapping may leave out.
     ``word_bits`` overrides a tensor's word width in this memory (wide partial sums). ``shared_port`` says reads and
     writes share one bandwidth, stated as ``read_bandwidth_bits_per_s``. ``latency_cycles`` pass for each tile that
-    comes in from above or leaves upwards, besides the time of its words. ``origin`` maps each energy and area to
+    comes in from above or leaves upwards, besides the time of its words. ``refetch``: every step of a loop outside
+    brings the operands' whole tiles in anew, even where they stay the same. ``origin`` maps each energy and area to
     "stated" or the estimator's source.
     """
 
@@ -37,6 +38,7 @@ class Memory:
     shared_port: bool = False
     double_buffered: bool = False
     latency_cycles: float = 0.0
+    refetch: bool = False
     word_bits: Mapping[Role, int] = field(default_factory=dict)
     component: str = "sram"
     banks: int = 1

@@ -102,6 +102,7 @@ class MemorySpec(_Strict):
     write_bandwidth: Bandwidth = None
     double_buffered: bool = False
     latency: Annotated[Scalar, KINDS["latency"]] = "0 cycle"
+    refetch: bool = False
     word: Annotated[dict[Role, Scalar], KINDS["bits"]] = {}
     width: Bits = "64 bit"
     banks: Count = 1

@@ -173,6 +173,7 @@ class _Resolver:
             shared_port=shared,
             double_buffered=level.double_buffered,
             latency_cycles=numbers["latency"],
+            refetch=level.refetch,
             word_bits=FrozenDict(words),
             component=level.component,
             banks=int(banks),
