@@ -29,7 +29,8 @@ class Memory:
     the compute works and gives each tile half its size; a ``prefetched`` one gives a tile all of it, as the next words
     wait in a queue before it or beside what is in use below it. ``latency_cycles`` pass for each tile that comes in
     from above or leaves upwards, besides the time of its words. ``compression`` names the code in which finished words
-    of a tensor are stored. ``origin`` maps each energy and area to "stated" or the estimator's source. ``may_reside``
+    of a tensor are stored. ``refetch``: every step of a loop outside brings the operands' whole tiles in anew, even
+    where they stay the same. ``origin`` maps each energy and area to "stated" or the estimator's source. ``may_reside``
     are the tensors that may stay here between operators (weights: between runs), ``weight_room_bits`` the part set
     aside for such weights (None: they take what is left). ``resident`` are those that do stay during one operator
     (`with_residence`): their tiles take no room.
@@ -44,6 +45,7 @@ class Memory:
     shared_port: bool = False
     double_buffered: bool = False
     latency_cycles: float = 0.0
+    refetch: bool = False
     word_bits: Mapping[Role, int] = field(default_factory=dict)
     component: str = "sram"
     banks: int = 1

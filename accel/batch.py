@@ -80,6 +80,7 @@ class Problem:
                 ints[place, columns.MEMORY] = 1
                 ints[place, columns.SHARED_PORT] = level.shared_port
                 ints[place, columns.DOUBLE_BUFFERED] = level.overlaps
+                ints[place, columns.REFETCH] = level.refetch
                 ints[place, columns.KEEPS0 : columns.KEEPS0 + 3] = [
                     columns.RESIDENT if role in level.resident else role in level.keeps for role in ROLES
                 ]

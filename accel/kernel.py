@@ -40,6 +40,7 @@ from .kernel_nest import (
     READ_J,
     READS,
     REDUCES,
+    REFETCH,
     SHARED_PORT,
     SPREAD,
     UNREAD,
@@ -108,6 +109,8 @@ def _down(pr: ProblemArrays, ws: Workspace, role: int, parent: int, child: int) 
             words, first = whole * scale, whole_first * scale
             if scale == 0.0:
                 words, first = words_entering_shared(pr, ws, role, child, shared)
+                if pr.ints[child, REFETCH]:
+                    words = math.nan  # which of the cut windows are equal is left to the reference model
     served, first_served = words * copies, first * copies
     ws.counts[child, role, FILLS] = filled
     ws.counts[parent, role, READS] = served

@@ -271,6 +271,8 @@ def _tensors(levels: Levels) -> Iterator[Found]:
         if order == 0 and level.get("latency"):
             remedy = "state it at the memory that the tiles go to"
             yield (*path, "latency"), "no tile comes into the outermost memory", remedy
+        if level.get("refetch") is True and (order == 0 or not set(level.get("keeps") or ()) & {"input", "weight"}):
+            yield (*path, "refetch"), "no operand comes into this memory", "remove this line"
         if order == 0 and bypasses:
             yield (*path, "may_bypass"), "nothing can bypass the outermost memory", "remove this line"
         for key, roles in (("may_bypass", bypasses), ("word", words), ("compression", level.get("compression", {}))):

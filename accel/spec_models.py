@@ -110,6 +110,7 @@ class MemorySpec(_Strict):
     prefetched: bool = False
     compression: dict[Role, Code] = {}
     latency: Annotated[Scalar, KINDS["latency"]] = "0 cycle"
+    refetch: bool = False
     word: Annotated[dict[Role, Scalar], KINDS["bits"]] = {}
     width: Bits = "64 bit"
     banks: Count = 1

@@ -181,6 +181,7 @@ class _Resolver:
             prefetched=level.prefetched,
             compression=FrozenDict(level.compression),
             latency_cycles=numbers["latency"],
+            refetch=level.refetch,
             word_bits=FrozenDict(words),
             component=level.component,
             banks=int(banks),

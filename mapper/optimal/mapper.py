@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...accel.analytic import evaluate
-from ...errors import ImpossibleResult, Infeasible
+from ...errors import BadInput, ImpossibleResult, Infeasible
 from ..base import UNLIMITED, Certificate, Limits, Mapper, MappingResult
 from ..baselines.annealing import AnnealingMapper
 from ..bounds import roofline
@@ -54,8 +54,14 @@ class OptimalMapper:
         self.workers, self.effort = workers, effort
 
     def map(self, space: Mapspace, objective: Objective, seed: int, limits: Limits = UNLIMITED) -> MappingResult:
-        """See `Mapper`; the seed changes nothing."""
+        """See `Mapper`; the seed changes nothing. Raises `BadInput` where a memory fetches every tile anew."""
         begin = time.perf_counter()
+        anew = [memory.name for memory in space.accelerator.memories if memory.refetch]
+        if anew:
+            raise BadInput(
+                f"'{anew[0]}' of '{space.accelerator.name}' fetches every tile anew, which this mapper proves nothing "
+                "about; use the mapper 'annealing'"
+            )
         if not space.problem.dims:
             mapping = space.to_mapping(*everything_outside(space))
             cost = evaluate(space.op, space.accelerator, mapping)
