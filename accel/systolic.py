@@ -1,20 +1,21 @@
 """Systolic arrays in closed form: matrix products folded onto R x C processing elements, and their exact cycles.
 
-A product of an M x K by a K x N matrix is cut into folds of at most R x C. In each fold one operand (or the result) stays
-in the elements while the others move one element a cycle, row r and column c starting r and c cycles late:
+A product of an M x K by a K x N matrix is cut into folds of at most R x C. In each fold one operand (or the result)
+stays in the elements while the others move one element a cycle, row r and column c starting r and c cycles late:
 
 ============================  ==============  ==============  =========  ======================================
 dataflow                      along the rows  along the cols  streams    cycles of a fold
 ============================  ==============  ==============  =========  ======================================
 weight stationary             K               N               M          R (load) + M + R + C - 2 (fill, skew)
 input stationary              K               M               N          R (load) + N + R + C - 2
-output stationary             M               N               K          K + R + C - 2 (+ R where results shift out)
+output stationary             M               N               K          K + R + C - 2 + R (results shift out)
 ============================  ==============  ==============  =========  ======================================
 
 Folds run one after another and each runs the whole array: rows and columns without work carry zeros, so that a partial
-fold costs as much as a full one. Memory is never waited for. The dataflows are those of Chen et al., ISCA 2016, section
-IV, and of Samajdar et al., "A Systematic Methodology for Characterizing Scalability of DNN Accelerators using SCALE-Sim",
-ISPASS 2020, whose tool counts the same cycles (see `scalesim_cycles`).
+fold costs as much as a full one. Where results leave an output-stationary array as they are finished ("direct"), its
+last R cycles fall away. Memory is never waited for. The dataflows are those of Chen et al., ISCA 2016, section
+IV, and of Samajdar et al., "A Systematic Methodology for Characterizing Scalability of DNN Accelerators using
+SCALE-Sim", ISPASS 2020, whose tool counts the same cycles (see `scalesim_cycles`).
 """
 
 from __future__ import annotations
@@ -57,18 +58,21 @@ def _counts(what: str, **values: int) -> None:
             raise BadInput(f"{what}.{name}: {value!r} is not a count; use a whole number of at least 1")
 
 
-def pass_overhead_cycles(dataflow: Dataflow, rows: int, columns: int, readout: Readout = "direct") -> int:
-    """Cycles of one pass of a ``rows`` x ``columns`` array beyond the words it streams.
+def pass_overhead_cycles(
+    dataflow: Dataflow, rows: int, columns: int, *, overlapped: bool = False, readout: Readout = "shifted"
+) -> int:
+    """Cycles of a pass over ``rows`` x ``columns`` elements beyond its steps: moving the stationary tile, and the skew.
 
-    Loading the stationary operand (one row a cycle) plus the skew over rows and columns; an output-stationary array
-    loads nothing, and gives its results out where they are finished ("direct") or down its columns ("shifted").
-    Raises `BadInput` for an unknown dataflow or readout and for a size below 1.
+    The last element is R + C - 2 cycles behind the first; the stationary tile goes in (operands) or out (outputs) in R
+    cycles, unless ``readout`` is "direct" and outputs leave where and when they are finished. ``overlapped``: passes
+    follow each other without a gap and the stationary tile moves while another is in use, so that only the skew is
+    left, and that once for the whole run. Raises `BadInput` for an unknown dataflow or readout and a size below 1.
     """
     _one_of(dataflow, Dataflow, "dataflow")
     _one_of(readout, Readout, "readout")
     _counts("array", rows=rows, columns=columns)
-    moved = rows if dataflow != "output_stationary" or readout == "shifted" else 0
-    return moved + rows + columns - 2
+    still = overlapped or (dataflow == "output_stationary" and readout == "direct")
+    return (0 if still else rows) + rows + columns - 2
 
 
 @dataclass(frozen=True)
@@ -142,17 +146,21 @@ class SystolicRun:
 class SystolicArray:
     """An array of ``rows`` x ``columns`` elements with one dataflow.
 
-    ``readout`` matters where outputs are stationary: "direct" takes each result where and when it is finished,
-    "shifted" moves all of them down the columns once the fold is complete.
+    ``readout`` matters where outputs are stationary: "shifted" moves all of them down the columns once the fold is
+    complete, "direct" takes each where and when it is finished.
     """
 
     rows: int
     columns: int
     dataflow: Dataflow
-    readout: Readout = "direct"
+    readout: Readout = "shifted"
 
     def __post_init__(self) -> None:
-        pass_overhead_cycles(self.dataflow, self.rows, self.columns, self.readout)
+        self.overhead_cycles()
+
+    def overhead_cycles(self) -> int:
+        """Cycles of a fold beyond the words it streams."""
+        return pass_overhead_cycles(self.dataflow, self.rows, self.columns, readout=self.readout)
 
     def folds(self, gemm: Gemm) -> tuple[Fold, ...]:
         """The folds of all products, at most four kinds: full ones and those with a remainder in rows or columns."""
@@ -161,7 +169,7 @@ class SystolicArray:
             along_columns, stream = gemm.m, gemm.n
         if self.dataflow == "output_stationary":  # taps follow one another in the stream while the sums stay
             passes, along_rows, stream = 1, gemm.m, gemm.k * gemm.passes
-        cycles = stream + pass_overhead_cycles(self.dataflow, self.rows, self.columns, self.readout)
+        cycles = stream + self.overhead_cycles()
         return tuple(
             Fold(rows, columns, stream, cycles, times * repeats * passes * gemm.count)
             for columns, repeats in _tiles(along_columns, self.columns)
@@ -228,7 +236,8 @@ def convolution_output(size: int, window: int, stride: int) -> int:
 def scalesim_cycles(array: SystolicArray, work: Gemm | Iterable[Gemm]) -> int:
     """What SCALE-Sim 3.0.0 reports as a layer's "Total Cycles" where memory is not waited for.
 
-    It counts the same folds with direct readout and reports the number of the last cycle counted from zero: one less.
+    It counts the same folds, takes results where they are finished, and reports the number of the last cycle counted
+    from zero: one less.
     """
-    direct = SystolicArray(array.rows, array.columns, array.dataflow)
+    direct = SystolicArray(array.rows, array.columns, array.dataflow, "direct")
     return direct.cycles(work) - 1

@@ -85,7 +85,7 @@ def peer_rows(peer: str, rows: int, columns: int, flow: str, products: Sequence[
 def compare(peer: str) -> int:
     """Print every product on every array; the number of rows that differ."""
     different = 0
-    print(f"{'array':>7} {'flow':>4} {'m':>5} {'k':>5} {'n':>5} {'SCALE-Sim':>10} {'ours':>8} {'its map %':>9} {'ours':>7}")
+    print(f"{'array':>7} {'flow':>4} {'m':>5} {'k':>5} {'n':>5} {'SCALE-Sim':>10} {'ours':>8} {'map %':>9} {'ours':>7}")
     for rows, columns in ARRAYS:
         for flow, dataflow in FLOWS.items():
             array = SystolicArray(rows, columns, dataflow)

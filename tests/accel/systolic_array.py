@@ -1,6 +1,6 @@
-"""A systolic array element by element and cycle by cycle: the program behind the closed forms of `dovetail.accel.systolic`.
+"""A systolic array element by element and cycle by cycle: the program behind `dovetail.accel.systolic`.
 
-Every element has registers; in a cycle each takes what its left and upper neighbours held at the end of the cycle before.
+Every element has registers; in a cycle each takes what its left and upper neighbours held at the end of the one before.
 Row r of an operand enters r cycles late, column c c cycles late. A fold runs until the last operand has passed the last
 element; elements without work see zeros. Results are taken at the edge (or, direct readout, where they are finished).
 """
@@ -20,7 +20,7 @@ def _padded(block: Matrix, rows: int, columns: int) -> Matrix:
 
 
 def _enter(feed: Matrix, cycle: int) -> tuple[Matrix, NDArray[np.bool_]]:
-    """What enters at the edge: lane i of ``feed`` (words x lanes) is i cycles late. Values and which of them are words."""
+    """What enters at the edge, lane i of ``feed`` (words x lanes) i cycles late: values, and which of them are words."""
     words, lanes = feed.shape
     place = cycle - np.arange(lanes)
     real = (place >= 0) & (place < words)
