@@ -20,7 +20,7 @@ def _padded(block: Matrix, rows: int, columns: int) -> Matrix:
 
 
 def _enter(feed: Matrix, cycle: int) -> tuple[Matrix, NDArray[np.bool_]]:
-    """What enters at the edge, lane i of ``feed`` (words x lanes) i cycles late: values, and which of them are words."""
+    """What enters at the edge, lane i of ``feed`` (words x lanes) i cycles late: values and which are words."""
     words, lanes = feed.shape
     place = cycle - np.arange(lanes)
     real = (place >= 0) & (place < words)
