@@ -74,6 +74,7 @@ KINDS: dict[str, Kind] = {
         Kind("area", _UNITS["area"], "mm2", zero=True),
         Kind("length", _UNITS["length"], "nm"),
         Kind("cycles", _CYCLE, "cycle", whole=True, zero=True),
+        Kind("latency", _CYCLE, "cycle", zero=True),
         Kind("count", PURE, "", whole=True),
     )
 }
