@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -154,3 +155,46 @@ def systolic_rank() -> Any:
     from dovetail.models.op import Rank
 
     return Rank((("R", 1),))
+
+
+SPEC = """
+name: systolic_{dataflow}
+technology: 28 nm
+clock: 1 GHz
+levels:
+  - {{name: memory, type: memory, component: dram, size: 1 GiB, keeps: [input, weight, output]}}
+  - name: elements
+    type: array
+    shape: {{rows: {rows}, columns: {columns}}}
+    systolic: {{dataflow: {dataflow}, rows: rows, columns: columns}}
+  - {{name: register, type: memory, component: register_file, size: 32 bit, keeps: [{held}]}}
+  - {{name: mac, type: compute}}
+"""
+# which dimension of a linear layer (N x C by C x K) lies along rows and columns, and which one streams
+LAID: dict[str, tuple[str, str, str]] = {
+    "weight_stationary": ("C", "K", "N"), "output_stationary": ("N", "K", "C"), "input_stationary": ("C", "N", "K"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("dataflow", DATAFLOWS)
+@pytest.mark.parametrize(("rows", "columns"), [(1, 1), (3, 5), (8, 8), (32, 16)])
+def test_the_model_of_any_accelerator_gives_the_closed_form_where_memory_is_not_waited_for(
+    tmp_path: Path, dataflow: systolic.Dataflow, rows: int, columns: int
+) -> None:
+    path = tmp_path / "chip.yaml"
+    path.write_text(
+        SPEC.format(dataflow=dataflow, rows=rows, columns=columns, held=dataflow.split("_")[0]), encoding="utf-8"
+    )
+    chip = dt.load_accelerator(path)
+    along, across, stream = LAID[dataflow]
+    for n, c, k in [(1, 1, 1), (8, 8, 8), (33, 65, 34), (50, 3, 33), (100, 27, 10)]:
+        op = linear("fc", n=n, k=k, c=c)
+        sides = {along: rows, across: columns}
+        folds = tuple(dt.Loop(dim, -(-op.bounds[dim] // size)) for dim, size in sides.items())
+        used = tuple(
+            dt.Loop(dim, min(size, op.bounds[dim]), axis)
+            for (dim, size), axis in zip(sides.items(), ("rows", "columns"), strict=True)
+        )
+        inner = dt.LevelMapping("register", (dt.Loop(stream, op.bounds[stream]),))
+        mapping = dt.Mapping((dt.LevelMapping("memory", folds), dt.LevelMapping("elements", used), inner))
+        assert dt.evaluate(op, chip, mapping).cycles == SystolicArray(rows, columns, dataflow).cycles(gemms(op))
