@@ -36,6 +36,14 @@ levels:
     operand: 8 bit
 """
 
+BELOW = """\
+  - name: local
+    type: memory
+    size: 1 KiB
+    keeps: [input, output]
+    resident: [input, output]
+"""
+
 
 def lines(text: str) -> list[str]:
     with pytest.raises(SpecError) as caught:
@@ -101,6 +109,14 @@ def test_the_unedited_spec_is_good():
         ("10 GB/s", "10 GB/s\n    read_bandwidth: 1 GB/s", "14:5: levels[0].read_bandwidth: stands beside 'bandwidth'"),
         ("component: dram", "component: dram\n    dram_kind: ddr9", "8:5: levels[0]: no DRAM kind named 'ddr9'"),
         ("component: dram", "component: sram\n    dram_kind: ddr3", "11:5: levels[0].dram_kind: this memory is no"),
+        ("    word:", "    resident: [weight]\n    word:", "18:5: levels[1].resident: 'weight' is not kept here; add it"),
+        ("    word:", "    resident: [input]\n    word:", "18:5: levels[1].resident: one operator's output is the next"),
+        ("    word:", "    resident: [inptu]\n    word:", "18:16: levels[1].resident[0]: 'inptu' is not allowed here"),
+        ("    word:", "    resident_size: 1 KiB\n    word:", "18:5: levels[1].resident_size: sets room aside for weights"),
+        ("component: dram", "component: dram\n    resident: [weight]", "11:5: levels[0].resident: the outermost memory"),
+        ("clock: 1 GHz", "clock: 1 GHz\ncall_overhead: 1", "4:1: call_overhead: '1' has no unit; write '1 us'"),
+        ("clock: 1 GHz", "clock: 1 GHz\noperator_overhead: 1 nm", "4:1: operator_overhead: '1 nm' is a length, but a"),
+        ("clock: 1 GHz", "clock: 1 GHz\ncall_overhead: -1 ms", "4:1: call_overhead: '-1 ms' is -0.001; a time must"),
         ("technology: 45 nm", "technology: 45 m", "2:1: technology: technology 4.5e+10 nm is outside"),
     ],
 )
@@ -114,6 +130,20 @@ def test_a_wrong_line_is_answered_with_its_place_and_a_remedy(old, new, message)
     ("text", "message"),
     [
         (edited("size: buffer / 2", "double_buffered: true\n    size: buffer - 65457 bit"), "make it at least 80 bits"),
+        (
+            GOOD.replace("[input, output]", "[input, weight, output]\n    resident: [weight]\n    resident_size: 4 KiB"),
+            "levels[1].resident_size: 32768 of 32768 bits leave no room for the tiles of 'sram'; leave at least 48 bits",
+        ),
+        (
+            GOOD.replace("  - name: mac", BELOW + "  - name: mac"),
+            "levels[3].resident: 'local' is below the array 'row', so that each instance holds a part only",
+        ),
+        (
+            GOOD.replace("[input, output]", "[input, output]\n    resident: [input, output]").replace(
+                "  - name: row", BELOW + "  - name: row"
+            ),
+            "levels[2].resident: 'input' may stay in 'sram' already; name it in one memory",
+        ),
         (GOOD[: GOOD.index("  - name: mac")], "levels: there are 0 compute levels; write exactly one"),
         (GOOD + "  - {name: mac2, type: compute}\n", "levels: there are 2 compute levels"),
         (GOOD + "  - {name: late, type: array, shape: {x: 2}}\n", "levels[4]: stands inside the compute level"),
