@@ -33,7 +33,8 @@ class Memory:
     where they stay the same. ``origin`` maps each energy and area to "stated" or the estimator's source. ``may_reside``
     are the tensors that may stay here between operators (weights: between runs), ``weight_room_bits`` the part set
     aside for such weights (None: they take what is left). ``resident`` are those that do stay during one operator
-    (`with_residence`): their tiles take no room.
+    (`with_residence`), and weights in a memory that they come from while activations come from another: their tiles
+    take no room.
     """
 
     name: str

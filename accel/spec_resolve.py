@@ -93,7 +93,15 @@ class _Resolver:
                 inner_mm2 = inner_mm2 * level.size + level.area_mm2
             elif not isinstance(level, Vector):
                 inner_mm2 += level.area_mm2
-        return [self._with_passes(level, found) for level in reversed(found)]
+        return [self._with_passes(self._as_origin(level), found) for level in reversed(found)]
+
+    def _as_origin(self, level: Level) -> Level:
+        """The level; a memory inside the outermost one that weights come from holds all of them."""
+        memories = [one for one in self.spec.levels if isinstance(one, MemorySpec)]
+        origin = next(one for one in memories if "weight" in one.keeps)
+        if isinstance(level, Memory) and level.name == origin.name != memories[0].name:
+            return replace(level, resident=frozenset({"weight"}))
+        return level
 
     def _with_passes(self, level: Level, levels: list[Level]) -> Level:
         """The level; an array that is systolic knows its rows and columns, which may be another array's axis."""

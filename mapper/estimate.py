@@ -171,7 +171,7 @@ class Estimate:
                 return []
         plan, home = self.schedule.plan, self.accelerator.residence(role)
         share = plan.inside(at)[role] if plan else 0.0
-        outermost = [self.accelerator.memories[0].name] if share < 1.0 else []
+        outermost = [self.accelerator.keeper(role).name] if share < 1.0 else []
         return outermost + ([home.name] if home and share else [])
 
     def layers(self) -> DataFrame:

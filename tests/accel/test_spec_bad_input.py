@@ -44,6 +44,14 @@ BELOW = """\
     resident: [input, output]
 """
 
+WEIGHTS = """\
+  - name: weights
+    type: memory
+    size: 1 MiB
+    keeps: [weight]
+    may_bypass: [weight]
+"""
+
 
 def lines(text: str) -> list[str]:
     with pytest.raises(SpecError) as caught:
@@ -54,6 +62,14 @@ def lines(text: str) -> list[str]:
 def edited(old: str, new: str) -> str:
     assert GOOD.count(old) == 1, old
     return GOOD.replace(old, new)
+
+
+def test_weights_may_come_from_a_memory_of_their_own():
+    own = WEIGHTS.replace("    may_bypass: [weight]\n", "")
+    text = GOOD.replace("[input, weight, output]", "[input, output]").replace("  - name: sram", own + "  - name: sram")
+    chip = accelerator_from_document(parse_document(text, "t.yaml"))
+    assert [chip.keeper(role).name for role in ("input", "weight", "output")] == ["dram", "weights", "dram"]
+    assert [memory.resident for memory in chip.memories] == [frozenset(), {"weight"}, frozenset()]
 
 
 def test_the_unedited_spec_is_good():
@@ -94,7 +110,8 @@ def test_the_unedited_spec_is_good():
         ("name: sram", "name: dram", "14:5: levels[1].name: 'dram' is also the name of levels[0]; rename one of them"),
         ("name: sram", "name: my sram", "14:5: levels[1].name: 'my sram' cannot be a name"),
         ("type: array", "type: aray", "20:5: levels[2].type: 'aray' is not a known type; did you mean 'array'?"),
-        ("[input, weight, output]", "[input, weight]", "12:5: levels[0].keeps: the outermost memory does not keep"),
+        ("[input, weight, output]", "[input, weight]", "12:5: levels[0].keeps: the outermost memory does not"),
+        ("[input, weight, output]", "[input, output]", "12:5: levels[0].keeps: the outermost memory does not"),
         ("operand: 8 bit", "operand: 8", "25:5: levels[3].operand: '8' has no unit; write '8 bit'"),
         ("default: 4,", "default: 5,", "5:9: parameters.pes.default: '5' is not among the choices; use one of 2, 4, 8"),
         ("[2, 4, 8]", "[2, 4, 4]", "5:37: parameters.pes.choices[2]: '4' stands twice; keep one of them"),
@@ -152,6 +169,12 @@ def test_a_wrong_line_is_answered_with_its_place_and_a_remedy(old, new, message)
                 "  - name: row", BELOW + "  - name: row"
             ),
             "levels[2].resident: 'input' may stay in 'sram' already; name it in one memory",
+        ),
+        (
+            GOOD.replace("[input, weight, output]", "[input, output]").replace(
+                "  - name: sram", WEIGHTS + "  - name: sram"
+            ),
+            "levels[1].may_bypass: weights come from this memory; remove 'weight' from this list",
         ),
         (GOOD[: GOOD.index("  - name: mac")], "levels: there are 0 compute levels; write exactly one"),
         (GOOD + "  - {name: mac2, type: compute}\n", "levels: there are 2 compute levels"),
