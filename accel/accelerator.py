@@ -47,7 +47,7 @@ class Memory:
     double_buffered: bool = False
     latency_cycles: float = 0.0
     refetch: bool = False
-    word_bits: Mapping[Role, int] = field(default_factory=dict)
+    word_bits: Mapping[Role, float] = field(default_factory=dict)
     component: str = "sram"
     banks: int = 1
     width_bits: int = 64
@@ -67,9 +67,14 @@ class Memory:
         """Whether it is filled and drained while the compute works."""
         return self.double_buffered or self.prefetched
 
-    def bits(self, role: Role, default: int) -> int:
+    def bits(self, role: Role, default: float) -> float:
         """Width in bits of one word of the tensor ``role`` while it is in this memory."""
         return self.word_bits.get(role, default)
+
+    @property
+    def room_bits(self) -> float:
+        """What the tiles of one instance may take: half of a double-buffered memory."""
+        return self.size_bits / 2 if self.double_buffered else self.size_bits
 
 
 @dataclass(frozen=True)
@@ -134,7 +139,9 @@ class Compute:
     """The multiply-accumulate unit: one MAC per instance and cycle, result ``pipeline_cycles`` later.
 
     A zero in one of the ``gating`` operands keeps it from switching. ``clock_energy_j`` is what the clock network takes
-    per instance and cycle, busy or not.
+    per instance and cycle, busy or not. ``winograd``: 3x3 convolutions of stride 1 run as `dovetail.models.winograd`
+    says. ``channel_extension``: strided convolutions are laid out with the positions of a stride as channels, so that
+    filters are stored padded to whole strides and inputs are fetched whole, skipped positions too.
     """
 
     name: str
@@ -142,6 +149,8 @@ class Compute:
     accumulator_bits: int = 32
     number: str = "int"
     pipeline_cycles: int = 0
+    winograd: bool = False
+    channel_extension: bool = False
     energy_j: float = 0.0
     leakage_w: float = 0.0
     area_mm2: float = 0.0
@@ -152,10 +161,14 @@ class Compute:
 
 @dataclass(frozen=True)
 class Vector:
-    """The unit for vector operators: ``lanes`` scalar operations per cycle over the whole chip."""
+    """The unit for vector operators: ``lanes`` scalar operations per cycle over the whole chip.
+
+    Operators of the kinds it ``fuses`` take their producer's words as they come.
+    """
 
     name: str
     lanes: int = 1
+    fuses: frozenset[str] = frozenset()
     bits: int = 8
     energy_j: float = 0.0
     leakage_w: float = 0.0
@@ -187,6 +200,7 @@ class Accelerator:
 
     ``call_overhead_s`` is what the host, its driver and the link take for each run of a network, whatever the batch;
     ``operator_overhead_s`` what it takes to start each operator (a fused one starts with its producer).
+    ``back_to_back``: an operator's first tiles come in while the one before still computes.
     """
 
     name: str
@@ -200,6 +214,7 @@ class Accelerator:
     spec: AcceleratorSpec | None = field(default=None, repr=False, compare=False)
     call_overhead_s: float = 0.0
     operator_overhead_s: float = 0.0
+    back_to_back: bool = False
 
     def __repr__(self) -> str:
         levels = " > ".join(level.name for level in self.levels)

@@ -32,6 +32,8 @@ class Cost:
     ``energy`` maps (component, tensor) to joules and sums to ``energy_j``; tensor is "" for compute and leakage.
     ``bound`` names what decides the latency: "compute", a memory or a systolic array. ``utilization`` is the share of
     the peak multiply-accumulates over all cycles, ``compute_utilization`` over the compute's own steps.
+    ``steady_cycles`` are the cycles where neighbouring operators hide the first tiles' coming and the last outputs'
+    leaving: those of the compute or of the busiest memory (`dovetail.mapper.execution.back_to_back`).
     """
 
     cycles: float
@@ -43,6 +45,7 @@ class Cost:
     compute_utilization: float
     bound: str
     energy: MappingType[tuple[str, str], float]
+    steady_cycles: float = 0.0
 
     @property
     def edp(self) -> float:
@@ -83,6 +86,7 @@ def evaluate(op: Op, accelerator: Accelerator, mapping: Mapping) -> Cost:
         compute_utilization=op.macs / (traffic.steps * peak),
         bound=bound,
         energy=energy,
+        steady_cycles=_steady_cycles(traffic, accelerator),
     )
     check_invariants(cost, traffic, accelerator)
     return cost
@@ -123,11 +127,11 @@ def check_capacity(nest: Nest, accelerator: Accelerator) -> None:
     for place, memory in enumerate(nest.places):
         if not isinstance(memory, Memory) or math.isinf(memory.size_bits):
             continue
-        room = memory.size_bits / 2 if memory.double_buffered else memory.size_bits
+        room = memory.room_bits
         need = tile_bits(nest, accelerator, place)
         if need > room:
             missing = math.ceil((need - room) / nest.op.tensor("output").bits)
-            half = " (half of it, as it is double-buffered)" if memory.double_buffered else ""
+            half = " (half of it, as it is double-buffered)" if room < memory.size_bits else ""
             raise Infeasible(
                 f"{nest.op.name}: {memory.name} of '{accelerator.name}' holds {room:.0f} bit{half}, the tiles need "
                 f"{need:.0f}: {missing} word{'s' if missing > 1 else ''} too many",
@@ -271,6 +275,23 @@ def _cycles(traffic: Traffic, accelerator: Accelerator) -> tuple[float, str]:
         if steady > longest:
             longest, bound = steady, places[place].name
     return first + longest + last + once + accelerator.compute.pipeline_cycles, bound
+
+
+def _steady_cycles(traffic: Traffic, accelerator: Accelerator) -> float:
+    """Cycles of the compute and of what halts it, or of the busiest memory, first tiles and last outputs included."""
+    clock = _Clock(traffic, accelerator)
+    _, halts = _passes(traffic.nest)
+    stopped, waits = sum(halts.values()), defaultdict[int, float](float)
+    for way in traffic.boundaries:
+        child = traffic.nest.places[way.child]
+        if isinstance(child, Memory):
+            waiting = child.latency_cycles * _tiles(traffic.nest, way) if child.latency_cycles else 0.0
+            if child.double_buffered:
+                waits[way.child] += waiting
+            else:
+                moving = clock.up(way, way.drained, way.collected, way.words)
+                stopped += clock.down(way, way.served, way.filled) + moving + waiting
+    return max(traffic.steps + stopped, *(clock.total(place) + waits[place] for place in clock.read))
 
 
 def _energy(traffic: Traffic, accelerator: Accelerator) -> dict[tuple[str, str], float]:

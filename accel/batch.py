@@ -84,7 +84,7 @@ class Problem:
                 ints[place, columns.KEEPS0 : columns.KEEPS0 + 3] = [
                     columns.RESIDENT if role in level.resident else role in level.keeps for role in ROLES
                 ]
-                reals[place, columns.ROOM] = level.size_bits / (2 if level.double_buffered else 1)
+                reals[place, columns.ROOM] = level.room_bits
                 reals[place, columns.READ_BW] = level.read_bandwidth_bits_per_s * per_cycle
                 reals[place, columns.WRITE_BW] = level.write_bandwidth_bits_per_s * per_cycle
                 reals[place, columns.READ_J] = level.read_energy_j_per_bit

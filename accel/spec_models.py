@@ -61,6 +61,7 @@ Name = Annotated[str, AfterValidator(_identifier)]
 ParameterName = Annotated[str, AfterValidator(_parameter_name)]
 Roles = Annotated[list[Role], AfterValidator(_distinct)]
 Dimensions = Annotated[list[Dimension], AfterValidator(_distinct)]
+Fusible = Annotated[list[Literal["add", "average_pool", "max_pool"]], AfterValidator(_distinct)]
 _Optional = Annotated[
     str | int | float | None,
     BeforeValidator(_scalar),
@@ -145,7 +146,7 @@ class ArraySpec(_Strict):
 
 
 class ComputeSpec(_Strict):
-    """The multiply-accumulate unit."""
+    """The multiply-accumulate unit; ``winograd`` and ``channel_extension`` say how it executes convolutions."""
 
     name: Name
     type: Literal["compute"]
@@ -154,6 +155,8 @@ class ComputeSpec(_Strict):
     number: Literal["int", "float"] = "int"
     pipeline: Annotated[Scalar, KINDS["cycles"]] = "0 cycle"
     gating: Annotated[list[Literal["input", "weight"]], AfterValidator(_distinct)] = []
+    winograd: bool = False
+    channel_extension: bool = False
     energy: Energy = None
     clock_energy: Energy = None
     leakage: Power = None
@@ -161,11 +164,15 @@ class ComputeSpec(_Strict):
 
 
 class VectorSpec(_Strict):
-    """The unit for operators that are no contraction; ``lanes`` counts the whole chip, ``energy`` is per operation."""
+    """The unit for operators that are no contraction; ``lanes`` counts the whole chip, ``energy`` is per operation.
+
+    ``fuses`` lists kinds of operators that take their producer's words as they come and leave nothing else behind.
+    """
 
     name: Name
     type: Literal["vector"]
     lanes: Count
+    fuses: Fusible = []
     bits: Bits = "8 bit"
     energy: Energy = None
     leakage: Power = None
@@ -189,6 +196,7 @@ class AcceleratorSpec(_Strict):
     clock: Annotated[Scalar, KINDS["frequency"]]
     call_overhead: Annotated[Scalar, KINDS["time"]] = "0 s"
     operator_overhead: Annotated[Scalar, KINDS["time"]] = "0 s"
+    back_to_back: bool = False
     parameters: dict[ParameterName, ParameterSpec] = {}
     levels: Annotated[list[Annotated[LevelSpec, Field(discriminator="type")]], Field(min_length=1)]
 

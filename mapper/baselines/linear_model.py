@@ -273,7 +273,7 @@ class Program:
             if not isinstance(memory, Memory) or math.isinf(memory.size_bits):
                 continue
             kept = [role for role, name in enumerate(ROLES) if name in memory.keeps - memory.resident]
-            room = memory.size_bits / (2 if memory.double_buffered else 1)
+            room = memory.room_bits
             for role in kept:
                 yield place, role, math.log(max(room, SLACK) / self._bits(place, role))
 
