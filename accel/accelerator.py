@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from ..models.op import ROLES, Role
 from .systolic import Dataflow, pass_overhead_cycles
@@ -14,7 +14,9 @@ from .systolic import Dataflow, pass_overhead_cycles
 if TYPE_CHECKING:
     from .spec import AcceleratorSpec
 
-__all__ = ["Accelerator", "Array", "Compute", "Level", "Memory", "Parameter", "Systolic", "Vector"]
+__all__ = ["Accelerator", "Array", "Code", "Compute", "Level", "Memory", "Parameter", "Systolic", "Vector"]
+
+Code = Literal["run_length"]  # in which a memory may store words, see `sparsity`
 
 
 @dataclass(frozen=True)
@@ -23,12 +25,15 @@ class Memory:
 
     ``keeps`` are the tensors that may live here, ``may_bypass`` those among them a mapping may leave out.
     ``word_bits`` overrides a tensor's word width in this memory (wide partial sums). ``shared_port`` says reads and
-    writes share one bandwidth, stated as ``read_bandwidth_bits_per_s``. ``ring`` says that what is filled ahead takes
-    the place of what has been used, word by word, so that a double-buffered memory needs no second half.
-    ``latency_cycles`` pass for each tile that comes in from above or leaves upwards, besides the time of its words.
-    ``origin`` maps each energy and area to "stated" or the estimator's source. ``may_reside`` are the tensors that may
-    stay here between operators (weights: between runs), ``weight_room_bits`` the part set aside for such weights (None:
-    they take what is left). ``resident`` are those that do stay during one operator (`with_residence`): their tiles
+    writes share one bandwidth, stated as ``read_bandwidth_bits_per_s``. A ``double_buffered`` memory is filled while
+    the compute works and gives each tile half its size; a ``prefetched`` one gives a tile all of it, as the next words
+    wait in a queue before it or beside what is in use below it. ``latency_cycles`` pass for each tile that comes in
+    from above or leaves upwards, besides the time of its words. ``compression`` names the code in which finished words
+    of a tensor are stored. ``refetch``: every step of a loop outside brings the operands' whole tiles in anew, even
+    where they stay the same. ``origin`` maps each energy and area to "stated" or the estimator's source. ``may_reside``
+    are the tensors that may stay here between operators (weights: between runs), ``weight_room_bits`` the part set
+    aside for such weights (None: they take what is left). ``resident`` are those that do stay during one operator
+    (`with_residence`), and weights in a memory that they come from while activations come from another: their tiles
     take no room.
     """
 
@@ -40,8 +45,8 @@ class Memory:
     write_bandwidth_bits_per_s: float = math.inf
     shared_port: bool = False
     double_buffered: bool = False
-    ring: bool = False
     latency_cycles: float = 0.0
+    refetch: bool = False
     word_bits: Mapping[Role, float] = field(default_factory=dict)
     component: str = "sram"
     banks: int = 1
@@ -51,9 +56,16 @@ class Memory:
     leakage_w: float = 0.0
     area_mm2: float = 0.0
     origin: Mapping[str, str] = field(default_factory=dict)
+    prefetched: bool = False
+    compression: Mapping[Role, Code] = field(default_factory=dict)
     may_reside: frozenset[Role] = frozenset()
     weight_room_bits: float | None = None
     resident: frozenset[Role] = frozenset()
+
+    @property
+    def overlaps(self) -> bool:
+        """Whether it is filled and drained while the compute works."""
+        return self.double_buffered or self.prefetched
 
     def bits(self, role: Role, default: float) -> float:
         """Width in bits of one word of the tensor ``role`` while it is in this memory."""
@@ -61,8 +73,8 @@ class Memory:
 
     @property
     def room_bits(self) -> float:
-        """What the tiles of one instance may take: half of a double-buffered memory that is no ring."""
-        return self.size_bits / 2 if self.double_buffered and not self.ring else self.size_bits
+        """What the tiles of one instance may take: half of a double-buffered memory."""
+        return self.size_bits / 2 if self.double_buffered else self.size_bits
 
 
 @dataclass(frozen=True)
@@ -126,9 +138,10 @@ class Array:
 class Compute:
     """The multiply-accumulate unit: one MAC per instance and cycle, result ``pipeline_cycles`` later.
 
-    ``winograd``: 3x3 convolutions of stride 1 run as `dovetail.models.winograd` says. ``channel_extension``: strided
-    convolutions are laid out with the positions of a stride as channels, so that filters are stored padded to whole
-    strides and inputs are fetched whole, skipped positions too.
+    A zero in one of the ``gating`` operands keeps it from switching. ``clock_energy_j`` is what the clock network takes
+    per instance and cycle, busy or not. ``winograd``: 3x3 convolutions of stride 1 run as `dovetail.models.winograd`
+    says. ``channel_extension``: strided convolutions are laid out with the positions of a stride as channels, so that
+    filters are stored padded to whole strides and inputs are fetched whole, skipped positions too.
     """
 
     name: str
@@ -142,6 +155,8 @@ class Compute:
     leakage_w: float = 0.0
     area_mm2: float = 0.0
     origin: Mapping[str, str] = field(default_factory=dict)
+    gating: frozenset[Role] = frozenset()
+    clock_energy_j: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -274,3 +289,18 @@ class Accelerator:
         for level, count in zip(self.levels, self.instances, strict=True):
             total += 0.0 if isinstance(level, Array) else level.leakage_w * count
         return total
+
+    @cached_property
+    def clock_w(self) -> float:
+        """Power of the clock network."""
+        return self.compute.clock_energy_j * self.peak_macs_per_cycle * self.clock_hz
+
+    @cached_property
+    def standing_w(self) -> float:
+        """Power that flows whether or not anything happens: leakage and the clock network."""
+        return self.leakage_w + self.clock_w
+
+    def arrays_below(self, memory: Memory) -> tuple[Array, ...]:
+        """The arrays between ``memory`` and the compute."""
+        inside = self.levels[[level.name for level in self.levels].index(memory.name) + 1 :]
+        return tuple(level for level in inside if isinstance(level, Array))

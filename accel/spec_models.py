@@ -13,6 +13,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
 from ..models.op import Role
+from .accelerator import Code
 from .expressions import KINDS, Kind
 from .systolic import Dataflow
 
@@ -91,8 +92,7 @@ class ParameterSpec(_Strict):
 class MemorySpec(_Strict):
     """A memory level; ``bandwidth`` is one port shared by reads and writes, without any bandwidth it is unlimited.
 
-    ``ring``: a double-buffered memory whose tiles may take all of it. ``resident`` tensors may stay here between
-    operators (weights: between runs), weights in ``resident_size`` of it.
+    ``resident`` tensors may stay here between operators (weights: between runs), weights in ``resident_size`` of it.
     """
 
     name: Name
@@ -108,13 +108,16 @@ class MemorySpec(_Strict):
     read_bandwidth: Bandwidth = None
     write_bandwidth: Bandwidth = None
     double_buffered: bool = False
-    ring: bool = False
+    prefetched: bool = False
+    compression: dict[Role, Code] = {}
     latency: Annotated[Scalar, KINDS["latency"]] = "0 cycle"
+    refetch: bool = False
     word: Annotated[dict[Role, Scalar], KINDS["bits"]] = {}
     width: Bits = "64 bit"
     banks: Count = 1
     read_energy: EnergyPerBit = None
     write_energy: EnergyPerBit = None
+    energy_scale: Annotated[Scalar, KINDS["factor"]] = 1
     leakage: Power = None
     area: Area = None
 
@@ -151,9 +154,11 @@ class ComputeSpec(_Strict):
     accumulator: Bits = "32 bit"
     number: Literal["int", "float"] = "int"
     pipeline: Annotated[Scalar, KINDS["cycles"]] = "0 cycle"
+    gating: Annotated[list[Literal["input", "weight"]], AfterValidator(_distinct)] = []
     winograd: bool = False
     channel_extension: bool = False
     energy: Energy = None
+    clock_energy: Energy = None
     leakage: Power = None
     area: Area = None
 

@@ -109,8 +109,8 @@ class Estimate:
 
     @cached_property
     def energy_j(self) -> float:
-        """Joules of one run; leakage runs on during overheads."""
-        return math.fsum([*(cost.energy_j for cost in self.costs), self.accelerator.leakage_w * self.overhead_s])
+        """Joules of one run; leakage and the clock run on during overheads."""
+        return math.fsum([*(cost.energy_j for cost in self.costs), self.accelerator.standing_w * self.overhead_s])
 
     @property
     def area_mm2(self) -> float:
@@ -141,9 +141,9 @@ class Estimate:
         for cost in self.costs:
             for (component, tensor), joules in cost.energy.items():
                 parts.setdefault(component if by == "component" else tensor or "compute", []).append(joules)
-        waiting = self.accelerator.leakage_w * self.overhead_s
-        if waiting:
-            parts.setdefault("leakage" if by == "component" else "compute", []).append(waiting)
+        for name, power_w in (("leakage", self.accelerator.leakage_w), ("clock", self.accelerator.clock_w)):
+            if power_w and self.overhead_s:
+                parts.setdefault(name if by == "component" else "compute", []).append(power_w * self.overhead_s)
         return {name: math.fsum(joules) for name, joules in parts.items()}
 
     def rows(self) -> list[dict[str, Any]]:
@@ -182,8 +182,8 @@ class Estimate:
             if op.fused or not words:
                 return []
         plan, home = self.schedule.plan, self.accelerator.residence(role)
-        share = plan.inside[at][role] if plan else 0.0
-        outermost = [self.accelerator.memories[0].name] if share < 1.0 else []
+        share = plan.inside(at)[role] if plan else 0.0
+        outermost = [self.accelerator.keeper(role).name] if share < 1.0 else []
         return outermost + ([home.name] if home and share else [])
 
     def layers(self) -> DataFrame:
@@ -376,7 +376,7 @@ def _added_up(
             certificates.append(result.certificate)
         else:
             hidden = cycles.get(layer.inputs[0], 0.0) if layer.inputs else 0.0
-            inside = plan.inside[at] if plan else None
+            inside = plan.inside(at) if plan else None
             cost = evaluate_vector(layer.op, accelerator, hidden_cycles=hidden, inside=inside)
             # A chain of fused operators hides behind its head.
             cycles[layer.op.name] = max(hidden, cost.cycles) if layer.op.fused else cost.cycles

@@ -147,10 +147,6 @@ def test_back_to_back_hides_fills_and_drains_but_not_what_is_busy() -> None:
         assert sum(other.energy.values()) == pytest.approx(other.energy_j)
 
 
-def test_a_ring_gives_tiles_the_whole_memory() -> None:
-    assert chip(memory="ring: true,").memories[1].room_bits == 2 * chip().memories[1].room_bits
-
-
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -162,11 +158,3 @@ def test_a_ring_gives_tiles_the_whole_memory() -> None:
 def test_a_wrong_key_is_named(change: dict[str, str], message: str) -> None:
     with pytest.raises(SpecError, match=message):
         chip(**change)
-
-
-def test_a_ring_must_be_double_buffered() -> None:
-    text = SPEC.replace("double_buffered: true, MEMORY", "ring: true,")
-    for word in ("TOP", "COMPUTE", "VECTOR"):
-        text = text.replace(word, "")
-    with pytest.raises(SpecError, match="add 'double_buffered: true'"):
-        accelerator_from_document(parse_document(text, "core.yaml"))
