@@ -286,7 +286,7 @@ def _steady_cycles(traffic: Traffic, accelerator: Accelerator) -> float:
         child = traffic.nest.places[way.child]
         if isinstance(child, Memory):
             waiting = child.latency_cycles * _tiles(traffic.nest, way) if child.latency_cycles else 0.0
-            if child.double_buffered:
+            if child.overlaps:
                 waits[way.child] += waiting
             else:
                 moving = clock.up(way, way.drained, way.collected, way.words)
@@ -337,6 +337,8 @@ def check_invariants(cost: Cost, traffic: Traffic, accelerator: Accelerator) -> 
     if not math.isclose(math.fsum(cost.energy.values()), cost.energy_j, rel_tol=1e-9):
         raise ImpossibleResult(f"the breakdown sums to {math.fsum(cost.energy.values())} J of {cost.energy_j} J")
     _check_times(cost, traffic, accelerator)
+    if cost.steady_cycles > cost.cycles * (1.0 + 1e-9):
+        raise ImpossibleResult(f"{cost.steady_cycles} cycles without fill and drain, more than {cost.cycles} with them")
     if not 0.0 < cost.utilization <= cost.compute_utilization <= 1.0 or cost.cycles < cost.compute_cycles:
         raise ImpossibleResult(f"above peak: utilization {cost.utilization}, {cost.cycles} cycles")
 
