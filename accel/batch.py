@@ -87,7 +87,7 @@ class Problem:
                 reals[place, columns.WRITE_BW] = level.write_bandwidth_bits_per_s * per_cycle
                 reals[place, columns.READ_J] = level.read_energy_j_per_bit
                 reals[place, columns.WRITE_J] = level.write_energy_j_per_bit
-                reals[place, columns.WAIT] = level.latency_cycles if place else 0.0
+                reals[place, columns.WAIT] = level.latency_cycles
             else:
                 ints[place, columns.REDUCES] = level.reduces
                 ints[place, columns.MULTICAST0 : columns.MULTICAST0 + 3] = [role in level.multicast for role in ROLES]
@@ -119,11 +119,11 @@ class Problem:
         return cast("ProblemArrays", record)
 
     def _scalars(self) -> F64:
-        """Output words, energy of all multiply-accumulates (J), leakage (J per cycle), cycles of pipeline and skew."""
+        """Output words, energy of all multiply-accumulates (J), leakage (J per cycle), cycles of pipeline and first passes."""
         op, accelerator = self.op, self.accelerator
         leakage = accelerator.leakage_w / accelerator.clock_hz
-        skews = (array.systolic for array in accelerator.arrays if array.systolic and array.systolic.overlapped)
-        pipeline = accelerator.compute.pipeline_cycles + sum(systolic.overhead_cycles for systolic in skews)
+        passes = sum(array.systolic.overhead_cycles for array in accelerator.arrays if array.systolic)
+        pipeline = accelerator.compute.pipeline_cycles + passes
         return _floats([op.words("output"), op.macs * accelerator.compute.energy_j, leakage, pipeline])
 
     @cached_property
