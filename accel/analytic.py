@@ -231,15 +231,14 @@ def _tiles(nest: Nest, way: Boundary) -> int:
 
 
 def _passes(nest: Nest) -> tuple[float, dict[int, float]]:
-    """Cycles besides the steps that systolic arrays take: once for the run, and in all their passes by place."""
+    """Cycles besides the steps that systolic arrays take: once for the run, and by place in further passes."""
     once, apart = 0.0, {}
     for place, array in enumerate(nest.places):
         if isinstance(array, Array) and array.systolic:
-            if array.systolic.overlapped:
-                once += array.systolic.overhead_cycles
-            else:
-                passes = nest.tile_changes(array.systolic.stationary, place)
-                apart[place] = float(passes * array.systolic.overhead_cycles)
+            once += array.systolic.overhead_cycles
+            if not array.systolic.overlapped:
+                further = nest.tile_changes(array.systolic.stationary, place) - 1
+                apart[place] = float(further * array.systolic.overhead_cycles)
     return once, apart
 
 
