@@ -45,6 +45,8 @@ def evaluate_vector(
     latency_s = cycles / accelerator.clock_hz
     if accelerator.leakage_w and cycles:
         energy["leakage", ""] = accelerator.leakage_w * latency_s
+    if accelerator.clock_w and cycles:
+        energy["clock", ""] = accelerator.clock_w * latency_s
     bound = "" if not cycles else slowest if moving >= computing else "vector"
     return Cost(cycles, latency_s, math.fsum(energy.values()), 0, 0, 0.0, 0.0, bound, energy)
 
@@ -52,16 +54,15 @@ def evaluate_vector(
 def _traffic(
     op: VectorOp, accelerator: Accelerator, inside: Mapping[Role, float]
 ) -> Iterator[tuple[Memory, float, float]]:
-    """(memory, bits read, bits written) of the outermost memory and of those in which words stay."""
+    """(memory, bits read, bits written) of each tensor's outermost memory and of those in which words stay."""
     words: dict[Role, int] = {"input": op.words_in, "weight": op.params, "output": op.words_out}
     for memory in accelerator.memories:
-        outermost = memory is accelerator.memories[0]
         bits = dict.fromkeys(words, 0.0)
         for role, count in words.items():
-            share = inside.get(role, 0.0)
+            share, outermost = inside.get(role, 0.0), memory is accelerator.keeper(role)
             if outermost or role in memory.may_reside:
                 bits[role] = count * memory.bits(role, op.bits) * (1.0 - share if outermost else share)
-        if outermost or any(bits.values()):
+        if memory is accelerator.memories[0] or any(bits.values()):
             yield memory, bits["input"] + bits["weight"], bits["output"]
 
 

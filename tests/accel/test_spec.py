@@ -19,7 +19,7 @@ from dovetail.accel.spec import (
 from dovetail.document import load_document, parse_document, shipped
 from dovetail.errors import BadInput, SpecError, UnknownName
 
-SHIPPED = ("edge_tpu", "eyeriss", "gemmini", "nvdla", "simba", "tpu_v1")
+SHIPPED = ("edge_tpu", "eyeriss", "gemmini", "nvdla", "nvdla_large", "simba", "tpu_v1")
 
 SMALL = """
 name: small
@@ -46,7 +46,7 @@ def test_every_shipped_accelerator_loads_with_costs_and_sources(name):
     assert accelerator.area_mm2 > 0
     assert accelerator.source
     assert accelerator.notes
-    assert accelerator.memories[0].keeps == {"input", "weight", "output"}
+    assert accelerator.memories[0].keeps >= {"input", "output"}
     assert accelerator.compute.energy_j > 0
     for level in accelerator.levels:
         assert all(text for text in level.origin.values()), level.name
