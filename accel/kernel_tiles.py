@@ -18,6 +18,7 @@ from .kernel_nest import (
     KEEPS0,
     MEMORY,
     OUTPUT,
+    RESIDENT,
     SPATIAL,
     STATES_OWN,
     STATES_TO_LAST,
@@ -94,7 +95,8 @@ def tile_times(pr: ProblemArrays, bypass: Table, ws: Workspace) -> tuple[float, 
             halts += wait * _changes(pr, ws, pr.ints[place, STATIONARY], place)
             continue
         for role in range(3):
-            if not pr.ints[place, KEEPS0 + role] or bypass[place, role]:
+            kept = pr.ints[place, KEEPS0 + role]
+            if not kept or kept == RESIDENT or bypass[place, role]:
                 continue
             tiles = _changes(pr, ws, role, place)
             if role == OUTPUT:  # each leaves, and comes back unless it is new

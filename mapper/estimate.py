@@ -170,7 +170,7 @@ class Estimate:
             if op.fused or not words:
                 return []
         plan, home = self.schedule.plan, self.accelerator.residence(role)
-        share = plan.inside[at][role] if plan else 0.0
+        share = plan.inside(at)[role] if plan else 0.0
         outermost = [self.accelerator.keeper(role).name] if share < 1.0 else []
         return outermost + ([home.name] if home and share else [])
 
@@ -359,7 +359,7 @@ def _added_up(
             certificates.append(result.certificate)
         else:
             hidden = cycles.get(layer.inputs[0], 0.0) if layer.inputs else 0.0
-            inside = plan.inside[at] if plan else None
+            inside = plan.inside(at) if plan else None
             cost = evaluate_vector(layer.op, accelerator, hidden_cycles=hidden, inside=inside)
             # A chain of fused operators hides behind its head.
             cycles[layer.op.name] = max(hidden, cost.cycles) if layer.op.fused else cost.cycles

@@ -251,8 +251,8 @@ def test_what_may_stay_and_the_overheads_are_read_and_follow_parameters() -> Non
     text = shipped("accelerators")["tpu_v1"].read_text()
     text = text.replace("clock: 700 MHz", "clock: 700 MHz\ncall_overhead: call\noperator_overhead: 5 us")
     text = text.replace("parameters:", "parameters:\n  call: {default: 1 ms, choices: [1 ms, 2 ms]}")
-    text = text.replace("keeps: [input, output]\n    resident: [input, output]",
-                        "keeps: [input, weight, output]\n    resident: [weight]\n    resident_size: unified_buffer / 2")  # fmt: skip
+    kept = "keeps: [input, weight, output]\n    resident: [weight]\n    resident_size: unified_buffer / 2"
+    text = text.replace("keeps: [input, output]\n    resident: [input, output]", kept)
     chip = accelerator_from_document(parse_document(text, "t.yaml"))
     assert (chip.call_overhead_s, chip.operator_overhead_s) == (pytest.approx(1e-3), pytest.approx(5e-6))
     assert chip.with_parameters(call="2 ms").call_overhead_s == pytest.approx(2e-3)

@@ -126,11 +126,14 @@ def test_the_unedited_spec_is_good():
         ("10 GB/s", "10 GB/s\n    read_bandwidth: 1 GB/s", "14:5: levels[0].read_bandwidth: stands beside 'bandwidth'"),
         ("component: dram", "component: dram\n    dram_kind: ddr9", "8:5: levels[0]: no DRAM kind named 'ddr9'"),
         ("component: dram", "component: sram\n    dram_kind: ddr3", "11:5: levels[0].dram_kind: this memory is no"),
-        ("    word:", "    resident: [weight]\n    word:", "18:5: levels[1].resident: 'weight' is not kept here; add it"),
-        ("    word:", "    resident: [input]\n    word:", "18:5: levels[1].resident: one operator's output is the next"),
+        ("    word:", "    latency: 40\n    word:", "18:5: levels[1].latency: '40' has no unit; write '40 cycle'"),
+        ("    word:", "    latency: -1 cycle\n    word:", "18:5: levels[1].latency: '-1 cycle' is -1; a latency must be"),
+        ("10 GB/s", "10 GB/s\n    latency: 1 cycle", "14:5: levels[0].latency: no tile comes into the outermost mem"),
+        ("    word:", "    resident: [weight]\n    word:", "18:5: levels[1].resident: 'weight' is not kept here"),
+        ("    word:", "    resident: [input]\n    word:", "18:5: levels[1].resident: one operator's output is"),
         ("    word:", "    resident: [inptu]\n    word:", "18:16: levels[1].resident[0]: 'inptu' is not allowed here"),
-        ("    word:", "    resident_size: 1 KiB\n    word:", "18:5: levels[1].resident_size: sets room aside for weights"),
-        ("component: dram", "component: dram\n    resident: [weight]", "11:5: levels[0].resident: the outermost memory"),
+        ("    word:", "    resident_size: 1 KiB\n    word:", "18:5: levels[1].resident_size: sets room aside"),
+        ("component: dram", "component: dram\n    resident: [weight]", "11:5: levels[0].resident: the outermost"),
         ("clock: 1 GHz", "clock: 1 GHz\ncall_overhead: 1", "4:1: call_overhead: '1' has no unit; write '1 us'"),
         ("clock: 1 GHz", "clock: 1 GHz\noperator_overhead: 1 nm", "4:1: operator_overhead: '1 nm' is a length, but a"),
         ("clock: 1 GHz", "clock: 1 GHz\ncall_overhead: -1 ms", "4:1: call_overhead: '-1 ms' is -0.001; a time must"),
@@ -148,8 +151,8 @@ def test_a_wrong_line_is_answered_with_its_place_and_a_remedy(old, new, message)
     [
         (edited("size: buffer / 2", "double_buffered: true\n    size: buffer - 65457 bit"), "make it at least 80 bits"),
         (
-            GOOD.replace("[input, output]", "[input, weight, output]\n    resident: [weight]\n    resident_size: 4 KiB"),
-            "levels[1].resident_size: 32768 of 32768 bits leave no room for the tiles of 'sram'; leave at least 48 bits",
+            edited("[input, output]", "[input, weight, output]\n    resident: [weight]\n    resident_size: 4 KiB"),
+            "32768 of 32768 bits leave no room for the tiles of 'sram'; leave at least 48 bits",
         ),
         (
             GOOD.replace("  - name: mac", BELOW + "  - name: mac"),
@@ -184,6 +187,50 @@ def test_a_wrong_structure_is_answered(text, message):
     found = lines(text)
     assert any(message in line for line in found), "\n".join(found)
     assert all(re.match(r"t\.yaml:\d+:\d+: .+; .+", line) for line in found), "\n".join(found)
+
+
+SYSTOLIC = edited("    dims: {x: [K, C]}", "    systolic: {dataflow: weight_stationary, rows: x, columns: y}").replace(
+    "{x: pes}", "{x: pes, y: 2}"
+)
+FILE = "  - {name: file, type: memory, component: register_file, size: 8 bit, keeps: [weight]}\n"
+HOLDING = SYSTOLIC.replace("  - name: mac", FILE + "  - name: mac")
+
+
+def test_a_systolic_array_has_the_extents_of_its_axes():
+    array = accelerator_from_document(parse_document(HOLDING, "t.yaml")).arrays[0]
+    assert (array.systolic.dataflow, array.systolic.rows, array.systolic.columns) == ("weight_stationary", 4, 2)
+    assert not array.systolic.overlapped
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("weight_stationary", "weight_stationry", "22:16: levels[2].systolic.dataflow: 'weight_stationry' is not allow"),
+        ("rows: x", "rows: z", "22:45: levels[2].systolic.rows: there is no axis 'z'; the axes are x, y"),
+        ("rows: x", "rows: rew.x", "22:45: levels[2].systolic.rows: there is no axis 'rew.x'; the axes are x, y"),
+        ("columns: y", "columns: x", "22:54: levels[2].systolic.columns: rows and columns are the same axis; an array"),
+        ("columns: y", "columns: row.x", "22:54: levels[2].systolic.columns: rows and columns are the same axis"),
+        ("{x: pes, y: 2}", "{x: pes}", "22:54: levels[2].systolic.columns: there is no axis 'y'; the axes are x"),
+        (", columns: y", "", "22:5: levels[2].systolic.columns: is missing; add 'columns:'"),
+        ("columns: y", "columns: y, overlaped: true", "22:66: levels[2].systolic.overlaped: unknown key 'overlaped'"),
+        ("weight_stationary", "input_stationary", "22:5: levels[2].systolic: no memory inside the array keeps the input"),
+        ("  - {name: file", "  - {name: inner, type: array, shape: {z: 2}}\n  - {name: file", ""),
+    ],
+)
+def test_a_wrong_systolic_array_is_answered(old, new, message):
+    assert HOLDING.count(old) == 1, old
+    text = HOLDING.replace(old, new)
+    if not message:
+        text, message = text.replace("rows: x", "rows: inner.z"), "22:5: levels[2].systolic: one of its axes belongs to"
+    found = lines(text)
+    assert any(line.startswith(f"t.yaml:{message}") for line in found), "\n".join(found)
+    assert all(re.match(r"t\.yaml:\d+:\d+: .+; .+", line) for line in found), "\n".join(found)
+
+
+def test_a_second_systolic_array_is_refused():
+    second = HOLDING[HOLDING.index("  - name: row") : HOLDING.index("  - {name: file")].replace("row", "raw", 1)
+    found = lines(HOLDING.replace("  - {name: file", second + "  - {name: file"))
+    assert [line.split(": ")[1] for line in found] == ["levels[3].systolic"]
 
 
 def test_problems_of_every_kind_come_together_in_the_order_of_the_text():

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 from test_optimal import GOALS, OPS, array, check_against_all, chip, dram, memory
 
-from dovetail.accel.accelerator import Accelerator, Memory
+from dovetail.accel.accelerator import Accelerator, Memory, Systolic
 from dovetail.accel.residence import Residence, with_residence
 from dovetail.mapper.base import Limits
 from dovetail.mapper.baselines.random_search import RandomMapper
@@ -33,6 +33,12 @@ CHIPS: dict[str, Accelerator] = {
     ),
     "halting while it fills, double-buffered below": chip(
         memory("dram", pj=20.0, bandwidth=(8, 4)), BUFFER, memory("register", 8, double=True, bandwidth=(16, 8))
+    ),
+    "tiles that wait and a systolic array": chip(
+        memory("dram", pj=20.0, bandwidth=(8, 8), shared=True),
+        replace(BUFFER, latency_cycles=3.0),
+        replace(array(2, 2), systolic=Systolic("weight_stationary", 2, 2)),
+        replace(memory("register", 8, pj=0.3), latency_cycles=2.0, double_buffered=True),
     ),
     "bypasses": chip(dram(), replace(BUFFER, may_bypass=frozenset(ROLES)), memory("register", 5, skips="w", pj=0.3)),
 }
