@@ -47,6 +47,7 @@ from .kernel_nest import (
     SINGLE,
     STATIONARY,
     UPDATES,
+    USED0,
     WAIT,
     WHOLE0,
     WRITE_BW,
@@ -236,7 +237,7 @@ class _Tally:
         self.counts = [[[zero] * COUNT_COLUMNS for _ in range(3)] for _ in places]
         self.hops = [[zero] * 3 for _ in places]
         self.edge_read, self.edge_written = [zero for _ in places], [zero for _ in places]
-        self.edges = self.halts = zero
+        self.edges = self.halts = self.unused_j = zero
         self.waits = [zero for _ in places]
         used = nest.copies.prod(2)
         reals, ints = self.arrays.reals, self.arrays.ints
@@ -368,11 +369,17 @@ class _Tally:
                 shared.append(place)
                 words = words_asked(nest, role, shared) * taken
         self._add(keeper, role, READS, words)
+        reals, fewer = arrays.reals[keeper], words * 0.0
+        unused, bits = 1.0 - float(reals[USED0 + role]), float(reals[PARTIAL0 + role])
         if role == OUTPUT:
             whole = float(arrays.scalars[OUTPUT_WORDS]) * taken
-            self._add(keeper, role, READS, -whole * idle(nest, role, 0, keeper))
+            fewer, finished = whole * idle(nest, role, 0, keeper), whole * ~self._spread_sums(keeper)
+            self._add(keeper, role, READS, -fewer)
             self._add(keeper, role, UPDATES, words)
-            self._add(keeper, role, PARTIAL_UPDATES, words - whole * ~self._spread_sums(keeper))
+            self._add(keeper, role, PARTIAL_UPDATES, words - finished)
+            written = words * bits - finished * (bits - float(reals[WHOLE0 + role]))
+            self.unused_j = self.unused_j + unused * written * float(reals[WRITE_J])
+        self.unused_j = self.unused_j + unused * (words - fewer) * bits * float(reals[READ_J])
 
     def cost(self, steps: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """(energy in J [B], cycles [B], counts [B, P, 3, COUNT_COLUMNS], hops [B, P, 3])."""
@@ -398,4 +405,4 @@ class _Tally:
                 longest = longest.maximum(both + self.waits[place])
         compute, leakage, pipeline = (float(self.arrays.scalars[k]) for k in (COMPUTE_J, LEAKAGE_J, PIPELINE))
         cycles = self.edges + longest + pipeline
-        return energy + compute + leakage * cycles, cycles, counts, hops
+        return energy - self.unused_j + compute + leakage * cycles, cycles, counts, hops

@@ -269,6 +269,8 @@ def _tensors(levels: Levels) -> Iterator[Found]:
     for order, (index, level) in enumerate(memories):
         path: YamlPath = ("levels", index)
         keeps, bypasses, words = level.get("keeps"), level.get("may_bypass", []), level.get("word", {})
+        if level.get("double_buffered") is True and level.get("prefetched") is True:
+            yield (*path, "prefetched"), "stands beside 'double_buffered'", "keep the one that is true of it"
         if not isinstance(keeps, list):
             continue
         if not keeps:
@@ -280,11 +282,13 @@ def _tensors(levels: Levels) -> Iterator[Found]:
         if order == 0 and level.get("latency"):
             remedy = "state it at the memory that the tiles go to"
             yield (*path, "latency"), "no tile comes into the outermost memory", remedy
+        if level.get("refetch") is True and (order == 0 or not set(level.get("keeps") or ()) & {"input", "weight"}):
+            yield (*path, "refetch"), "no operand comes into this memory", "remove this line"
         if order == 0 and bypasses:
             yield (*path, "may_bypass"), "nothing can bypass the outermost memory", "remove this line"
         if order > 0 and origin.get("weight") == index and "weight" in bypasses:
             yield (*path, "may_bypass"), "weights come from this memory", "remove 'weight' from this list"
-        for key, roles in (("may_bypass", bypasses), ("word", words)):
+        for key, roles in (("may_bypass", bypasses), ("word", words), ("compression", level.get("compression", {}))):
             for role in roles if isinstance(roles, list | dict) else ():
                 if role in ROLES and role not in keeps:
                     yield (*path, key), f"'{role}' is not kept here", f"add it to 'keeps' or remove it from '{key}'"

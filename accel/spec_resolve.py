@@ -70,6 +70,7 @@ def resolve(
         spec=spec,
         call_overhead_s=call_s,
         operator_overhead_s=operator_s,
+        back_to_back=spec.back_to_back,
     )
 
 
@@ -174,6 +175,8 @@ class _Resolver:
             costs, origin = self._costs(numbers, actions, path, "sram", size_bits=size, width_bits=width, banks=banks)
         else:
             costs, origin = self._register_file(numbers, actions, path)
+        for key in actions:
+            costs[key] *= 1.0 if key in numbers else numbers["energy_scale"]
         shared = level.bandwidth is not None
         return Memory(
             name=level.name,
@@ -184,7 +187,10 @@ class _Resolver:
             write_bandwidth_bits_per_s=numbers.get("bandwidth" if shared else "write_bandwidth", math.inf),
             shared_port=shared,
             double_buffered=level.double_buffered,
+            prefetched=level.prefetched,
+            compression=FrozenDict(level.compression),
             latency_cycles=numbers["latency"],
+            refetch=level.refetch,
             word_bits=FrozenDict(words),
             component=level.component,
             banks=int(banks),
@@ -206,9 +212,10 @@ class _Resolver:
         That is beside what is set ``aside`` for weights (bits).
         """
         kept = [role for role in level.keeps if role not in level.may_bypass]
-        needed = sum(words.get(role, self.operand_bits) for role in kept) * (2 if level.double_buffered else 1)
+        halves = 2 if level.double_buffered else 1
+        needed = sum(words.get(role, self.operand_bits) for role in kept) * halves
         if size_bits < needed:
-            twice = ", twice as it is double-buffered" if level.double_buffered else ""
+            twice = ", twice as it is double-buffered" if halves == 2 else ""
             what = f"{size_bits:g} bits cannot hold one word of each tensor that '{level.name}' keeps{twice}"
             self.evaluator.complain((*path, "size"), f"{what}; make it at least {needed} bits")
         elif aside is not None and size_bits - aside < needed:
@@ -258,6 +265,10 @@ class _Resolver:
             accumulator_bits=int(accumulator),
             number=level.number,
             pipeline_cycles=int(numbers["pipeline"]),
+            gating=frozenset(level.gating),
+            clock_energy_j=numbers.get("clock_energy", 0.0),
+            winograd=level.winograd,
+            channel_extension=level.channel_extension,
             energy_j=costs["energy"],
             leakage_w=costs["leakage"],
             area_mm2=costs["area"],
@@ -273,6 +284,7 @@ class _Resolver:
         return Vector(
             name=level.name,
             lanes=int(lanes),
+            fuses=frozenset(level.fuses),
             bits=int(numbers["bits"]),
             energy_j=costs["energy"],
             leakage_w=costs["leakage"],

@@ -45,6 +45,8 @@ def evaluate_vector(
     latency_s = cycles / accelerator.clock_hz
     if accelerator.leakage_w and cycles:
         energy["leakage", ""] = accelerator.leakage_w * latency_s
+    if accelerator.clock_w and cycles:
+        energy["clock", ""] = accelerator.clock_w * latency_s
     bound = "" if not cycles else slowest if moving >= computing else "vector"
     return Cost(cycles, latency_s, math.fsum(energy.values()), 0, 0, 0.0, 0.0, bound, energy)
 

@@ -19,7 +19,7 @@ from dovetail.accel.spec import (
 from dovetail.document import load_document, parse_document, shipped
 from dovetail.errors import BadInput, SpecError, UnknownName
 
-SHIPPED = ("edge_tpu", "eyeriss", "gemmini", "nvdla", "simba", "tpu_v1")
+SHIPPED = ("edge_tpu", "eyeriss", "gemmini", "nvdla", "nvdla_large", "simba", "tpu_v1")
 
 SMALL = """
 name: small
