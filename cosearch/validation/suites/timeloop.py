@@ -62,7 +62,9 @@ def run(reference: Reference) -> list[SuiteResult]:
 
 def fixed_nest(case: dict[str, Any]) -> Traffic:
     """The traffic of one of the fixed nests: loops outer to inner by level, ``spatial_below`` the fan-out beneath it."""
-    dims, levels, mapped = case["dims"], [], []
+    dims: dict[str, int] = case["dims"]
+    levels: list[Memory | Array] = []
+    mapped: list[LevelMapping] = []
     op = conv2d("nest", **{dim.lower(): dims[dim] for dim in _DIMS}, stride=tuple(case["stride"]))
     for index, level in enumerate(case["levels_outermost_first"]):
         keeps = frozenset(level["keeps"]) if index else frozenset(ROLES)
@@ -177,9 +179,9 @@ def _accelerator(pes: int, scratchpad_words: int, accumulator_words: int) -> Acc
 
 def row_op(row: dict[str, str], where: str) -> Op:
     """The convolution of a row of the Gemmini files, from its ``prob.*`` columns."""
-    whole = {dim: _whole(row, f"prob.{dim}", where) for dim in (*_DIMS, "Wstride", "Hstride")}
-    stride = whole.pop("Wstride"), whole.pop("Hstride")
-    return conv2d(where, **{dim.lower(): bound for dim, bound in whole.items()}, stride=stride)
+    n, k, c, p, q, r, s = (_whole(row, f"prob.{dim}", where) for dim in _DIMS)
+    stride = _whole(row, "prob.Wstride", where), _whole(row, "prob.Hstride", where)
+    return conv2d(where, n=n, k=k, c=c, p=p, q=q, r=r, s=s, stride=stride)
 
 
 def _whole(row: dict[str, str], column: str, where: str) -> int:
