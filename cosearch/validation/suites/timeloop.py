@@ -65,7 +65,8 @@ def fixed_nest(case: dict[str, Any]) -> Traffic:
     dims: dict[str, int] = case["dims"]
     levels: list[Memory | Array] = []
     mapped: list[LevelMapping] = []
-    op = conv2d("nest", **{dim.lower(): dims[dim] for dim in _DIMS}, stride=tuple(case["stride"]))
+    n, k, c, p, q, r, s = (dims[dim] for dim in _DIMS)
+    op = conv2d("nest", n=n, k=k, c=c, p=p, q=q, r=r, s=s, stride=(case["stride"][0], case["stride"][1]))
     for index, level in enumerate(case["levels_outermost_first"]):
         keeps = frozenset(level["keeps"]) if index else frozenset(ROLES)
         levels.append(Memory(level["name"], keeps))
