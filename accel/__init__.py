@@ -4,6 +4,7 @@ from .accelerator import Accelerator, Array, Compute, Level, Memory, Parameter, 
 from .analytic import Cost, evaluate
 from .mapping import LevelMapping, Loop, Mapping
 from .mapping_text import format_mapping, parse_mapping
+from .residence import Residence, with_residence
 from .spec import accelerator_schema, accelerator_to_yaml, list_accelerators, load_accelerator
 from .vector import evaluate_vector
 
@@ -18,6 +19,7 @@ __all__ = [
     "Mapping",
     "Memory",
     "Parameter",
+    "Residence",
     "Vector",
     "accelerator_schema",
     "accelerator_to_yaml",
@@ -27,4 +29,5 @@ __all__ = [
     "list_accelerators",
     "load_accelerator",
     "parse_mapping",
+    "with_residence",
 ]

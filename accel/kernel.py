@@ -43,7 +43,10 @@ from .kernel_nest import (
     REFETCH,
     SHARED_PORT,
     SPREAD,
+    UNREAD,
+    UNWRITTEN,
     UPDATES,
+    USED0,
     WAITS,
     WHOLE0,
     WRITE_BW,
@@ -199,6 +202,11 @@ def _compute(pr: ProblemArrays, ws: Workspace, role: int, keeper: int) -> None:
         counts[keeper, OUTPUT, READS] = words - whole * _working(pr, ws, keeper)
         counts[keeper, OUTPUT, UPDATES] = words
         counts[keeper, OUTPUT, PARTIAL_UPDATES] = words - finished
+    idle, bits = 1.0 - pr.reals[keeper, USED0 + role], pr.reals[keeper, PARTIAL0 + role]
+    ws.places[keeper, UNREAD] += idle * counts[keeper, role, READS] * bits
+    if role == OUTPUT:
+        narrower = (words - counts[keeper, OUTPUT, PARTIAL_UPDATES]) * (bits - pr.reals[keeper, WHOLE0 + OUTPUT])
+        ws.places[keeper, UNWRITTEN] += idle * (words * bits - narrower)
 
 
 @inlined
@@ -259,7 +267,8 @@ def evaluate_one(
             finished = counts[place, role, UPDATES] - counts[place, role, PARTIAL_UPDATES]
             written += (counts[place, role, FILLS] + counts[place, role, PARTIAL_UPDATES]) * partial + finished * whole
             energy += places[place, HOPS0 + role] * reals[place, HOP0 + role]
-        energy += read * reals[place, READ_J] + written * reals[place, WRITE_J]
+        energy += (read - places[place, UNREAD]) * reals[place, READ_J]
+        energy += (written - places[place, UNWRITTEN]) * reals[place, WRITE_J]
         if pr.ints[place, MEMORY]:
             reading = max(0.0, read - places[place, EDGE_READ]) / places[place, BW_READ]
             writing = max(0.0, written - places[place, EDGE_WRITTEN]) / places[place, BW_WRITE]

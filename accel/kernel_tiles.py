@@ -19,6 +19,7 @@ from .kernel_nest import (
     MEMORY,
     OUTPUT,
     REFETCH,
+    RESIDENT,
     SPATIAL,
     STATES_APART,
     STATES_OWN,
@@ -98,7 +99,8 @@ def tile_times(pr: ProblemArrays, bypass: Table, ws: Workspace) -> tuple[float, 
             halts += wait * _changes(pr, ws, pr.ints[place, STATIONARY], place)
             continue
         for role in range(3):
-            if not pr.ints[place, KEEPS0 + role] or bypass[place, role]:
+            kept = pr.ints[place, KEEPS0 + role]
+            if not kept or kept == RESIDENT or bypass[place, role]:
                 continue
             tiles = _changes(pr, ws, role, place)
             if role == OUTPUT:  # each leaves, and comes back unless it is new

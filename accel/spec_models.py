@@ -13,6 +13,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
 from ..models.op import Role
+from .accelerator import Code
 from .expressions import KINDS, Kind
 from .systolic import Dataflow
 
@@ -60,6 +61,7 @@ Name = Annotated[str, AfterValidator(_identifier)]
 ParameterName = Annotated[str, AfterValidator(_parameter_name)]
 Roles = Annotated[list[Role], AfterValidator(_distinct)]
 Dimensions = Annotated[list[Dimension], AfterValidator(_distinct)]
+Fusible = Annotated[list[Literal["add", "average_pool", "max_pool"]], AfterValidator(_distinct)]
 _Optional = Annotated[
     str | int | float | None,
     BeforeValidator(_scalar),
@@ -88,7 +90,10 @@ class ParameterSpec(_Strict):
 
 
 class MemorySpec(_Strict):
-    """A memory level; ``bandwidth`` is one port shared by reads and writes, without any bandwidth it is unlimited."""
+    """A memory level; ``bandwidth`` is one port shared by reads and writes, without any bandwidth it is unlimited.
+
+    ``resident`` tensors may stay here between operators (weights: between runs), weights in ``resident_size`` of it.
+    """
 
     name: Name
     type: Literal["memory"]
@@ -97,10 +102,14 @@ class MemorySpec(_Strict):
     size: Annotated[Scalar, KINDS["size"]]
     keeps: Roles
     may_bypass: Roles = []
+    resident: Roles = []
+    resident_size: Annotated[_Optional, KINDS["size"]] = None
     bandwidth: Bandwidth = None
     read_bandwidth: Bandwidth = None
     write_bandwidth: Bandwidth = None
     double_buffered: bool = False
+    prefetched: bool = False
+    compression: dict[Role, Code] = {}
     latency: Annotated[Scalar, KINDS["latency"]] = "0 cycle"
     refetch: bool = False
     word: Annotated[dict[Role, Scalar], KINDS["bits"]] = {}
@@ -108,6 +117,7 @@ class MemorySpec(_Strict):
     banks: Count = 1
     read_energy: EnergyPerBit = None
     write_energy: EnergyPerBit = None
+    energy_scale: Annotated[Scalar, KINDS["factor"]] = 1
     leakage: Power = None
     area: Area = None
 
@@ -136,7 +146,7 @@ class ArraySpec(_Strict):
 
 
 class ComputeSpec(_Strict):
-    """The multiply-accumulate unit."""
+    """The multiply-accumulate unit; ``winograd`` and ``channel_extension`` say how it executes convolutions."""
 
     name: Name
     type: Literal["compute"]
@@ -144,17 +154,25 @@ class ComputeSpec(_Strict):
     accumulator: Bits = "32 bit"
     number: Literal["int", "float"] = "int"
     pipeline: Annotated[Scalar, KINDS["cycles"]] = "0 cycle"
+    gating: Annotated[list[Literal["input", "weight"]], AfterValidator(_distinct)] = []
+    winograd: bool = False
+    channel_extension: bool = False
     energy: Energy = None
+    clock_energy: Energy = None
     leakage: Power = None
     area: Area = None
 
 
 class VectorSpec(_Strict):
-    """The unit for operators that are no contraction; ``lanes`` counts the whole chip, ``energy`` is per operation."""
+    """The unit for operators that are no contraction; ``lanes`` counts the whole chip, ``energy`` is per operation.
+
+    ``fuses`` lists kinds of operators that take their producer's words as they come and leave nothing else behind.
+    """
 
     name: Name
     type: Literal["vector"]
     lanes: Count
+    fuses: Fusible = []
     bits: Bits = "8 bit"
     energy: Energy = None
     leakage: Power = None
@@ -176,6 +194,9 @@ class AcceleratorSpec(_Strict):
     notes: list[str] = []
     technology: Annotated[Scalar, KINDS["length"]]
     clock: Annotated[Scalar, KINDS["frequency"]]
+    call_overhead: Annotated[Scalar, KINDS["time"]] = "0 s"
+    operator_overhead: Annotated[Scalar, KINDS["time"]] = "0 s"
+    back_to_back: bool = False
     parameters: dict[ParameterName, ParameterSpec] = {}
     levels: Annotated[list[Annotated[LevelSpec, Field(discriminator="type")]], Field(min_length=1)]
 

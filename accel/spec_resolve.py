@@ -52,6 +52,8 @@ def resolve(
     evaluator.clock_hz = evaluator.number(("clock",), spec.clock, KINDS["frequency"])
     metres = evaluator.number(("technology",), spec.technology, KINDS["length"])
     technology_nm = round(metres * 1e9, 6)
+    call_s = evaluator.number(("call_overhead",), spec.call_overhead, KINDS["time"])
+    operator_s = evaluator.number(("operator_overhead",), spec.operator_overhead, KINDS["time"])
     resolver = _Resolver(spec, evaluator, technology_nm)
     levels = resolver.levels()
     if evaluator.problems:
@@ -66,6 +68,9 @@ def resolve(
         source=spec.source,
         notes=tuple(spec.notes),
         spec=spec,
+        call_overhead_s=call_s,
+        operator_overhead_s=operator_s,
+        back_to_back=spec.back_to_back,
     )
 
 
@@ -89,7 +94,15 @@ class _Resolver:
                 inner_mm2 = inner_mm2 * level.size + level.area_mm2
             elif not isinstance(level, Vector):
                 inner_mm2 += level.area_mm2
-        return [self._with_passes(level, found) for level in reversed(found)]
+        return [self._with_passes(self._as_origin(level), found) for level in reversed(found)]
+
+    def _as_origin(self, level: Level) -> Level:
+        """The level; a memory inside the outermost one that weights come from holds all of them."""
+        memories = [one for one in self.spec.levels if isinstance(one, MemorySpec)]
+        origin = next(one for one in memories if "weight" in one.keeps)
+        if isinstance(level, Memory) and level.name == origin.name != memories[0].name:
+            return replace(level, resident=frozenset({"weight"}))
+        return level
 
     def _with_passes(self, level: Level, levels: list[Level]) -> Level:
         """The level; an array that is systolic knows its rows and columns, which may be another array's axis."""
@@ -155,13 +168,15 @@ class _Resolver:
         actions = {"read_energy": "read", "write_energy": "write"}
         size, width, banks = numbers["size"], numbers["width"], numbers["banks"]
         words = self._each(level.word, "bits", (*path, "word"))
-        self._check_room(level, size, words, path)
+        self._check_room(level, size, numbers.get("resident_size"), words, path)
         if level.component == "dram":
             costs, origin = self._costs(numbers, actions, path, "dram", dram_kind=level.dram_kind or "lpddr4")
         elif level.component == "sram":
             costs, origin = self._costs(numbers, actions, path, "sram", size_bits=size, width_bits=width, banks=banks)
         else:
             costs, origin = self._register_file(numbers, actions, path)
+        for key in actions:
+            costs[key] *= 1.0 if key in numbers else numbers["energy_scale"]
         shared = level.bandwidth is not None
         return Memory(
             name=level.name,
@@ -172,6 +187,8 @@ class _Resolver:
             write_bandwidth_bits_per_s=numbers.get("bandwidth" if shared else "write_bandwidth", math.inf),
             shared_port=shared,
             double_buffered=level.double_buffered,
+            prefetched=level.prefetched,
+            compression=FrozenDict(level.compression),
             latency_cycles=numbers["latency"],
             refetch=level.refetch,
             word_bits=FrozenDict(words),
@@ -183,16 +200,27 @@ class _Resolver:
             leakage_w=costs["leakage"],
             area_mm2=costs["area"],
             origin=origin,
+            may_reside=frozenset(level.resident),
+            weight_room_bits=numbers.get("resident_size"),
         )
 
-    def _check_room(self, level: MemorySpec, size_bits: float, words: Mapping[Role, int], path: YamlPath) -> None:
-        """A memory must hold one word of every tensor it cannot leave out, twice where it is double-buffered."""
+    def _check_room(
+        self, level: MemorySpec, size_bits: float, aside: float | None, words: Mapping[Role, int], path: YamlPath
+    ) -> None:
+        """A memory must hold one word of every tensor it cannot leave out, twice where it is double-buffered.
+
+        That is beside what is set ``aside`` for weights (bits).
+        """
         kept = [role for role in level.keeps if role not in level.may_bypass]
-        needed = sum(words.get(role, self.operand_bits) for role in kept) * (2 if level.double_buffered else 1)
+        halves = 2 if level.double_buffered else 1
+        needed = sum(words.get(role, self.operand_bits) for role in kept) * halves
         if size_bits < needed:
-            twice = ", twice as it is double-buffered" if level.double_buffered else ""
+            twice = ", twice as it is double-buffered" if halves == 2 else ""
             what = f"{size_bits:g} bits cannot hold one word of each tensor that '{level.name}' keeps{twice}"
             self.evaluator.complain((*path, "size"), f"{what}; make it at least {needed} bits")
+        elif aside is not None and size_bits - aside < needed:
+            what = f"{aside:g} of {size_bits:g} bits leave no room for the tiles of '{level.name}'"
+            self.evaluator.complain((*path, "resident_size"), f"{what}; leave at least {needed} bits")
 
     def _register_file(
         self, numbers: dict[str, float], actions: Mapping[str, str], path: YamlPath
@@ -237,6 +265,10 @@ class _Resolver:
             accumulator_bits=int(accumulator),
             number=level.number,
             pipeline_cycles=int(numbers["pipeline"]),
+            gating=frozenset(level.gating),
+            clock_energy_j=numbers.get("clock_energy", 0.0),
+            winograd=level.winograd,
+            channel_extension=level.channel_extension,
             energy_j=costs["energy"],
             leakage_w=costs["leakage"],
             area_mm2=costs["area"],
@@ -252,6 +284,7 @@ class _Resolver:
         return Vector(
             name=level.name,
             lanes=int(lanes),
+            fuses=frozenset(level.fuses),
             bits=int(numbers["bits"]),
             energy_j=costs["energy"],
             leakage_w=costs["leakage"],

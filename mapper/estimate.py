@@ -13,14 +13,17 @@ from typing import TYPE_CHECKING, Any
 from ..accel.accelerator import Accelerator
 from ..accel.analytic import Cost
 from ..accel.mapping import Mapping
+from ..accel.residence import with_residence
 from ..accel.vector import evaluate_vector
 from ..errors import BadInput, ImpossibleResult, Infeasible, check_type
 from ..models.network import Network
-from ..models.op import Op
+from ..models.op import ROLES, Op, Role, VectorOp
 from .base import UNLIMITED, Certificate, Limits, MappingResult
 from .constraints import Constraints
+from .execution import Fusion, back_to_back, changes, executed, fused
 from .objective import Objective
 from .registry import DEFAULT_MAPPER
+from .residency import Plan, plan_residency
 from .search import Progress, map_all, map_many
 
 if TYPE_CHECKING:
@@ -31,16 +34,21 @@ __all__ = ["Estimate", "Schedule", "estimate", "estimate_many"]
 
 @dataclass(frozen=True)
 class Schedule:
-    """One mapping per operator, in the network's order (None for vector operators); layers run one after another."""
+    """One mapping per operator, in the network's order (None for vector operators); layers run one after another.
+
+    ``plan`` says which tensors stay on the chip between operators; None: the accelerator lets nothing stay.
+    """
 
     mappings: tuple[Mapping | None, ...]
+    plan: Plan | None = None
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """Analytic cost of a network: layers in sequence, every layer's tensors passing through the outermost memory.
+    """Analytic cost of a network: layers in sequence, each tensor in the memory where the schedule's plan has it.
 
-    ``certificates`` say how good each operator's mapping is known to be (None for vector operators).
+    ``costs`` are the operators' own; latency and energy of the whole add `overhead_s`. ``certificates`` say how good
+    each operator's mapping is known to be (None for vector operators).
     """
 
     network: Network
@@ -64,7 +72,35 @@ class Estimate:
     @cached_property
     def cycles(self) -> float:
         """Clock cycles of one run of the network."""
-        return math.fsum(cost.cycles for cost in self.costs)
+        return math.fsum(cost.cycles for cost in self.costs) + self.overhead_s * self.accelerator.clock_hz
+
+    @cached_property
+    def overhead_s(self) -> float:
+        """Seconds of one run in which the accelerator waits to be told: for the call, and for each operator."""
+        return self.accelerator.call_overhead_s + self.started_layers * self.accelerator.operator_overhead_s
+
+    @cached_property
+    def started_layers(self) -> int:
+        """How many operators the accelerator is told to start: all but the fused ones."""
+        return sum(1 for op in self.network.ops if _starts(op))
+
+    @cached_property
+    def variants(self) -> tuple[Accelerator, ...]:
+        """The accelerator as each operator finds it: what stays on the chip during it takes its room there."""
+        return tuple(variant for _, variant in self.executions)
+
+    @cached_property
+    def executions(self) -> tuple[tuple[Op | VectorOp, Accelerator], ...]:
+        """Each operator as it is executed (in Winograd's domain, perhaps), and the accelerator as it finds it.
+
+        ``evaluate(op, variant, mapping)`` of such a pair with a mapping of the schedule gives the operator's cost.
+        """
+        variants = _variants(self.accelerator, self.schedule.plan, len(self.network.ops))
+        run = iter(_pairs(fused(self.network, self.accelerator), self.accelerator, self.schedule.plan))
+        return tuple(
+            next(run) if isinstance(op, Op) else (op, variant)
+            for op, variant in zip(self.network.ops, variants, strict=True)
+        )
 
     @property
     def latency_s(self) -> float:
@@ -73,8 +109,8 @@ class Estimate:
 
     @cached_property
     def energy_j(self) -> float:
-        """Joules of one run."""
-        return math.fsum(cost.energy_j for cost in self.costs)
+        """Joules of one run; leakage and the clock run on during overheads."""
+        return math.fsum([*(cost.energy_j for cost in self.costs), self.accelerator.standing_w * self.overhead_s])
 
     @property
     def area_mm2(self) -> float:
@@ -88,8 +124,9 @@ class Estimate:
 
     @property
     def utilization(self) -> float:
-        """Share of the peak multiply-accumulates over the whole run."""
-        return self.network.macs / (self.cycles * self.accelerator.peak_macs_per_cycle) if self.cycles else 0.0
+        """Share of the peak multiply-accumulates over the whole run, as executed: Winograd's are fewer."""
+        done = sum(cost.macs for cost in self.costs)
+        return done / (self.cycles * self.accelerator.peak_macs_per_cycle) if self.cycles else 0.0
 
     @property
     def proven_layers(self) -> int:
@@ -104,18 +141,23 @@ class Estimate:
         for cost in self.costs:
             for (component, tensor), joules in cost.energy.items():
                 parts.setdefault(component if by == "component" else tensor or "compute", []).append(joules)
+        for name, power_w in (("leakage", self.accelerator.leakage_w), ("clock", self.accelerator.clock_w)):
+            if power_w and self.overhead_s:
+                parts.setdefault(name if by == "component" else "compute", []).append(power_w * self.overhead_s)
         return {name: math.fsum(joules) for name, joules in parts.items()}
 
     def rows(self) -> list[dict[str, Any]]:
         """A record per operator, in network order: cycles, latency_s, energy_j and by component, bound, mapping.
 
-        ``gap`` is how far the mapping may be from the optimum (`Certificate.gap`), None where there is nothing to map.
+        ``overhead_s`` comes on top of latency_s, and the call's on top of all. ``gap`` is how far the mapping may be
+        from the optimum (`Certificate.gap`), None where there is nothing to map. ``input_at``, ``weight_at`` and
+        ``output_at`` name the memories where the operator finds and leaves its tensors ("" for none).
         """
         rows = []
         components = list(self.breakdown())
         proofs = self.certificates or (None,) * len(self.costs)
         layers = zip(self.network.ops, self.schedule.mappings, self.costs, proofs, strict=True)
-        for op, mapping, cost, proof in layers:
+        for at, (op, mapping, cost, proof) in enumerate(layers):
             row: dict[str, Any] = {
                 "name": op.name,
                 "kind": op.kind,
@@ -125,11 +167,24 @@ class Estimate:
                 "energy_j": cost.energy_j,
                 "utilization": cost.utilization,
                 "bound": cost.bound,
+                "overhead_s": self.accelerator.operator_overhead_s if _starts(op) else 0.0,
             }
+            row |= {f"{role}_at": "+".join(self._places(at, op, role)) for role in ROLES}
             spent = _by_component(cost.energy)
             row |= {f"energy_{name}_j": spent.get(name, 0.0) for name in components}
             rows.append(row | {"gap": proof.gap if proof else None, "mapping": str(mapping) if mapping else ""})
         return rows
+
+    def _places(self, at: int, op: Op | VectorOp, role: Role) -> list[str]:
+        """The memories that hold an operator's tensor before and after it."""
+        if isinstance(op, VectorOp):
+            words = {"input": op.words_in, "weight": op.params, "output": op.words_out}[role]
+            if op.fused or not words:
+                return []
+        plan, home = self.schedule.plan, self.accelerator.residence(role)
+        share = plan.inside(at)[role] if plan else 0.0
+        outermost = [self.accelerator.keeper(role).name] if share < 1.0 else []
+        return outermost + ([home.name] if home and share else [])
 
     def layers(self) -> DataFrame:
         """`rows` as a table."""
@@ -159,6 +214,19 @@ class Estimate:
         return (*self.network.notes, *self.accelerator.notes, *own)
 
 
+def _starts(op: Op | VectorOp) -> bool:
+    """Whether the accelerator is told to start the operator; a fused one starts with its producer."""
+    return isinstance(op, Op) or not op.fused
+
+
+def _variants(accelerator: Accelerator, plan: Plan | None, operators: int) -> tuple[Accelerator, ...]:
+    """The accelerator as each operator finds it; equal ones are one object."""
+    if plan is None:
+        return (accelerator,) * operators
+    made = {residence: with_residence(accelerator, residence) for residence in dict.fromkeys(plan.residences)}
+    return tuple(made[residence] for residence in plan.residences)
+
+
 def _by_component(energy: MappingType[tuple[str, str], float]) -> dict[str, float]:
     spent: dict[str, float] = {}
     for (component, _), joules in energy.items():
@@ -179,17 +247,25 @@ def estimate(
 ) -> Estimate:
     """Map every operator of ``network`` on ``accelerator`` and add up.
 
-    Layers run in sequence; a fused vector operator hides behind its producer. ``constraints`` and ``limits`` hold for
-    each operator. ``cache`` is a folder, True (the user's cache folder) or False; ``workers`` threads map distinct
-    operators at once (default: one per core). Raises `Infeasible` naming the operator, the memory where something does
-    not fit and the words missing.
+    Layers run in sequence; a fused vector operator hides behind its producer. Where the accelerator lets tensors stay
+    on the chip, `plan_residency` says which do. ``constraints`` and ``limits`` hold for each operator. ``cache`` is a
+    folder, True (the user's cache folder) or False; ``workers`` threads map distinct operators at once (default: one
+    per core). Raises `Infeasible` naming the operator, the memory where something does not fit and the words missing.
     """
     check_type(network, Network, "network", "load it with load_network, from_torch or from_onnx")
+    check_type(accelerator, Accelerator, "accelerator", "load it with load_accelerator")
     wanted, ops = Objective.parse(objective), network.contractions
-    found = map_all(
-        ops, accelerator, wanted, mapper, constraints=constraints, limits=limits, cache=cache, workers=workers
+    if plan_residency(network, accelerator) is None and not changes(accelerator):
+        found = map_all(
+            ops, accelerator, wanted, mapper, constraints=constraints, limits=limits, cache=cache, workers=workers
+        )
+        return _added_up(network, accelerator, None, wanted, found)
+    [answer] = estimate_many(
+        network, [accelerator], mapper, wanted, constraints=constraints, limits=limits, cache=cache, workers=workers
     )
-    return _added_up(network, accelerator, wanted, found)
+    if isinstance(answer, Infeasible):
+        raise answer
+    return answer
 
 
 def estimate_many(
@@ -209,10 +285,12 @@ def estimate_many(
     All mappings are asked for at once (`map_many`, which see for ``progress``); the other arguments are `estimate`'s.
     """
     check_type(network, Network, "network", "load it with load_network, from_torch or from_onnx")
-    wanted, ops, chips = Objective.parse(objective), network.contractions, list(accelerators)
-    pairs = [(op, chip) for chip in chips for op in ops]
-    answers = iter(
-        map_many(
+    wanted, chips = Objective.parse(objective), list(accelerators)
+    for chip in chips:
+        check_type(chip, Accelerator, "accelerator", "load it with load_accelerator")
+
+    def ask(pairs: list[tuple[Op, Accelerator]]) -> list[MappingResult | Infeasible]:
+        return map_many(
             pairs,
             wanted,
             mapper,
@@ -222,18 +300,66 @@ def estimate_many(
             workers=workers,
             progress=progress,
         )
-    )
-    estimates: list[Estimate | Infeasible] = []
-    for chip in chips:
-        own = [next(answers) for _ in ops]
-        wrong = next((answer for answer in own if isinstance(answer, Infeasible)), None)
-        results = [answer for answer in own if isinstance(answer, MappingResult)]
-        estimates.append(wrong or _added_up(network, chip, wanted, results))
-    return estimates
+
+    found: dict[int, Estimate | Infeasible] = {}
+    fusions = [fused(network, chip) for chip in chips]
+    plans = {number: plan_residency(fusions[number].network, chip) for number, chip in enumerate(chips)}
+    for attempt in range(3):
+        if plans:
+            asked = [pair for number, plan in plans.items() for pair in _pairs(fusions[number], chips[number], plan)]
+            answers = ask(asked)
+            plans = _sort_out(fusions, chips, wanted, plans, answers, found, last=attempt == 1)
+    return [found[number] for number in range(len(chips))]
+
+
+def _pairs(fusion: Fusion, accelerator: Accelerator, plan: Plan | None) -> list[tuple[Op, Accelerator]]:
+    """Each contraction as it is executed, with the accelerator as it finds it."""
+    ops = fusion.network.ops
+    variants = _variants(accelerator, plan, len(ops))
+    asked = [(op, variant) for op, variant in zip(ops, variants, strict=True) if isinstance(op, Op)]
+    return executed(asked, fusion.moved)
+
+
+def _sort_out(
+    fusions: Sequence[Fusion],
+    chips: Sequence[Accelerator],
+    objective: Objective,
+    plans: MappingType[int, Plan | None],
+    answers: Sequence[MappingResult | Infeasible],
+    found: dict[int, Estimate | Infeasible],
+    *,
+    last: bool,
+) -> dict[int, Plan | None]:
+    """Put what the answers settle into ``found``; returns the plans that are left to try, by the chip's number.
+
+    Where an operator has no mapping beside what stays, first nothing stays during that operator, then nothing at all.
+    """
+    again: dict[int, Plan | None] = {}
+    given = iter(answers)
+    for number, plan in plans.items():
+        network = fusions[number].network
+        own = [next(given) for _ in network.contractions]
+        wrong = [answer for answer in own if isinstance(answer, Infeasible)]
+        if not wrong:
+            results = [answer for answer in own if isinstance(answer, MappingResult)]
+            found[number] = _added_up(network, chips[number], plan, objective, results)
+        elif plan is None:
+            found[number] = wrong[0]
+        elif last:
+            again[number] = None
+        else:
+            asked = zip(network.contractions, own, strict=True)
+            crowded = frozenset(op.name for op, answer in asked if isinstance(answer, Infeasible))
+            again[number] = plan_residency(network, chips[number], crowded)
+    return again
 
 
 def _added_up(
-    network: Network, accelerator: Accelerator, objective: Objective, results: Sequence[MappingResult]
+    network: Network,
+    accelerator: Accelerator,
+    plan: Plan | None,
+    objective: Objective,
+    results: Sequence[MappingResult],
 ) -> Estimate:
     """The estimate of a network from the results of its contractions, in their order."""
     found: Iterator[MappingResult] = iter(results)
@@ -241,20 +367,21 @@ def _added_up(
     costs: list[Cost] = []
     mappings: list[Mapping | None] = []
     certificates: list[Certificate | None] = []
-    for layer in network:
+    for at, layer in enumerate(network):
         if isinstance(layer.op, Op):
             result = next(found)
-            cost = result.cost
+            cost = back_to_back(result.cost, accelerator)
             cycles[layer.op.name] = cost.cycles
             mappings.append(result.mapping)
             certificates.append(result.certificate)
         else:
             hidden = cycles.get(layer.inputs[0], 0.0) if layer.inputs else 0.0
-            cost = evaluate_vector(layer.op, accelerator, hidden_cycles=hidden)
+            inside = plan.inside(at) if plan else None
+            cost = evaluate_vector(layer.op, accelerator, hidden_cycles=hidden, inside=inside)
             # A chain of fused operators hides behind its head.
             cycles[layer.op.name] = max(hidden, cost.cycles) if layer.op.fused else cost.cycles
             mappings.append(None)
             certificates.append(None)
         costs.append(cost)
-    schedule = Schedule(tuple(mappings))
+    schedule = Schedule(tuple(mappings), plan)
     return Estimate(network, accelerator, objective.name, schedule, tuple(costs), tuple(certificates))

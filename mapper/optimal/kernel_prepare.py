@@ -27,6 +27,7 @@ from ...accel.kernel_nest import (
     REDUCES,
     SHARED_PORT,
     SINGLE,
+    USED0,
     WAIT,
     WHOLE0,
     WINDOW,
@@ -130,7 +131,7 @@ def _levels(pr: ProblemArrays, spread: Table, bypass: Table, it: Instance) -> No
             return
         it.memory[place], it.place[count] = count, place
         for role in range(3):
-            it.keeps[count, role] = pr.ints[place, KEEPS0 + role] and not bypass[place, role]
+            it.keeps[count, role] = 0 if bypass[place, role] else pr.ints[place, KEEPS0 + role]
         for v in range(it.n_dims):
             it.inside[count, v] = it.outside[count, v] = it.near[count, v] = 1
         memories = 0  # from here inwards to the present one
@@ -380,14 +381,14 @@ def _compute(pr: ProblemArrays, spread: Table, it: Instance, role: int, keeper: 
         finished = whole if _alike(pr, spread, OUTPUT, 0, place) <= 1.0 else 0.0
         narrower = finished * (bits - reals[place, WHOLE0 + OUTPUT])
         write, writing = it.write_port[keeper], _rate(pr, spread, place, True)
-        _add_base(
-            it, 0, (low * bits - narrower) * reals[place, WRITE_J], (high * bits - narrower) * reals[place, WRITE_J]
-        )
+        per_bit = reals[place, WRITE_J] * reals[place, USED0 + role]
+        _add_base(it, 0, (low * bits - narrower) * per_bit, (high * bits - narrower) * per_bit)
         if write >= 0:
             _add_base(it, 1 + write, (low * bits - narrower) / writing, (high * bits - narrower) / writing)
     if low < high or least < most:
         _leave_open(pr, spread, it, role, keeper)
-    _add_base(it, 0, least * bits * reals[place, READ_J], most * bits * reals[place, READ_J])
+    per_word = bits * reals[place, READ_J] * reals[place, USED0 + role]
+    _add_base(it, 0, least * per_word, most * per_word)
     if it.read_port[keeper] >= 0:
         _add_base(it, 1 + it.read_port[keeper], least * bits / reading, most * bits / reading)
 

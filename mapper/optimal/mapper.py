@@ -275,7 +275,7 @@ class Assignments:
         spent, reach = self.axes.spent, self.axes.reach[0]
         energy = float(spent[0] + (spent[1:4] / reach[1:]).sum() + self.axes.copied[:, 2].sum())
         cycles = max(float(spent[4]), self.space.op.macs / reach[0])
-        energy += self.space.accelerator.leakage_w / self.space.accelerator.clock_hz * cycles
+        energy += self.space.accelerator.standing_w / self.space.accelerator.clock_hz * cycles
         return float(floor_of(self.hunt.goal, energy, cycles))
 
     def go_through(self, picks: I64, bounds: F64, *, quick: bool, most: int) -> None:
