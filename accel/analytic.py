@@ -18,6 +18,7 @@ from ..errors import ImpossibleResult, Infeasible, check_type
 from ..models.op import ROLES, Op, Role
 from .accelerator import Accelerator, Array, Memory
 from .mapping import Mapping
+from .mapping_text import parse_mapping
 from .nest import Nest
 from .sparsity import access_share, computed_share, stored_bits
 from .traffic import Boundary, Traffic
@@ -57,14 +58,16 @@ class Cost:
         return {"energy": self.energy_j, "latency": self.latency_s, "edp": self.edp}[name]
 
 
-def evaluate(op: Op, accelerator: Accelerator, mapping: Mapping) -> Cost:
-    """Analytic cost of ``mapping``.
+def evaluate(op: Op, accelerator: Accelerator, mapping: Mapping | str) -> Cost:
+    """Analytic cost of ``mapping``, which may be text (`parse_mapping`).
 
     Raises `BadInput` where the mapping does not fit the operator or the levels, `Infeasible` where a tile does not fit.
     """
-    check_type(mapping, Mapping, "mapping", "make one, or take best_mapping(...).mapping")
-    check_type(op, Op, "op", "take one of a network's contractions")
     check_type(accelerator, Accelerator, "accelerator", "load it with load_accelerator")
+    if isinstance(mapping, str):
+        mapping = parse_mapping(mapping, accelerator)
+    check_type(mapping, Mapping, "mapping", "make one, write one as text, or take best_mapping(...).mapping")
+    check_type(op, Op, "op", "take one of a network's contractions")
     nest = Nest(op, accelerator, mapping)
     check_capacity(nest, accelerator)
     traffic = Traffic(nest)

@@ -62,8 +62,11 @@ def run(reference: Reference) -> list[SuiteResult]:
 
 def fixed_nest(case: dict[str, Any]) -> Traffic:
     """The traffic of one of the fixed nests: loops outer to inner by level, ``spatial_below`` the fan-out beneath it."""
-    dims, levels, mapped = case["dims"], [], []
-    op = conv2d("nest", **{dim.lower(): dims[dim] for dim in _DIMS}, stride=tuple(case["stride"]))
+    dims: dict[str, int] = case["dims"]
+    levels: list[Memory | Array] = []
+    mapped: list[LevelMapping] = []
+    n, k, c, p, q, r, s = (dims[dim] for dim in _DIMS)
+    op = conv2d("nest", n=n, k=k, c=c, p=p, q=q, r=r, s=s, stride=(case["stride"][0], case["stride"][1]))
     for index, level in enumerate(case["levels_outermost_first"]):
         keeps = frozenset(level["keeps"]) if index else frozenset(ROLES)
         levels.append(Memory(level["name"], keeps))
@@ -177,9 +180,9 @@ def _accelerator(pes: int, scratchpad_words: int, accumulator_words: int) -> Acc
 
 def row_op(row: dict[str, str], where: str) -> Op:
     """The convolution of a row of the Gemmini files, from its ``prob.*`` columns."""
-    whole = {dim: _whole(row, f"prob.{dim}", where) for dim in (*_DIMS, "Wstride", "Hstride")}
-    stride = whole.pop("Wstride"), whole.pop("Hstride")
-    return conv2d(where, **{dim.lower(): bound for dim, bound in whole.items()}, stride=stride)
+    n, k, c, p, q, r, s = (_whole(row, f"prob.{dim}", where) for dim in _DIMS)
+    stride = _whole(row, "prob.Wstride", where), _whole(row, "prob.Hstride", where)
+    return conv2d(where, n=n, k=k, c=c, p=p, q=q, r=r, s=s, stride=stride)
 
 
 def _whole(row: dict[str, str], column: str, where: str) -> int:
