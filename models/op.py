@@ -76,6 +76,13 @@ class Tensor:
             raise BadInput(f"{self.role}.bits: {self.bits} is not a word width; use 1 or more")
         if not 0.0 < self.density <= 1.0:
             raise BadInput(f"{self.role}.density: {self.density} is outside (0, 1]")
+        names = [dim for rank in self.ranks for dim, _ in rank.terms]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise BadInput(
+                f"{self.role}: dimension {twice[0]} stands in two ranks, which the count of words cannot tell apart; "
+                "merge the ranks or name a second dimension"
+            )
 
     @cached_property
     def dims(self) -> frozenset[str]:

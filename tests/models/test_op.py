@@ -95,6 +95,11 @@ def test_a_tensor_over_an_undeclared_dimension_is_refused():
         Op("fc", (("N", 1), ("C", 1)), tensors)
 
 
+def test_a_dimension_in_two_ranks_of_a_tensor_is_refused():
+    with pytest.raises(BadInput, match="dimension P stands in two ranks"):
+        Tensor("input", (Rank((("P", 1),)), Rank((("P", 1), ("R", 1)))))
+
+
 @pytest.mark.parametrize("terms", [(), (("P", 1), ("P", 2)), (("P", 0),), (("P", 1), ("R", 1), ("S", 1))])
 def test_a_rank_needs_one_or_two_distinct_dimensions_with_positive_factors(terms):
     with pytest.raises(BadInput):
