@@ -23,7 +23,9 @@ class Memory:
     ``keeps`` are the tensors that may live here, ``may_bypass`` those among them a mapping may leave out.
     ``word_bits`` overrides a tensor's word width in this memory (wide partial sums). ``shared_port`` says reads and
     writes share one bandwidth, stated as ``read_bandwidth_bits_per_s``. ``origin`` maps each energy and area to
-    "stated" or the estimator's source.
+    "stated" or the estimator's source. ``may_reside`` are the tensors that may stay here between operators (weights:
+    between runs), ``weight_room_bits`` the part set aside for such weights (None: they take what is left). ``resident``
+    are those that do stay during one operator (`with_residence`): their tiles take no room.
     """
 
     name: str
@@ -43,6 +45,9 @@ class Memory:
     leakage_w: float = 0.0
     area_mm2: float = 0.0
     origin: Mapping[str, str] = field(default_factory=dict)
+    may_reside: frozenset[Role] = frozenset()
+    weight_room_bits: float | None = None
+    resident: frozenset[Role] = frozenset()
 
     def bits(self, role: Role, default: int) -> int:
         """Width in bits of one word of the tensor ``role`` while it is in this memory."""
@@ -126,7 +131,11 @@ class Parameter:
 
 @dataclass(frozen=True)
 class Accelerator:
-    """A resolved accelerator: ``levels`` outermost first; build it with `load_accelerator` or ``with_parameters``."""
+    """A resolved accelerator: ``levels`` outermost first; build it with `load_accelerator` or ``with_parameters``.
+
+    ``call_overhead_s`` is what the host, its driver and the link take for each run of a network, whatever the batch;
+    ``operator_overhead_s`` what it takes to start each operator (a fused one starts with its producer).
+    """
 
     name: str
     clock_hz: float
@@ -137,6 +146,8 @@ class Accelerator:
     source: str = ""
     notes: tuple[str, ...] = ()
     spec: AcceleratorSpec | None = field(default=None, repr=False, compare=False)
+    call_overhead_s: float = 0.0
+    operator_overhead_s: float = 0.0
 
     def __repr__(self) -> str:
         levels = " > ".join(level.name for level in self.levels)
@@ -155,6 +166,14 @@ class Accelerator:
     def memories(self) -> tuple[Memory, ...]:
         """Memory levels, outermost first."""
         return tuple(level for level in self.levels if isinstance(level, Memory))
+
+    def keeper(self, role: Role) -> Memory:
+        """The outermost memory that keeps the tensor: where operators find and leave it."""
+        return next(memory for memory in self.memories if role in memory.keeps)
+
+    def residence(self, role: Role) -> Memory | None:
+        """The memory in which the tensor may stay between operators, if there is one."""
+        return next((memory for memory in self.memories if role in memory.may_reside), None)
 
     @cached_property
     def arrays(self) -> tuple[Array, ...]:

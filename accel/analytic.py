@@ -91,7 +91,10 @@ def output_bits(op: Op, accelerator: Accelerator, memory: Memory, *, partial: bo
 
 
 def tile_bits(nest: Nest, accelerator: Accelerator, place: int) -> float:
-    """Bits that the tiles of all tensors kept by the memory at ``place`` occupy in one instance."""
+    """Bits that the tiles of all tensors kept by the memory at ``place`` occupy in one instance.
+
+    A tensor that is resident there has its room already, at the width of finished words.
+    """
     memory = nest.places[place]
     if not isinstance(memory, Memory):
         return 0.0
@@ -103,7 +106,10 @@ def tile_bits(nest: Nest, accelerator: Accelerator, place: int) -> float:
             width = memory.bits(role, op.tensor(role).bits)
             if role == "output":
                 width = output_bits(op, accelerator, memory, partial=partial)
-            total += op.tensor(role).words(tile) * width
+            if role in memory.resident:  # the whole tensor has its room; while sums are unfinished it needs more
+                total += op.words(role) * (width - memory.bits(role, op.tensor(role).bits))
+            else:
+                total += op.tensor(role).words(tile) * width
     return total
 
 

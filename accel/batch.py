@@ -79,7 +79,9 @@ class Problem:
                 ints[place, columns.MEMORY] = 1
                 ints[place, columns.SHARED_PORT] = level.shared_port
                 ints[place, columns.DOUBLE_BUFFERED] = level.double_buffered
-                ints[place, columns.KEEPS0 : columns.KEEPS0 + 3] = [role in level.keeps for role in ROLES]
+                ints[place, columns.KEEPS0 : columns.KEEPS0 + 3] = [
+                    columns.RESIDENT if role in level.resident else role in level.keeps for role in ROLES
+                ]
                 reals[place, columns.ROOM] = level.size_bits / (2 if level.double_buffered else 1)
                 reals[place, columns.READ_BW] = level.read_bandwidth_bits_per_s * per_cycle
                 reals[place, columns.WRITE_BW] = level.write_bandwidth_bits_per_s * per_cycle

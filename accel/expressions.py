@@ -73,6 +73,7 @@ KINDS: dict[str, Kind] = {
         Kind("power", _UNITS["power"], "mW", zero=True),
         Kind("area", _UNITS["area"], "mm2", zero=True),
         Kind("length", _UNITS["length"], "nm"),
+        Kind("time", _UNITS["time"], "us", zero=True),
         Kind("cycles", _CYCLE, "cycle", whole=True, zero=True),
         Kind("count", PURE, "", whole=True),
     )

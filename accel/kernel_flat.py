@@ -21,8 +21,10 @@ from .kernel_nest import (
     KEEPS0,
     MEMORY,
     OUTPUT,
+    OUTPUT_WORDS,
     PARTIAL0,
     PLACE,
+    RESIDENT,
     ROOM,
     RUN,
     SPATIAL,
@@ -89,7 +91,11 @@ def fits(pr: ProblemArrays, factors: Table, bypass: Table, ws: Workspace) -> boo
                 words *= extent
             ws.tiles[place, role] = words
             unfinished = role == OUTPUT and partial <= place
-            need += words * pr.reals[place, (PARTIAL0 if unfinished else WHOLE0) + role]
+            width = pr.reals[place, (PARTIAL0 if unfinished else WHOLE0) + role]
+            if pr.ints[place, KEEPS0 + role] == RESIDENT:
+                need += pr.scalars[OUTPUT_WORDS] * (width - pr.reals[place, WHOLE0 + role])
+            else:
+                need += words * width
         if need > room:
             return False
     return True

@@ -36,6 +36,7 @@ INPUT, WEIGHT, OUTPUT = 0, 1, 2
 
 # columns of ProblemArrays.ints; those ending in 0 are followed by the other two tensors'
 MEMORY, SHARED_PORT, DOUBLE_BUFFERED, REDUCES, KEEPS0, MULTICAST0, INT_COLUMNS = 0, 1, 2, 3, 4, 7, 10
+RESIDENT = 2  # in place of 1 where the whole tensor has its room in the memory that keeps it
 # columns of ProblemArrays.reals
 ROOM, READ_BW, WRITE_BW, READ_J, WRITE_J, WHOLE0, PARTIAL0, HOP0, REAL_COLUMNS = 0, 1, 2, 3, 4, 5, 8, 11, 14
 # entries of ProblemArrays.scalars

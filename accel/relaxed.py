@@ -41,6 +41,7 @@ from .kernel_nest import (
     READ_J,
     READS,
     REDUCES,
+    RESIDENT,
     ROOM,
     SHARED_PORT,
     SINGLE,
@@ -138,7 +139,7 @@ class RelaxedModel:
                 raise BadInput(f"{what} of shape {tuple(given.shape)}; give {wanted} with at least one mapping")
         factors, order = factors.to(self.device, torch.float64), order.to(self.device)
         nest = self._nest(factors, order)
-        may_keep = torch.as_tensor(self.arrays.ints[:places, KEEPS0 : KEEPS0 + 3] == 1, device=factors.device)
+        may_keep = torch.as_tensor(self.arrays.ints[:places, KEEPS0 : KEEPS0 + 3] != 0, device=factors.device)
         keeps = may_keep & (skips.to(self.device) == 0)
         tally = _Tally(self, nest, keeps)
         steps = nest.bounds.new_ones(batch)
@@ -206,6 +207,9 @@ class RelaxedModel:
                     continue
                 whole, partial = (float(arrays.reals[place, column + role]) for column in (WHOLE0, PARTIAL0))
                 words = torch.full_like(need, whole).where(~unfinished_here, partial)
+                if arrays.ints[place, KEEPS0 + role] == RESIDENT:
+                    need = need + float(arrays.scalars[OUTPUT_WORDS]) * (words - whole)
+                    continue
                 for a, scale_a, b, scale_b in self.layout.ranks[role]:
                     size = nest.tile[:, place, a]
                     words = words * (size if b < 0 else size_pair(size, nest.tile[:, place, b], scale_a, scale_b))

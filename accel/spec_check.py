@@ -73,7 +73,7 @@ def check_spec(data: Mapping[str, Any], table: ParameterTable, place: Placer) ->
     problems = [*table.problems, *evaluator.problems, *_unused(data, place)]
     raw = data.get("levels")
     levels = [level if isinstance(level, dict) else {} for level in raw] if isinstance(raw, list) else []
-    for rule in (_names, _order, _tensors, _axes, _ports) if levels else ():
+    for rule in (_names, _order, _tensors, _residents, _axes, _ports) if levels else ():
         problems.extend(place(*found) for found in rule(levels))
     return problems
 
@@ -272,6 +272,36 @@ def _tensors(levels: Levels) -> Iterator[Found]:
             for role in roles if isinstance(roles, list | dict) else ():
                 if role in ROLES and role not in keeps:
                     yield (*path, key), f"'{role}' is not kept here", f"add it to 'keeps' or remove it from '{key}'"
+
+
+def _residents(levels: Levels) -> Iterator[Found]:
+    """What may stay between operators: in one memory outside all arrays, inputs and outputs together."""
+    array, homes = "", dict[str, str]()
+    outermost = next((index for index, level in enumerate(levels) if level.get("type") == "memory"), -1)
+    for index, level in enumerate(levels):
+        name, kind, roles = str(level.get("name")), level.get("type"), level.get("resident")
+        array = array or (name if kind == "array" else "")
+        path: YamlPath = ("levels", index, "resident")
+        listed = [role for role in roles if role in ROLES] if isinstance(roles, list) else []
+        if kind == "memory" and "resident_size" in level and "weight" not in listed:
+            what = "sets room aside for weights, but no weights may stay here"
+            yield ("levels", index, "resident_size"), what, "add 'resident: [weight]' or remove this line"
+        if kind != "memory" or not listed:
+            continue
+        if index == outermost:
+            yield path, "the outermost memory holds every tensor between operators anyway", "remove this line"
+        elif array:
+            what = f"'{name}' is below the array '{array}', so that each instance holds a part only"
+            yield path, what, "let tensors stay in a memory above all arrays"
+        if ("input" in listed) != ("output" in listed):
+            what = "one operator's output is the next one's input; they can only stay together"
+            yield path, what, "list both input and output, or neither"
+        keeps = level.get("keeps")
+        for role in listed:
+            if isinstance(keeps, list) and role not in keeps:
+                yield path, f"'{role}' is not kept here", "add it to 'keeps' or remove it from 'resident'"
+            if homes.setdefault(role, name) != name:
+                yield path, f"'{role}' may stay in '{homes[role]}' already", "name it in one memory"
 
 
 def _axes(levels: Levels) -> Iterator[Found]:

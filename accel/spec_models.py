@@ -87,7 +87,10 @@ class ParameterSpec(_Strict):
 
 
 class MemorySpec(_Strict):
-    """A memory level; ``bandwidth`` is one port shared by reads and writes, without any bandwidth it is unlimited."""
+    """A memory level; ``bandwidth`` is one port shared by reads and writes, without any bandwidth it is unlimited.
+
+    ``resident`` tensors may stay here between operators (weights: between runs), weights in ``resident_size`` of it.
+    """
 
     name: Name
     type: Literal["memory"]
@@ -96,6 +99,8 @@ class MemorySpec(_Strict):
     size: Annotated[Scalar, KINDS["size"]]
     keeps: Roles
     may_bypass: Roles = []
+    resident: Roles = []
+    resident_size: Annotated[_Optional, KINDS["size"]] = None
     bandwidth: Bandwidth = None
     read_bandwidth: Bandwidth = None
     write_bandwidth: Bandwidth = None
@@ -163,6 +168,8 @@ class AcceleratorSpec(_Strict):
     notes: list[str] = []
     technology: Annotated[Scalar, KINDS["length"]]
     clock: Annotated[Scalar, KINDS["frequency"]]
+    call_overhead: Annotated[Scalar, KINDS["time"]] = "0 s"
+    operator_overhead: Annotated[Scalar, KINDS["time"]] = "0 s"
     parameters: dict[ParameterName, ParameterSpec] = {}
     levels: Annotated[list[Annotated[LevelSpec, Field(discriminator="type")]], Field(min_length=1)]
 

@@ -51,6 +51,8 @@ def resolve(
     evaluator.clock_hz = evaluator.number(("clock",), spec.clock, KINDS["frequency"])
     metres = evaluator.number(("technology",), spec.technology, KINDS["length"])
     technology_nm = round(metres * 1e9, 6)
+    call_s = evaluator.number(("call_overhead",), spec.call_overhead, KINDS["time"])
+    operator_s = evaluator.number(("operator_overhead",), spec.operator_overhead, KINDS["time"])
     resolver = _Resolver(spec, evaluator, technology_nm)
     levels = resolver.levels()
     if evaluator.problems:
@@ -65,6 +67,8 @@ def resolve(
         source=spec.source,
         notes=tuple(spec.notes),
         spec=spec,
+        call_overhead_s=call_s,
+        operator_overhead_s=operator_s,
     )
 
 
@@ -144,7 +148,7 @@ class _Resolver:
         actions = {"read_energy": "read", "write_energy": "write"}
         size, width, banks = numbers["size"], numbers["width"], numbers["banks"]
         words = self._each(level.word, "bits", (*path, "word"))
-        self._check_room(level, size, words, path)
+        self._check_room(level, size, numbers.get("resident_size"), words, path)
         if level.component == "dram":
             costs, origin = self._costs(numbers, actions, path, "dram", dram_kind=level.dram_kind or "lpddr4")
         elif level.component == "sram":
@@ -170,16 +174,26 @@ class _Resolver:
             leakage_w=costs["leakage"],
             area_mm2=costs["area"],
             origin=origin,
+            may_reside=frozenset(level.resident),
+            weight_room_bits=numbers.get("resident_size"),
         )
 
-    def _check_room(self, level: MemorySpec, size_bits: float, words: Mapping[Role, int], path: YamlPath) -> None:
-        """A memory must hold one word of every tensor it cannot leave out, twice where it is double-buffered."""
+    def _check_room(
+        self, level: MemorySpec, size_bits: float, aside: float | None, words: Mapping[Role, int], path: YamlPath
+    ) -> None:
+        """A memory must hold one word of every tensor it cannot leave out, twice where it is double-buffered.
+
+        That is beside what is set ``aside`` for weights (bits).
+        """
         kept = [role for role in level.keeps if role not in level.may_bypass]
         needed = sum(words.get(role, self.operand_bits) for role in kept) * (2 if level.double_buffered else 1)
         if size_bits < needed:
             twice = ", twice as it is double-buffered" if level.double_buffered else ""
             what = f"{size_bits:g} bits cannot hold one word of each tensor that '{level.name}' keeps{twice}"
             self.evaluator.complain((*path, "size"), f"{what}; make it at least {needed} bits")
+        elif aside is not None and size_bits - aside < needed:
+            what = f"{aside:g} of {size_bits:g} bits leave no room for the tiles of '{level.name}'"
+            self.evaluator.complain((*path, "resident_size"), f"{what}; leave at least {needed} bits")
 
     def _register_file(
         self, numbers: dict[str, float], actions: Mapping[str, str], path: YamlPath

@@ -1,43 +1,73 @@
-"""Cost of vector operators: their operations on the vector lanes, their words through the outermost memory."""
+"""Cost of vector operators: their operations on the vector lanes, their words through the memories they live in."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator, Mapping
 
-from ..models.op import VectorOp
-from .accelerator import Accelerator
+from ..models.op import Role, VectorOp
+from .accelerator import Accelerator, Memory
 from .analytic import Cost
 
 __all__ = ["evaluate_vector"]
 
 
-def evaluate_vector(op: VectorOp, accelerator: Accelerator, *, hidden_cycles: float = 0.0) -> Cost:
+def evaluate_vector(
+    op: VectorOp,
+    accelerator: Accelerator,
+    *,
+    hidden_cycles: float = 0.0,
+    inside: Mapping[Role, float] | None = None,
+) -> Cost:
     """Cost of ``op``; a fused operator moves no words and takes only what exceeds its producer's ``hidden_cycles``.
 
-    Without a vector unit the operations cost nothing and only the words count; `Estimate.notes` says so.
+    ``inside`` gives the share (0 to 1) of a tensor's words that are in the memory where it may stay; all others come
+    and go over the outermost memory. Without a vector unit the operations cost nothing and only the words count;
+    `Estimate.notes` says so.
     """
-    memory, vector = accelerator.memories[0], accelerator.vector
+    vector = accelerator.vector
     computing = op.operations / vector.lanes if vector else 0.0
     energy: dict[tuple[str, str], float] = {}
     if vector:
         scale = op.bits / vector.bits if op.bits > vector.bits else 1.0
         energy[vector.name, ""] = op.operations * vector.energy_j * scale
-    moving, read, written = 0.0, 0.0, 0.0
+    moving, slowest = 0.0, accelerator.memories[0].name
     if op.fused:
         computing = max(0.0, computing - hidden_cycles)
     else:
-        read = op.words_in * memory.bits("input", op.bits) + op.params * memory.bits("weight", op.bits)
-        written = op.words_out * memory.bits("output", op.bits)
-        reading = read * accelerator.clock_hz / memory.read_bandwidth_bits_per_s
-        if memory.shared_port:
-            moving = reading + written * accelerator.clock_hz / memory.read_bandwidth_bits_per_s
-        else:
-            moving = max(reading, written * accelerator.clock_hz / memory.write_bandwidth_bits_per_s)
-        energy[memory.name, "input"] = read * memory.read_energy_j_per_bit
-        energy[memory.name, "output"] = written * memory.write_energy_j_per_bit
+        for memory, read, written in _traffic(op, accelerator, inside or {}):
+            cycles = _seconds(memory, read, written) * accelerator.clock_hz
+            if cycles > moving:
+                moving, slowest = cycles, memory.name
+            energy[memory.name, "input"] = read * memory.read_energy_j_per_bit
+            energy[memory.name, "output"] = written * memory.write_energy_j_per_bit
     cycles = max(computing, moving)
     latency_s = cycles / accelerator.clock_hz
     if accelerator.leakage_w and cycles:
         energy["leakage", ""] = accelerator.leakage_w * latency_s
-    bound = "" if not cycles else memory.name if moving >= computing else "vector"
+    bound = "" if not cycles else slowest if moving >= computing else "vector"
     return Cost(cycles, latency_s, math.fsum(energy.values()), 0, 0, 0.0, 0.0, bound, energy)
+
+
+def _traffic(
+    op: VectorOp, accelerator: Accelerator, inside: Mapping[Role, float]
+) -> Iterator[tuple[Memory, float, float]]:
+    """(memory, bits read, bits written) of the outermost memory and of those in which words stay."""
+    words: dict[Role, int] = {"input": op.words_in, "weight": op.params, "output": op.words_out}
+    for memory in accelerator.memories:
+        outermost = memory is accelerator.memories[0]
+        bits = dict.fromkeys(words, 0.0)
+        for role, count in words.items():
+            share = inside.get(role, 0.0)
+            if outermost or role in memory.may_reside:
+                bits[role] = count * memory.bits(role, op.bits) * (1.0 - share if outermost else share)
+        if outermost or any(bits.values()):
+            yield memory, bits["input"] + bits["weight"], bits["output"]
+
+
+def _seconds(memory: Memory, read: float, written: float) -> float:
+    """Seconds that the memory needs for so many bits."""
+    reading = read / memory.read_bandwidth_bits_per_s
+    if memory.shared_port:
+        return reading + written / memory.read_bandwidth_bits_per_s
+    return max(reading, written / memory.write_bandwidth_bits_per_s)

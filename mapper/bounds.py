@@ -1,4 +1,4 @@
-"""Lower bounds that hold for every mapping: peak compute and compulsory traffic of the outermost memory."""
+"""Lower bounds that hold for every mapping: peak compute and compulsory traffic of the outermost memories."""
 
 from __future__ import annotations
 
@@ -12,19 +12,21 @@ __all__ = ["roofline"]
 def roofline(op: Op, accelerator: Accelerator, objective: Objective) -> float:
     """The least value of the objective.
 
-    Each multiply-accumulate is done once, each operand word leaves the outermost memory at least once, and each output
-    word reaches it.
+    Each multiply-accumulate is done once, each operand word leaves the outermost memory that keeps it at least once,
+    and each output word reaches its own.
     """
-    memory, clock = accelerator.memories[0], accelerator.clock_hz
-    bits = {role: op.words(role) * memory.bits(role, op.tensor(role).bits) for role in ROLES}
-    read, written = bits["input"] + bits["weight"], bits["output"]
-    reading = read / memory.read_bandwidth_bits_per_s
-    if memory.shared_port:
-        moving = reading + written / memory.read_bandwidth_bits_per_s
-    else:
-        moving = max(reading, written / memory.write_bandwidth_bits_per_s)
-    latency = max(op.macs / accelerator.peak_macs_per_cycle / clock, moving)
+    latency = op.macs / accelerator.peak_macs_per_cycle / accelerator.clock_hz
     energy = op.macs * accelerator.compute.energy_j
-    energy += read * memory.read_energy_j_per_bit + written * memory.write_energy_j_per_bit
+    for memory in accelerator.memories:
+        own = [role for role in ROLES if accelerator.keeper(role) is memory]
+        bits = {role: op.words(role) * memory.bits(role, op.tensor(role).bits) for role in own}
+        read, written = bits.get("input", 0) + bits.get("weight", 0), bits.get("output", 0)
+        reading = read / memory.read_bandwidth_bits_per_s
+        if memory.shared_port:
+            moving = reading + written / memory.read_bandwidth_bits_per_s
+        else:
+            moving = max(reading, written / memory.write_bandwidth_bits_per_s)
+        latency = max(latency, moving)
+        energy += read * memory.read_energy_j_per_bit + written * memory.write_energy_j_per_bit
     energy += accelerator.leakage_w * latency
     return objective.value(energy, latency)

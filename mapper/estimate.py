@@ -13,14 +13,16 @@ from typing import TYPE_CHECKING, Any
 from ..accel.accelerator import Accelerator
 from ..accel.analytic import Cost
 from ..accel.mapping import Mapping
+from ..accel.residence import with_residence
 from ..accel.vector import evaluate_vector
 from ..errors import BadInput, ImpossibleResult, Infeasible, check_type
 from ..models.network import Network
-from ..models.op import Op
+from ..models.op import ROLES, Op, Role, VectorOp
 from .base import UNLIMITED, Certificate, Limits, MappingResult
 from .constraints import Constraints
 from .objective import Objective
 from .registry import DEFAULT_MAPPER
+from .residency import Plan, plan_residency
 from .search import Progress, map_all, map_many
 
 if TYPE_CHECKING:
@@ -31,16 +33,21 @@ __all__ = ["Estimate", "Schedule", "estimate", "estimate_many"]
 
 @dataclass(frozen=True)
 class Schedule:
-    """One mapping per operator, in the network's order (None for vector operators); layers run one after another."""
+    """One mapping per operator, in the network's order (None for vector operators); layers run one after another.
+
+    ``plan`` says which tensors stay on the chip between operators; None: the accelerator lets nothing stay.
+    """
 
     mappings: tuple[Mapping | None, ...]
+    plan: Plan | None = None
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """Analytic cost of a network: layers in sequence, every layer's tensors passing through the outermost memory.
+    """Analytic cost of a network: layers in sequence, each tensor in the memory where the schedule's plan has it.
 
-    ``certificates`` say how good each operator's mapping is known to be (None for vector operators).
+    ``costs`` are the operators' own; latency and energy of the whole add `overhead_s`. ``certificates`` say how good
+    each operator's mapping is known to be (None for vector operators).
     """
 
     network: Network
@@ -64,7 +71,25 @@ class Estimate:
     @cached_property
     def cycles(self) -> float:
         """Clock cycles of one run of the network."""
-        return math.fsum(cost.cycles for cost in self.costs)
+        return math.fsum(cost.cycles for cost in self.costs) + self.overhead_s * self.accelerator.clock_hz
+
+    @cached_property
+    def overhead_s(self) -> float:
+        """Seconds of one run in which the accelerator waits to be told: for the call, and for each operator."""
+        return self.accelerator.call_overhead_s + self.started_layers * self.accelerator.operator_overhead_s
+
+    @cached_property
+    def started_layers(self) -> int:
+        """How many operators the accelerator is told to start: all but the fused ones."""
+        return sum(1 for op in self.network.ops if _starts(op))
+
+    @cached_property
+    def variants(self) -> tuple[Accelerator, ...]:
+        """The accelerator as each operator finds it: what stays on the chip during it takes its room there.
+
+        ``evaluate(op, variant, mapping)`` with a mapping of the schedule gives the operator's cost.
+        """
+        return _variants(self.accelerator, self.schedule.plan, len(self.network.ops))
 
     @property
     def latency_s(self) -> float:
@@ -73,8 +98,8 @@ class Estimate:
 
     @cached_property
     def energy_j(self) -> float:
-        """Joules of one run."""
-        return math.fsum(cost.energy_j for cost in self.costs)
+        """Joules of one run; leakage runs on during overheads."""
+        return math.fsum([*(cost.energy_j for cost in self.costs), self.accelerator.leakage_w * self.overhead_s])
 
     @property
     def area_mm2(self) -> float:
@@ -104,18 +129,23 @@ class Estimate:
         for cost in self.costs:
             for (component, tensor), joules in cost.energy.items():
                 parts.setdefault(component if by == "component" else tensor or "compute", []).append(joules)
+        waiting = self.accelerator.leakage_w * self.overhead_s
+        if waiting:
+            parts.setdefault("leakage" if by == "component" else "compute", []).append(waiting)
         return {name: math.fsum(joules) for name, joules in parts.items()}
 
     def rows(self) -> list[dict[str, Any]]:
         """A record per operator, in network order: cycles, latency_s, energy_j and by component, bound, mapping.
 
-        ``gap`` is how far the mapping may be from the optimum (`Certificate.gap`), None where there is nothing to map.
+        ``overhead_s`` comes on top of latency_s, and the call's on top of all. ``gap`` is how far the mapping may be
+        from the optimum (`Certificate.gap`), None where there is nothing to map. ``input_at``, ``weight_at`` and
+        ``output_at`` name the memories where the operator finds and leaves its tensors ("" for none).
         """
         rows = []
         components = list(self.breakdown())
         proofs = self.certificates or (None,) * len(self.costs)
         layers = zip(self.network.ops, self.schedule.mappings, self.costs, proofs, strict=True)
-        for op, mapping, cost, proof in layers:
+        for at, (op, mapping, cost, proof) in enumerate(layers):
             row: dict[str, Any] = {
                 "name": op.name,
                 "kind": op.kind,
@@ -125,11 +155,24 @@ class Estimate:
                 "energy_j": cost.energy_j,
                 "utilization": cost.utilization,
                 "bound": cost.bound,
+                "overhead_s": self.accelerator.operator_overhead_s if _starts(op) else 0.0,
             }
+            row |= {f"{role}_at": "+".join(self._places(at, op, role)) for role in ROLES}
             spent = _by_component(cost.energy)
             row |= {f"energy_{name}_j": spent.get(name, 0.0) for name in components}
             rows.append(row | {"gap": proof.gap if proof else None, "mapping": str(mapping) if mapping else ""})
         return rows
+
+    def _places(self, at: int, op: Op | VectorOp, role: Role) -> list[str]:
+        """The memories that hold an operator's tensor before and after it."""
+        if isinstance(op, VectorOp):
+            words = {"input": op.words_in, "weight": op.params, "output": op.words_out}[role]
+            if op.fused or not words:
+                return []
+        plan, home = self.schedule.plan, self.accelerator.residence(role)
+        share = plan.inside[at][role] if plan else 0.0
+        outermost = [self.accelerator.memories[0].name] if share < 1.0 else []
+        return outermost + ([home.name] if home and share else [])
 
     def layers(self) -> DataFrame:
         """`rows` as a table."""
@@ -159,6 +202,19 @@ class Estimate:
         return (*self.network.notes, *self.accelerator.notes, *own)
 
 
+def _starts(op: Op | VectorOp) -> bool:
+    """Whether the accelerator is told to start the operator; a fused one starts with its producer."""
+    return isinstance(op, Op) or not op.fused
+
+
+def _variants(accelerator: Accelerator, plan: Plan | None, operators: int) -> tuple[Accelerator, ...]:
+    """The accelerator as each operator finds it; equal ones are one object."""
+    if plan is None:
+        return (accelerator,) * operators
+    made = {residence: with_residence(accelerator, residence) for residence in dict.fromkeys(plan.residences)}
+    return tuple(made[residence] for residence in plan.residences)
+
+
 def _by_component(energy: MappingType[tuple[str, str], float]) -> dict[str, float]:
     spent: dict[str, float] = {}
     for (component, _), joules in energy.items():
@@ -179,17 +235,25 @@ def estimate(
 ) -> Estimate:
     """Map every operator of ``network`` on ``accelerator`` and add up.
 
-    Layers run in sequence; a fused vector operator hides behind its producer. ``constraints`` and ``limits`` hold for
-    each operator. ``cache`` is a folder, True (the user's cache folder) or False; ``workers`` threads map distinct
-    operators at once (default: one per core). Raises `Infeasible` naming the operator, the memory where something does
-    not fit and the words missing.
+    Layers run in sequence; a fused vector operator hides behind its producer. Where the accelerator lets tensors stay
+    on the chip, `plan_residency` says which do. ``constraints`` and ``limits`` hold for each operator. ``cache`` is a
+    folder, True (the user's cache folder) or False; ``workers`` threads map distinct operators at once (default: one
+    per core). Raises `Infeasible` naming the operator, the memory where something does not fit and the words missing.
     """
     check_type(network, Network, "network", "load it with load_network, from_torch or from_onnx")
+    check_type(accelerator, Accelerator, "accelerator", "load it with load_accelerator")
     wanted, ops = Objective.parse(objective), network.contractions
-    found = map_all(
-        ops, accelerator, wanted, mapper, constraints=constraints, limits=limits, cache=cache, workers=workers
+    if plan_residency(network, accelerator) is None:
+        found = map_all(
+            ops, accelerator, wanted, mapper, constraints=constraints, limits=limits, cache=cache, workers=workers
+        )
+        return _added_up(network, accelerator, None, wanted, found)
+    [answer] = estimate_many(
+        network, [accelerator], mapper, wanted, constraints=constraints, limits=limits, cache=cache, workers=workers
     )
-    return _added_up(network, accelerator, wanted, found)
+    if isinstance(answer, Infeasible):
+        raise answer
+    return answer
 
 
 def estimate_many(
@@ -209,10 +273,12 @@ def estimate_many(
     All mappings are asked for at once (`map_many`, which see for ``progress``); the other arguments are `estimate`'s.
     """
     check_type(network, Network, "network", "load it with load_network, from_torch or from_onnx")
-    wanted, ops, chips = Objective.parse(objective), network.contractions, list(accelerators)
-    pairs = [(op, chip) for chip in chips for op in ops]
-    answers = iter(
-        map_many(
+    wanted, chips = Objective.parse(objective), list(accelerators)
+    for chip in chips:
+        check_type(chip, Accelerator, "accelerator", "load it with load_accelerator")
+
+    def ask(pairs: list[tuple[Op, Accelerator]]) -> list[MappingResult | Infeasible]:
+        return map_many(
             pairs,
             wanted,
             mapper,
@@ -222,18 +288,61 @@ def estimate_many(
             workers=workers,
             progress=progress,
         )
-    )
-    estimates: list[Estimate | Infeasible] = []
-    for chip in chips:
-        own = [next(answers) for _ in ops]
-        wrong = next((answer for answer in own if isinstance(answer, Infeasible)), None)
-        results = [answer for answer in own if isinstance(answer, MappingResult)]
-        estimates.append(wrong or _added_up(network, chip, wanted, results))
-    return estimates
+
+    found: dict[int, Estimate | Infeasible] = {}
+    plans = {number: plan_residency(network, chip) for number, chip in enumerate(chips)}
+    for attempt in range(3):
+        if plans:
+            answers = ask([pair for number, plan in plans.items() for pair in _pairs(network, chips[number], plan)])
+            plans = _sort_out(network, chips, wanted, plans, answers, found, last=attempt == 1)
+    return [found[number] for number in range(len(chips))]
+
+
+def _pairs(network: Network, accelerator: Accelerator, plan: Plan | None) -> list[tuple[Op, Accelerator]]:
+    """Each contraction with the accelerator as it finds it."""
+    variants = _variants(accelerator, plan, len(network.ops))
+    return [(op, variant) for op, variant in zip(network.ops, variants, strict=True) if isinstance(op, Op)]
+
+
+def _sort_out(
+    network: Network,
+    chips: Sequence[Accelerator],
+    objective: Objective,
+    plans: MappingType[int, Plan | None],
+    answers: Sequence[MappingResult | Infeasible],
+    found: dict[int, Estimate | Infeasible],
+    *,
+    last: bool,
+) -> dict[int, Plan | None]:
+    """Put what the answers settle into ``found``; returns the plans that are left to try, by the chip's number.
+
+    Where an operator has no mapping beside what stays, first nothing stays during that operator, then nothing at all.
+    """
+    again: dict[int, Plan | None] = {}
+    given = iter(answers)
+    for number, plan in plans.items():
+        own = [next(given) for _ in network.contractions]
+        wrong = [answer for answer in own if isinstance(answer, Infeasible)]
+        if not wrong:
+            results = [answer for answer in own if isinstance(answer, MappingResult)]
+            found[number] = _added_up(network, chips[number], plan, objective, results)
+        elif plan is None:
+            found[number] = wrong[0]
+        elif last:
+            again[number] = None
+        else:
+            asked = zip(network.contractions, own, strict=True)
+            crowded = frozenset(op.name for op, answer in asked if isinstance(answer, Infeasible))
+            again[number] = plan_residency(network, chips[number], crowded)
+    return again
 
 
 def _added_up(
-    network: Network, accelerator: Accelerator, objective: Objective, results: Sequence[MappingResult]
+    network: Network,
+    accelerator: Accelerator,
+    plan: Plan | None,
+    objective: Objective,
+    results: Sequence[MappingResult],
 ) -> Estimate:
     """The estimate of a network from the results of its contractions, in their order."""
     found: Iterator[MappingResult] = iter(results)
@@ -241,7 +350,7 @@ def _added_up(
     costs: list[Cost] = []
     mappings: list[Mapping | None] = []
     certificates: list[Certificate | None] = []
-    for layer in network:
+    for at, layer in enumerate(network):
         if isinstance(layer.op, Op):
             result = next(found)
             cost = result.cost
@@ -250,11 +359,12 @@ def _added_up(
             certificates.append(result.certificate)
         else:
             hidden = cycles.get(layer.inputs[0], 0.0) if layer.inputs else 0.0
-            cost = evaluate_vector(layer.op, accelerator, hidden_cycles=hidden)
+            inside = plan.inside[at] if plan else None
+            cost = evaluate_vector(layer.op, accelerator, hidden_cycles=hidden, inside=inside)
             # A chain of fused operators hides behind its head.
             cycles[layer.op.name] = max(hidden, cost.cycles) if layer.op.fused else cost.cycles
             mappings.append(None)
             certificates.append(None)
         costs.append(cost)
-    schedule = Schedule(tuple(mappings))
+    schedule = Schedule(tuple(mappings), plan)
     return Estimate(network, accelerator, objective.name, schedule, tuple(costs), tuple(certificates))

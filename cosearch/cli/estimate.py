@@ -169,6 +169,8 @@ def _estimate(args: argparse.Namespace) -> None:
         "utilization": result.utilization,
         "edp": result.edp,
         "breakdown": result.breakdown(),
+        "overhead_s": result.overhead_s,
+        "residency": _residency(result),
         "proven_layers": result.proven_layers,
         "layers": rows,
         "sources": list(result.sources()),
@@ -211,6 +213,8 @@ def _show_estimate(
                 f"{accelerator.technology_nm:g} nm, without memory outside the chip",
             ),
             ("utilization", f"{result.utilization:.1%}", f"of {peak_text(accelerator.peak_ops_per_s)}"),
+            *_waiting(result),
+            *_on_chip(result),
             _proof(result),
         ],
     )
@@ -220,6 +224,38 @@ def _show_estimate(
         to.print("\nSources", style="bold")
         for source in result.sources():
             to.print(f"  {source}")
+
+
+def _residency(result: Estimate) -> dict[str, float] | None:
+    """What stays on the chip; None where the accelerator lets nothing stay."""
+    plan = result.schedule.plan
+    if plan is None:
+        return None
+    return {
+        "resident_share": plan.resident_share,
+        "cached_bits": plan.cached_bits,
+        "streamed_bits": plan.streamed_bits,
+    }
+
+
+def _waiting(result: Estimate) -> list[tuple[str, str, str]]:
+    """The part of the latency that no operator accounts for, if there is one."""
+    from ...energy.quantities import format_si
+
+    if not result.overhead_s:
+        return []
+    remark = f"of the latency: the call, and {result.started_layers} operators to start"
+    return [("overhead", format_si(result.overhead_s, "s"), remark)]
+
+
+def _on_chip(result: Estimate) -> list[tuple[str, str, str]]:
+    """What stays on the chip between operators and from run to run."""
+    plan = result.schedule.plan
+    if plan is None:
+        return []
+    cached, streamed = (f"{bits / 8e6:,.2f} MB" for bits in (plan.cached_bits, plan.streamed_bits))
+    weights = f"{cached} of parameters cached, {streamed} streamed in each run"
+    return [("kept on chip", f"{plan.resident_share:.0%}", f"of the activations between operators; {weights}")]
 
 
 def _proof(result: Estimate) -> tuple[str, str, str]:

@@ -270,7 +270,7 @@ class Program:
         for place, memory in enumerate(self.places):
             if not isinstance(memory, Memory) or math.isinf(memory.size_bits):
                 continue
-            kept = [role for role, name in enumerate(ROLES) if name in memory.keeps]
+            kept = [role for role, name in enumerate(ROLES) if name in memory.keeps - memory.resident]
             room = memory.size_bits / (2 if memory.double_buffered else 1)
             for role in kept:
                 yield place, role, math.log(max(room, SLACK) / self._bits(place, role))

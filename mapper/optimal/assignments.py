@@ -158,7 +158,7 @@ def _copied(space: Mapspace, bypass: I64) -> F64:
         if not isinstance(level, Memory) or level is space.accelerator.memories[0]:
             continue
         for r, role in enumerate(ROLES):
-            if role in level.keeps and not bypass[p, r]:
+            if role in level.keeps - level.resident and not bypass[p, r]:
                 per_bit = level.read_energy_j_per_bit if role == "output" else level.write_energy_j_per_bit
                 bits = level.bits(role, space.op.tensor(role).bits)
                 rows.append((p, r, space.op.words(role) * bits * per_bit))
@@ -180,7 +180,7 @@ def _spent(space: Mapspace, keepers: list[int], summing: int) -> F64:
         if not isinstance(level, Memory):
             continue
         words, bits = op.words(role), outermost.bits(role, op.tensor(role).bits)
-        if level is not outermost:
+        if level is not outermost and role in outermost.keeps:
             per_bit = outermost.write_energy_j_per_bit if role == "output" else outermost.read_energy_j_per_bit
             found[0] += words * bits * per_bit
         if role == "output":

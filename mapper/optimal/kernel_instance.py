@@ -12,7 +12,9 @@ import numpy as np
 from ...accel.batch import MAX_DIMS, MAX_PLACES
 from ...accel.kernel_nest import (
     OUTPUT,
+    OUTPUT_WORDS,
     PARTIAL0,
+    RESIDENT,
     SINGLE,
     WHOLE0,
     ProblemArrays,
@@ -140,6 +142,9 @@ def tile_bits(pr: ProblemArrays, it: Instance, m: int, tau: Vector, unfinished: 
         if not it.keeps[m, role]:
             continue
         words = pr.reals[place, (PARTIAL0 if unfinished and role == OUTPUT else WHOLE0) + role]
+        if it.keeps[m, role] == RESIDENT:
+            need += pr.scalars[OUTPUT_WORDS] * (words - pr.reals[place, WHOLE0 + role])
+            continue
         for v in range(it.n_dims):
             if it.kind[role, v] == SINGLE:
                 words *= min(tau[v] * it.inside[m, v], it.bound[v])

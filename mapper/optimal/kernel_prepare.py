@@ -127,7 +127,7 @@ def _levels(pr: ProblemArrays, spread: Table, bypass: Table, it: Instance) -> No
             return
         it.memory[place], it.place[count] = count, place
         for role in range(3):
-            it.keeps[count, role] = pr.ints[place, KEEPS0 + role] and not bypass[place, role]
+            it.keeps[count, role] = 0 if bypass[place, role] else pr.ints[place, KEEPS0 + role]
         for v in range(it.n_dims):
             it.inside[count, v] = it.outside[count, v] = it.near[count, v] = 1
         memories = 0  # from here inwards to the present one
