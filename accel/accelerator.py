@@ -9,11 +9,12 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from ..models.op import ROLES, Role
+from .systolic import Dataflow, pass_overhead_cycles
 
 if TYPE_CHECKING:
     from .spec import AcceleratorSpec
 
-__all__ = ["Accelerator", "Array", "Compute", "Level", "Memory", "Parameter", "Vector"]
+__all__ = ["Accelerator", "Array", "Compute", "Level", "Memory", "Parameter", "Systolic", "Vector"]
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,8 @@ class Memory:
 
     ``keeps`` are the tensors that may live here, ``may_bypass`` those among them a mapping may leave out.
     ``word_bits`` overrides a tensor's word width in this memory (wide partial sums). ``shared_port`` says reads and
-    writes share one bandwidth, stated as ``read_bandwidth_bits_per_s``. ``origin`` maps each energy and area to
+    writes share one bandwidth, stated as ``read_bandwidth_bits_per_s``. ``latency_cycles`` pass for each tile that
+    comes in from above or leaves upwards, besides the time of its words. ``origin`` maps each energy and area to
     "stated" or the estimator's source. ``may_reside`` are the tensors that may stay here between operators (weights:
     between runs), ``weight_room_bits`` the part set aside for such weights (None: they take what is left). ``resident``
     are those that do stay during one operator (`with_residence`): their tiles take no room.
@@ -36,6 +38,7 @@ class Memory:
     write_bandwidth_bits_per_s: float = math.inf
     shared_port: bool = False
     double_buffered: bool = False
+    latency_cycles: float = 0.0
     word_bits: Mapping[Role, int] = field(default_factory=dict)
     component: str = "sram"
     banks: int = 1
@@ -55,13 +58,40 @@ class Memory:
 
 
 @dataclass(frozen=True)
+class Systolic:
+    """An array through which operands and sums pass from neighbour to neighbour while one tensor stays put.
+
+    ``rows`` × ``columns`` elements, whatever share of them a mapping uses; with ``overlapped`` passes follow each other
+    without a gap (see `pass_overhead_cycles`).
+    """
+
+    dataflow: Dataflow
+    rows: int
+    columns: int
+    overlapped: bool = False
+
+    @property
+    def stationary(self) -> Role:
+        """The tensor that stays put during a pass."""
+        found: dict[Dataflow, Role] = {
+            "weight_stationary": "weight", "output_stationary": "output", "input_stationary": "input",
+        }  # fmt: skip
+        return found[self.dataflow]
+
+    @property
+    def overhead_cycles(self) -> int:
+        """Cycles besides the steps: of each pass or, where passes overlap, once."""
+        return pass_overhead_cycles(self.dataflow, self.rows, self.columns, overlapped=self.overlapped)
+
+
+@dataclass(frozen=True)
 class Array:
     """A spatial fan-out; everything below it exists ``size`` times.
 
     ``dims`` limits which dimensions may be laid along an axis (absent axis: any). ``multicast`` names the operands
     whose identical tiles are sent once to all instances that need them; ``reduces`` says partial sums of one output
-    word are added on their way up. ``hop_energy_j_per_bit`` is paid for each word delivered to or collected from an
-    instance.
+    word are added on their way up. ``systolic``: passes take time to begin and to end. ``hop_energy_j_per_bit`` is
+    paid for each word delivered to or collected from an instance.
     """
 
     name: str
@@ -69,6 +99,7 @@ class Array:
     dims: Mapping[str, frozenset[str]] = field(default_factory=dict)
     multicast: frozenset[Role] = frozenset(ROLES)
     reduces: bool = True
+    systolic: Systolic | None = None
     hop_energy_j_per_bit: float = 0.0
     area_mm2: float = 0.0
     origin: Mapping[str, str] = field(default_factory=dict)

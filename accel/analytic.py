@@ -3,7 +3,8 @@
 Counts come from `traffic`. Latency: every memory moves its words at its bandwidth while the compute steps; the slowest
 of them decides, after the first tiles have come in and before the last outputs have left. A memory that is not
 double-buffered halts the compute while it is filled or drained. Bandwidth counts per instance, as the mean over the
-instances in use. Energy: each read, write, delivery and multiply-accumulate at its component's cost, plus leakage.
+instances in use. A memory's latency counts for each tile that comes or leaves, the filling and draining of a systolic
+array for each pass. Energy: each read, write, delivery and multiply-accumulate at its component's cost, plus leakage.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ class Cost:
     """What one operator costs under one mapping.
 
     ``energy`` maps (component, tensor) to joules and sums to ``energy_j``; tensor is "" for compute and leakage.
-    ``bound`` names what decides the latency: "compute" or a memory. ``utilization`` is the share of the peak
+    ``bound`` names what decides the latency: "compute", a memory or a systolic array. ``utilization`` is the share of the peak
     multiply-accumulates over all cycles, ``compute_utilization`` over the compute's own steps.
     """
 
@@ -201,33 +202,60 @@ class _Clock:
         return max(reading, self.rising(way.parent, collected, words) / self.write[way.parent])
 
 
+def _tiles(nest: Nest, way: Boundary) -> int:
+    """Tiles that the child takes in or gives back over the run; an output's tile that comes back had left before.
+
+    The first operand's and the last output's among them move before and after all steps.
+    """
+    changes = nest.tile_changes(way.role, way.child)
+    return changes if way.role != "output" else 2 * changes - nest.distinct_tiles("output", way.child)
+
+
+def _passes(nest: Nest) -> tuple[float, dict[int, float]]:
+    """Cycles besides the steps that systolic arrays take: once for the run, and in all their passes by place."""
+    once, apart = 0.0, {}
+    for place, array in enumerate(nest.places):
+        if isinstance(array, Array) and array.systolic:
+            if array.systolic.overlapped:
+                once += array.systolic.overhead_cycles
+            else:
+                passes = nest.tile_changes(array.systolic.stationary, place)
+                apart[place] = float(passes * array.systolic.overhead_cycles)
+    return once, apart
+
+
 def _cycles(traffic: Traffic, accelerator: Accelerator) -> tuple[float, str]:
     """Total cycles and the name of what bounds them."""
     clock, places = _Clock(traffic, accelerator), traffic.nest.places
     first = last = 0.0
-    halts: dict[int, float] = {}
+    once, halts = _passes(traffic.nest)
+    waits: dict[int, float] = defaultdict(float)
     edge: dict[int, list[float]] = defaultdict(lambda: [0.0, 0.0])
     for way in traffic.boundaries:
         coming = clock.down(way, way.first_served, way.first_filled)
         leaving = clock.up(way, way.last_drained, way.last_collected, way.last_words)
-        first, last = first + coming, last + leaving
+        child = places[way.child]
+        latency = child.latency_cycles if isinstance(child, Memory) else 0.0
+        waiting = latency * (_tiles(traffic.nest, way) - 1) if latency else 0.0
+        first, last = first + coming, last + leaving + latency
         edge[way.parent][0] += way.first_served * clock.bits(way, way.parent)
         edge[way.child][1] += way.first_filled * clock.bits(way, way.child)
         edge[way.child][0] += clock.rising(way.child, way.last_drained, way.last_words)
         edge[way.parent][1] += clock.rising(way.parent, way.last_collected, way.last_words)
-        child = places[way.child]
         if isinstance(child, Memory) and not child.double_buffered:
             halt = clock.down(way, way.served, way.filled) - coming
             halt += clock.up(way, way.drained, way.collected, way.words) - leaving
-            halts[way.child] = halts.get(way.child, 0.0) + halt
+            halts[way.child] = halts.get(way.child, 0.0) + halt + waiting
+        else:
+            waits[way.child] += waiting
     longest, bound = traffic.steps + sum(halts.values()), "compute"
     if longest > 2 * traffic.steps:
         bound = places[max(halts, key=lambda place: halts[place])].name
     for place in clock.read:
-        steady = clock.total(place, *edge[place])
+        steady = clock.total(place, *edge[place]) + waits[place]
         if steady > longest:
             longest, bound = steady, places[place].name
-    return first + longest + last + accelerator.compute.pipeline_cycles, bound
+    return first + longest + last + once + accelerator.compute.pipeline_cycles, bound
 
 
 def _energy(traffic: Traffic, accelerator: Accelerator) -> dict[tuple[str, str], float]:
@@ -269,10 +297,24 @@ def check_invariants(cost: Cost, traffic: Traffic, accelerator: Accelerator) -> 
         raise ImpossibleResult(f"negative or infinite cost: {cost}")
     if not math.isclose(math.fsum(cost.energy.values()), cost.energy_j, rel_tol=1e-9):
         raise ImpossibleResult(f"the breakdown sums to {math.fsum(cost.energy.values())} J of {cost.energy_j} J")
-    clock = _Clock(traffic, accelerator)
-    for place in clock.read:
-        if clock.total(place) > cost.cycles * (1.0 + 1e-9):
-            name = traffic.nest.places[place].name
-            raise ImpossibleResult(f"{name} moves its words in {clock.total(place)} cycles, more than {cost.cycles}")
+    _check_times(cost, traffic, accelerator)
     if not 0.0 < cost.utilization <= cost.compute_utilization <= 1.0 or cost.cycles < cost.compute_cycles:
         raise ImpossibleResult(f"above peak: utilization {cost.utilization}, {cost.cycles} cycles")
+
+
+def _check_times(cost: Cost, traffic: Traffic, accelerator: Accelerator) -> None:
+    """Raise `ImpossibleResult` where a memory's words and tiles, or the compute's passes, take longer than all."""
+    clock, nest = _Clock(traffic, accelerator), traffic.nest
+    once, apart = _passes(nest)
+    steps = traffic.steps + once + sum(apart.values())
+    for place in clock.read:
+        memory, wait = nest.places[place], 0.0
+        for way in traffic.boundaries:
+            if way.child == place and isinstance(memory, Memory):
+                wait += _tiles(nest, way) * memory.latency_cycles
+        hidden = isinstance(memory, Memory) and memory.double_buffered
+        moving, halted = clock.total(place) + (wait if hidden else 0.0), steps + (0.0 if hidden else wait)
+        if moving > cost.cycles * (1.0 + 1e-9):
+            raise ImpossibleResult(f"{memory.name} moves its words in {moving} cycles, more than {cost.cycles}")
+        if halted > cost.cycles * (1.0 + 1e-9):
+            raise ImpossibleResult(f"the compute takes {halted} cycles with {memory.name}, more than {cost.cycles}")

@@ -87,9 +87,14 @@ class Problem:
                 reals[place, columns.WRITE_BW] = level.write_bandwidth_bits_per_s * per_cycle
                 reals[place, columns.READ_J] = level.read_energy_j_per_bit
                 reals[place, columns.WRITE_J] = level.write_energy_j_per_bit
+                reals[place, columns.WAIT] = level.latency_cycles if place else 0.0
             else:
                 ints[place, columns.REDUCES] = level.reduces
                 ints[place, columns.MULTICAST0 : columns.MULTICAST0 + 3] = [role in level.multicast for role in ROLES]
+                if level.systolic and not level.systolic.overlapped:
+                    ints[place, columns.STATIONARY] = ROLES.index(level.systolic.stationary)
+                    reals[place, columns.WAIT] = level.systolic.overhead_cycles
+        record["waits"] = bool(reals[:, columns.WAIT].any())
         reals[:, columns.WHOLE0 : columns.WHOLE0 + 3] = self._widths(partial=False)
         reals[:, columns.PARTIAL0 : columns.PARTIAL0 + 3] = self._widths(partial=True)
         reals[:, columns.HOP0 : columns.HOP0 + 3] = self._hop_energy()
@@ -114,10 +119,11 @@ class Problem:
         return cast("ProblemArrays", record)
 
     def _scalars(self) -> F64:
-        """Output words, energy of all multiply-accumulates (J), leakage (J per cycle), pipeline (cycles)."""
+        """Output words, energy of all multiply-accumulates (J), leakage (J per cycle), cycles of pipeline and skew."""
         op, accelerator = self.op, self.accelerator
         leakage = accelerator.leakage_w / accelerator.clock_hz
-        pipeline = accelerator.compute.pipeline_cycles
+        skews = (array.systolic for array in accelerator.arrays if array.systolic and array.systolic.overlapped)
+        pipeline = accelerator.compute.pipeline_cycles + sum(systolic.overhead_cycles for systolic in skews)
         return _floats([op.words("output"), op.macs * accelerator.compute.energy_j, leakage, pipeline])
 
     @cached_property

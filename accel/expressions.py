@@ -75,6 +75,7 @@ KINDS: dict[str, Kind] = {
         Kind("length", _UNITS["length"], "nm"),
         Kind("time", _UNITS["time"], "us", zero=True),
         Kind("cycles", _CYCLE, "cycle", whole=True, zero=True),
+        Kind("latency", _CYCLE, "cycle", zero=True),
         Kind("count", PURE, "", whole=True),
     )
 }

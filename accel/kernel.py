@@ -43,6 +43,7 @@ from .kernel_nest import (
     SHARED_PORT,
     SPREAD,
     UPDATES,
+    WAITS,
     WHOLE0,
     WRITE_BW,
     WRITE_J,
@@ -57,6 +58,7 @@ from .kernel_nest import (
     entry,
     inlined,
 )
+from .kernel_tiles import tile_times
 from .kernel_words import (
     diagonal,
     edge_tile,
@@ -240,6 +242,9 @@ def evaluate_one(
         return math.inf, math.inf, 0.0
     steps = flatten(pr, factors, order, ws)
     edges, halts = _count(pr, bypass, ws)
+    if pr.waits:
+        edge, halt = tile_times(pr, bypass, ws)
+        edges, halts = edges + edge, halts + halt
     longest, energy = steps + halts, pr.scalars[COMPUTE_J]
     reals, counts, places = pr.reals, ws.counts, ws.places
     for place in range(pr.n_places):
@@ -255,7 +260,8 @@ def evaluate_one(
         if pr.ints[place, MEMORY]:
             reading = max(0.0, read - places[place, EDGE_READ]) / places[place, BW_READ]
             writing = max(0.0, written - places[place, EDGE_WRITTEN]) / places[place, BW_WRITE]
-            longest = max(longest, reading + writing if pr.ints[place, SHARED_PORT] else max(reading, writing))
+            moving = reading + writing if pr.ints[place, SHARED_PORT] else max(reading, writing)
+            longest = max(longest, moving + places[place, WAITS])
     if not energy < math.inf:
         return math.nan, math.nan, 0.0
     cycles = edges + longest + pr.scalars[PIPELINE]

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import cached_property, wraps
 from typing import Any, NamedTuple, TypeVar
 
-from ..models.op import Op
+from ..models.op import Op, Role
 from .accelerator import Accelerator, Array, Memory
 from .mapping import Mapping
 
@@ -199,6 +199,29 @@ class Nest:
                     old, new = start + whole_run, start + loop.step
                     found[whole_run - loop.step, min(reach, bound - old), min(reach, bound - new)] += count
         return [Move(count, *turn) for turn, count in found.items() if count]
+
+    @remembered
+    def tile_changes(self, role: Role, place: int) -> int:
+        """How often the tensor's tile at ``place`` is replaced over the run, the first one included.
+
+        A tile is another one when the offset of one of the tensor's own dimensions is, whatever words they share.
+        """
+        own, changes = self.op.tensor(role).dims, 1
+        for stepping in range(len(self.temporal_above(place))):
+            times = still = 1
+            for dim, case in self.cases(stepping).items():
+                moves = self.moves(dim, place, case)
+                times *= sum(move.times for move in moves)
+                still *= sum(move.times for move in moves if dim not in own or not move.shift)
+            changes += times - still
+        return changes
+
+    @remembered
+    def distinct_tiles(self, role: Role, place: int) -> int:
+        """How many tiles of the tensor there are at ``place``, however often each is there."""
+        own = self.op.tensor(role).dims
+        counts = (self.bases(dim, len(self.steppers(dim, place))) for dim in self.dims if dim in own)
+        return math.prod(sum(count for count, _ in bases) for bases in counts)
 
 
 def _flatten(places: tuple[Memory | Array, ...], mapping: Mapping) -> tuple[FlatLoop, ...]:

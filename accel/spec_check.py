@@ -19,7 +19,7 @@ from .accelerator import Parameter
 from .expressions import Kind, Unit, compile_expression, parse_literal
 from .spec_models import LEVEL_MODELS, AcceleratorSpec, kinds
 
-__all__ = ["Evaluator", "ParameterTable", "Placer", "check_spec", "read_parameters", "same"]
+__all__ = ["Evaluator", "ParameterTable", "Placer", "check_spec", "read_parameters", "same", "systolic_axis"]
 
 
 class Placer(Protocol):
@@ -73,7 +73,7 @@ def check_spec(data: Mapping[str, Any], table: ParameterTable, place: Placer) ->
     problems = [*table.problems, *evaluator.problems, *_unused(data, place)]
     raw = data.get("levels")
     levels = [level if isinstance(level, dict) else {} for level in raw] if isinstance(raw, list) else []
-    for rule in (_names, _order, _tensors, _residents, _axes, _ports) if levels else ():
+    for rule in (_names, _order, _tensors, _residents, _axes, _systolic, _ports) if levels else ():
         problems.extend(place(*found) for found in rule(levels))
     return problems
 
@@ -266,6 +266,9 @@ def _tensors(levels: Levels) -> Iterator[Found]:
         if order == 0 and missing:
             what = f"the outermost memory does not keep {_listed(missing)}"
             yield (*path, "keeps"), what, "it must keep all three tensors"
+        if order == 0 and level.get("latency"):
+            remedy = "state it at the memory that the tiles go to"
+            yield (*path, "latency"), "no tile comes into the outermost memory", remedy
         if order == 0 and bypasses:
             yield (*path, "may_bypass"), "nothing can bypass the outermost memory", "remove this line"
         for key, roles in (("may_bypass", bypasses), ("word", words)):
@@ -314,6 +317,46 @@ def _axes(levels: Levels) -> Iterator[Found]:
                 close = nearest(str(axis), map(str, shape))
                 remedy = f"did you mean '{close}'?" if close else f"its axes are {_listed(list(shape))}"
                 yield ("levels", index, "dims", axis), f"the array has no axis '{axis}'", remedy
+
+
+def systolic_axis(array: str, axis: str) -> tuple[str, str]:
+    """(array, axis) that ``rows`` or ``columns`` of a systolic array mean: ``axis`` is its own, ``array.axis`` any."""
+    name, dot, other = axis.partition(".")
+    return (name, other) if dot else (array, axis)
+
+
+def _systolic(levels: Levels) -> Iterator[Found]:
+    shapes = {str(one.get("name")): one["shape"] for one in levels if isinstance(one.get("shape"), dict)}
+    stated = [index for index, one in enumerate(levels) if isinstance(one.get("systolic"), dict)]
+    for index in stated:
+        level, path = levels[index], ("levels", index, "systolic")
+        own, found = str(level.get("name")), {}
+        if index != stated[0]:
+            yield path, f"levels[{stated[0]}] is systolic, too", "keep one of them"
+        for key in ("rows", "columns"):
+            if not isinstance(axis := level["systolic"].get(key), str):
+                continue
+            name, axis = systolic_axis(own, axis)
+            if axis in shapes.get(name, ()):
+                found[key] = name, axis
+                continue
+            known = [a if array == own else f"{array}.{a}" for array, shape in shapes.items() for a in shape]
+            yield (*path, key), f"there is no axis '{level['systolic'][key]}'", f"the axes are {_listed(known)}"
+        if len(found) == 2 and found["rows"] == found["columns"]:
+            remedy = "an array has two axes, or name another array's as 'array.axis'"
+            yield (*path, "columns"), "rows and columns are the same axis", remedy
+        inside = levels[index + 1 :]
+        if any(name in [str(one.get("name")) for one in inside] for name, _ in found.values()):
+            yield path, "one of its axes belongs to an array inside this one", "state 'systolic' there"
+        yield from _held(str(level["systolic"].get("dataflow", "")), inside, path)
+
+
+def _held(dataflow: str, inside: Levels, path: YamlPath) -> Iterator[Found]:
+    """What is stationary must have a memory to stay in."""
+    role = dataflow.partition("_")[0]
+    kept = [one["keeps"] for one in inside if one.get("type") == "memory" and isinstance(one.get("keeps"), list)]
+    if role in ROLES and not any(role in keeps for keeps in kept):
+        yield path, f"no memory inside the array keeps the {role}", f"add one to each element that keeps [{role}]"
 
 
 def _ports(levels: Levels) -> Iterator[Found]:

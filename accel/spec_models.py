@@ -14,10 +14,11 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from ..models.op import Role
 from .expressions import KINDS, Kind
+from .systolic import Dataflow
 
 __all__ = [
     "LEVEL_MODELS", "AcceleratorSpec", "ArraySpec", "ComputeSpec", "LevelSpec", "MemorySpec", "ParameterSpec",
-    "VectorSpec", "kinds",
+    "SystolicSpec", "VectorSpec", "kinds",
 ]  # fmt: skip
 
 Dimension = Literal["N", "G", "K", "C", "P", "Q", "R", "S"]
@@ -105,6 +106,7 @@ class MemorySpec(_Strict):
     read_bandwidth: Bandwidth = None
     write_bandwidth: Bandwidth = None
     double_buffered: bool = False
+    latency: Annotated[Scalar, KINDS["latency"]] = "0 cycle"
     word: Annotated[dict[Role, Scalar], KINDS["bits"]] = {}
     width: Bits = "64 bit"
     banks: Count = 1
@@ -112,6 +114,15 @@ class MemorySpec(_Strict):
     write_energy: EnergyPerBit = None
     leakage: Power = None
     area: Area = None
+
+
+class SystolicSpec(_Strict):
+    """How data moves through an array; ``rows`` and ``columns`` name its axes, or as ``array.axis`` those of others."""
+
+    dataflow: Dataflow
+    rows: str
+    columns: str
+    overlapped: bool = False
 
 
 class ArraySpec(_Strict):
@@ -123,6 +134,7 @@ class ArraySpec(_Strict):
     dims: dict[str, Dimensions] = {}
     multicast: Roles = ["input", "weight", "output"]
     reduces: bool = True
+    systolic: SystolicSpec | None = None
     hop_energy: EnergyPerBit = None
     area: Area = None
 

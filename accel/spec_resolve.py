@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any, NoReturn, TypeVar
 
@@ -12,9 +13,9 @@ from ..energy.estimators import Component, ComponentEstimate, estimate_component
 from ..energy.scaling import check_node
 from ..errors import BadInput, SpecError
 from ..models.op import Role
-from .accelerator import Accelerator, Array, Compute, Level, Memory, Parameter, Vector
+from .accelerator import Accelerator, Array, Compute, Level, Memory, Parameter, Systolic, Vector
 from .expressions import KINDS, Unit
-from .spec_check import Evaluator, Placer
+from .spec_check import Evaluator, Placer, systolic_axis
 from .spec_models import AcceleratorSpec, ArraySpec, ComputeSpec, LevelSpec, MemorySpec, VectorSpec, kinds
 
 __all__ = ["FrozenDict", "resolve"]
@@ -92,7 +93,17 @@ class _Resolver:
                 inner_mm2 = inner_mm2 * level.size + level.area_mm2
             elif not isinstance(level, Vector):
                 inner_mm2 += level.area_mm2
-        return found[::-1]
+        return [self._with_passes(level, found) for level in reversed(found)]
+
+    def _with_passes(self, level: Level, levels: list[Level]) -> Level:
+        """The level; an array that is systolic knows its rows and columns, which may be another array's axis."""
+        given = next((one for one in self.spec.levels if one.name == level.name), None)
+        if not isinstance(level, Array) or not isinstance(given, ArraySpec) or given.systolic is None:
+            return level
+        extents = {(one.name, axis): size for one in levels if isinstance(one, Array) for axis, size in one.shape}
+        stated = given.systolic
+        rows, columns = (extents[systolic_axis(level.name, axis)] for axis in (stated.rows, stated.columns))
+        return replace(level, systolic=Systolic(stated.dataflow, rows, columns, stated.overlapped))
 
     def _level(self, level: LevelSpec, path: YamlPath, inner_mm2: float) -> Level:
         numbers = self._numbers(level, path)
@@ -165,6 +176,7 @@ class _Resolver:
             write_bandwidth_bits_per_s=numbers.get("bandwidth" if shared else "write_bandwidth", math.inf),
             shared_port=shared,
             double_buffered=level.double_buffered,
+            latency_cycles=numbers["latency"],
             word_bits=FrozenDict(words),
             component=level.component,
             banks=int(banks),

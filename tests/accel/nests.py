@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import math
 import random
+from dataclasses import replace
+from typing import get_args
 
-from dovetail.accel.accelerator import Accelerator, Array, Compute, Memory
+from dovetail.accel.accelerator import Accelerator, Array, Compute, Level, Memory, Systolic
 from dovetail.accel.mapping import LevelMapping, Loop, Mapping
+from dovetail.accel.systolic import Dataflow
 from dovetail.models.op import ROLES, Op, conv2d, linear, transposed_conv2d
 
 
@@ -93,3 +96,17 @@ def random_case(seed: int) -> tuple[Op, Accelerator, Mapping]:
     rng = random.Random(seed)
     op, accelerator = random_op(rng), random_accelerator(rng)
     return op, accelerator, random_mapping(rng, op, accelerator)
+
+
+def with_waits(accelerator: Accelerator, rng: random.Random) -> Accelerator:
+    """The accelerator with latencies at some memories and some arrays systolic."""
+    levels: list[Level] = []
+    for level in accelerator.levels:
+        if isinstance(level, Memory) and levels and rng.random() < 0.6:
+            level = replace(level, latency_cycles=rng.choice([1.0, 7.0, 40.5]), double_buffered=rng.random() < 0.5)
+        elif isinstance(level, Array) and rng.random() < 0.6:
+            dataflow: Dataflow = rng.choice(get_args(Dataflow))
+            systolic = Systolic(dataflow, rng.randint(1, 8), rng.randint(1, 8), rng.random() < 0.3)
+            level = replace(level, systolic=systolic)
+        levels.append(level)
+    return replace(accelerator, levels=tuple(levels))

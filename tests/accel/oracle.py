@@ -13,6 +13,10 @@ not in the old tile move.
   partial sum is accumulated in the memory above: one more read there.
 * The compute holds nothing: every multiply-accumulate asks for its operands and gives its product, one word each.
 * A tile is decided by the tensor's own dimensions; an instance that idles in another dimension holds it all the same.
+
+Time, besides that of steps and words: each operand tile that comes into a memory takes its latency, as does each output
+tile that leaves it or comes back. On a systolic array every pass, as long as the stationary tensor's tile inside the
+array is the same, takes its overhead; where passes overlap, the first takes it for all.
 """
 
 from __future__ import annotations
@@ -207,6 +211,37 @@ class Walk:
                 self.macs += sum(n for _, n in asked.values())
         if role == "output":
             count["reads"] += updates - self.first_touches(keeper)
+
+    def tile_changes(self, role: Role, place: int) -> tuple[int, int]:
+        """How often the first instance's tile becomes another one, and how many tiles come back after they left."""
+        held, left, changes, returns = None, set(), 0, 0
+        for state in self.states(place):
+            tile = tuple(state[d] for d in self.op.bounds if d in self.op.tensor(role).dims)
+            if tile != held:
+                changes, returns = changes + 1, returns + (tile in left)
+                left.add(held)
+            held = tile
+        return changes, returns
+
+    def latencies(self) -> dict[str, float]:
+        """Cycles of each memory's tiles, the first operands' and the last outputs' included."""
+        cycles: dict[str, float] = defaultdict(float)
+        for place, level in enumerate(self.order):
+            for role in ROLES:
+                if place and isinstance(level, Memory) and role in level.keeps and role not in self.bypass[level.name]:
+                    changes, returns = self.tile_changes(role, place)
+                    tiles = changes + returns if role == "output" else changes
+                    cycles[level.name] += tiles * level.latency_cycles
+        return cycles
+
+    def passes(self) -> dict[str, float]:
+        """Cycles of each systolic array besides its steps."""
+        return {
+            level.name: level.systolic.overhead_cycles
+            * (1 if level.systolic.overlapped else self.tile_changes(level.systolic.stationary, place)[0])
+            for place, level in enumerate(self.order)
+            if isinstance(level, Array) and level.systolic
+        }
 
     def first_touches(self, keeper: int) -> int:
         """Words that start at zero in an instance that has work at all: their first update needs no read."""
