@@ -3,6 +3,7 @@
 from .accelerator import Accelerator, Array, Compute, Level, Memory, Parameter, Vector
 from .analytic import Cost, evaluate
 from .mapping import LevelMapping, Loop, Mapping
+from .residence import Residence, with_residence
 from .spec import accelerator_schema, accelerator_to_yaml, list_accelerators, load_accelerator
 from .vector import evaluate_vector
 
@@ -17,6 +18,7 @@ __all__ = [
     "Mapping",
     "Memory",
     "Parameter",
+    "Residence",
     "Vector",
     "accelerator_schema",
     "accelerator_to_yaml",
@@ -24,4 +26,5 @@ __all__ = [
     "evaluate_vector",
     "list_accelerators",
     "load_accelerator",
+    "with_residence",
 ]

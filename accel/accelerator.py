@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from ..models.op import ROLES, Op, Role, VectorOp
 from .systolic import Dataflow, pass_overhead_cycles
@@ -14,7 +14,9 @@ from .systolic import Dataflow, pass_overhead_cycles
 if TYPE_CHECKING:
     from .spec import AcceleratorSpec
 
-__all__ = ["Accelerator", "Array", "Compute", "Host", "Level", "Memory", "Parameter", "Systolic", "Vector"]
+__all__ = ["Accelerator", "Array", "Code", "Compute", "Host", "Level", "Memory", "Parameter", "Systolic", "Vector"]
+
+Code = Literal["run_length"]  # in which a memory may store words, see `sparsity`
 
 
 @dataclass(frozen=True)
@@ -23,11 +25,16 @@ class Memory:
 
     ``keeps`` are the tensors that may live here, ``may_bypass`` those among them a mapping may leave out.
     ``word_bits`` overrides a tensor's word width in this memory (wide partial sums). ``shared_port`` says reads and
-    writes share one bandwidth, stated as ``read_bandwidth_bits_per_s``. ``latency_cycles`` pass for each tile that
-    comes in from above or leaves upwards, besides the time of its words. ``origin`` maps each energy and area to
-    "stated" or the estimator's source. ``may_reside`` are the tensors that may stay here between operators (weights:
-    between runs), ``weight_room_bits`` the part set aside for such weights (None: they take what is left). ``resident``
-    are those that do stay during one operator (`with_residence`): their tiles take no room.
+    writes share one bandwidth, stated as ``read_bandwidth_bits_per_s``. A ``double_buffered`` memory is filled while
+    the compute works and gives each tile half its size; a ``prefetched`` one gives a tile all of it, as the next words
+    wait in a queue before it or beside what is in use below it. ``latency_cycles`` pass for each tile that comes in
+    from above or leaves upwards, besides the time of its words. ``compression`` names the code in which finished words
+    of a tensor are stored. ``refetch``: every step of a loop outside brings the operands' whole tiles in anew, even
+    where they stay the same. ``origin`` maps each energy and area to "stated" or the estimator's source. ``may_reside``
+    are the tensors that may stay here between operators (weights: between runs), ``weight_room_bits`` the part set
+    aside for such weights (None: they take what is left). ``resident`` are those that do stay during one operator
+    (`with_residence`), and weights in a memory that they come from while activations come from another: their tiles
+    take no room.
     """
 
     name: str
@@ -39,7 +46,8 @@ class Memory:
     shared_port: bool = False
     double_buffered: bool = False
     latency_cycles: float = 0.0
-    word_bits: Mapping[Role, int] = field(default_factory=dict)
+    refetch: bool = False
+    word_bits: Mapping[Role, float] = field(default_factory=dict)
     component: str = "sram"
     banks: int = 1
     width_bits: int = 64
@@ -48,13 +56,25 @@ class Memory:
     leakage_w: float = 0.0
     area_mm2: float = 0.0
     origin: Mapping[str, str] = field(default_factory=dict)
+    prefetched: bool = False
+    compression: Mapping[Role, Code] = field(default_factory=dict)
     may_reside: frozenset[Role] = frozenset()
     weight_room_bits: float | None = None
     resident: frozenset[Role] = frozenset()
 
-    def bits(self, role: Role, default: int) -> int:
+    @property
+    def overlaps(self) -> bool:
+        """Whether it is filled and drained while the compute works."""
+        return self.double_buffered or self.prefetched
+
+    def bits(self, role: Role, default: float) -> float:
         """Width in bits of one word of the tensor ``role`` while it is in this memory."""
         return self.word_bits.get(role, default)
+
+    @property
+    def room_bits(self) -> float:
+        """What the tiles of one instance may take: half of a double-buffered memory."""
+        return self.size_bits / 2 if self.double_buffered else self.size_bits
 
 
 @dataclass(frozen=True)
@@ -116,17 +136,27 @@ class Array:
 
 @dataclass(frozen=True)
 class Compute:
-    """The multiply-accumulate unit: one MAC per instance and cycle, result ``pipeline_cycles`` later."""
+    """The multiply-accumulate unit: one MAC per instance and cycle, result ``pipeline_cycles`` later.
+
+    A zero in one of the ``gating`` operands keeps it from switching. ``clock_energy_j`` is what the clock network takes
+    per instance and cycle, busy or not. ``winograd``: 3x3 convolutions of stride 1 run as `dovetail.models.winograd`
+    says. ``channel_extension``: strided convolutions are laid out with the positions of a stride as channels, so that
+    filters are stored padded to whole strides and inputs are fetched whole, skipped positions too.
+    """
 
     name: str
     operand_bits: int = 8
     accumulator_bits: int = 32
     number: str = "int"
     pipeline_cycles: int = 0
+    winograd: bool = False
+    channel_extension: bool = False
     energy_j: float = 0.0
     leakage_w: float = 0.0
     area_mm2: float = 0.0
     origin: Mapping[str, str] = field(default_factory=dict)
+    gating: frozenset[Role] = frozenset()
+    clock_energy_j: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -134,12 +164,13 @@ class Vector:
     """The unit for vector operators: ``lanes`` scalar operations per cycle over the whole chip.
 
     ``fused_lanes`` stand at the outputs of the array for operators that are fused with their producer (0: the same
-    lanes do both).
+    lanes do both). Operators of the kinds it ``fuses`` take their producer's words as they come.
     """
 
     name: str
     lanes: int = 1
     fused_lanes: int = 0
+    fuses: frozenset[str] = frozenset()
     bits: int = 8
     energy_j: float = 0.0
     leakage_w: float = 0.0
@@ -182,6 +213,7 @@ class Accelerator:
 
     ``call_overhead_s`` is what the host, its driver and the link take for each run of a network, whatever the batch;
     ``operator_overhead_s`` what it takes to start each operator (a fused one starts with its producer).
+    ``back_to_back``: an operator's first tiles come in while the one before still computes.
     """
 
     name: str
@@ -196,6 +228,7 @@ class Accelerator:
     call_overhead_s: float = 0.0
     operator_overhead_s: float = 0.0
     host: Host | None = None
+    back_to_back: bool = False
 
     def __repr__(self) -> str:
         levels = " > ".join(level.name for level in self.levels)
@@ -274,3 +307,18 @@ class Accelerator:
         for level, count in zip(self.levels, self.instances, strict=True):
             total += 0.0 if isinstance(level, Array) else level.leakage_w * count
         return total
+
+    @cached_property
+    def clock_w(self) -> float:
+        """Power of the clock network."""
+        return self.compute.clock_energy_j * self.peak_macs_per_cycle * self.clock_hz
+
+    @cached_property
+    def standing_w(self) -> float:
+        """Power that flows whether or not anything happens: leakage and the clock network."""
+        return self.leakage_w + self.clock_w
+
+    def arrays_below(self, memory: Memory) -> tuple[Array, ...]:
+        """The arrays between ``memory`` and the compute."""
+        inside = self.levels[[level.name for level in self.levels].index(memory.name) + 1 :]
+        return tuple(level for level in inside if isinstance(level, Array))

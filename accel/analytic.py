@@ -19,6 +19,7 @@ from ..models.op import ROLES, Op, Role
 from .accelerator import Accelerator, Array, Memory
 from .mapping import Mapping
 from .nest import Nest
+from .sparsity import access_share, computed_share, stored_bits
 from .traffic import Boundary, Traffic
 
 __all__ = ["Cost", "evaluate", "output_bits", "tile_bits"]
@@ -29,8 +30,10 @@ class Cost:
     """What one operator costs under one mapping.
 
     ``energy`` maps (component, tensor) to joules and sums to ``energy_j``; tensor is "" for compute and leakage.
-    ``bound`` names what decides the latency: "compute", a memory or a systolic array. ``utilization`` is the share of the peak
-    multiply-accumulates over all cycles, ``compute_utilization`` over the compute's own steps.
+    ``bound`` names what decides the latency: "compute", a memory or a systolic array. ``utilization`` is the share of
+    the peak multiply-accumulates over all cycles, ``compute_utilization`` over the compute's own steps.
+    ``steady_cycles`` are the cycles where neighbouring operators hide the first tiles' coming and the last outputs'
+    leaving: those of the compute or of the busiest memory (`dovetail.mapper.execution.back_to_back`).
     """
 
     cycles: float
@@ -42,6 +45,7 @@ class Cost:
     compute_utilization: float
     bound: str
     energy: MappingType[tuple[str, str], float]
+    steady_cycles: float = 0.0
 
     @property
     def edp(self) -> float:
@@ -69,6 +73,8 @@ def evaluate(op: Op, accelerator: Accelerator, mapping: Mapping) -> Cost:
     energy = _energy(traffic, accelerator)
     if accelerator.leakage_w:
         energy["leakage", ""] = accelerator.leakage_w * latency_s
+    if accelerator.clock_w:
+        energy["clock", ""] = accelerator.clock_w * latency_s
     peak = accelerator.peak_macs_per_cycle
     cost = Cost(
         cycles=cycles,
@@ -80,15 +86,17 @@ def evaluate(op: Op, accelerator: Accelerator, mapping: Mapping) -> Cost:
         compute_utilization=op.macs / (traffic.steps * peak),
         bound=bound,
         energy=energy,
+        steady_cycles=_steady_cycles(traffic, accelerator),
     )
     check_invariants(cost, traffic, accelerator)
     return cost
 
 
-def output_bits(op: Op, accelerator: Accelerator, memory: Memory, *, partial: bool) -> int:
+def output_bits(op: Op, accelerator: Accelerator, memory: Memory, *, partial: bool) -> float:
     """Width of an output word in ``memory``: the accumulator's while it is an unfinished sum, the tensor's after."""
-    own = op.tensor("output").bits
-    return memory.bits("output", max(own, accelerator.compute.accumulator_bits) if partial else own)
+    if not partial:
+        return stored_bits(memory, op.tensor("output"))
+    return float(memory.bits("output", max(op.tensor("output").bits, accelerator.compute.accumulator_bits)))
 
 
 def tile_bits(nest: Nest, accelerator: Accelerator, place: int) -> float:
@@ -104,11 +112,11 @@ def tile_bits(nest: Nest, accelerator: Accelerator, place: int) -> float:
     total = 0.0
     for role in ROLES:
         if role in memory.keeps and role not in nest.bypass[place]:
-            width = memory.bits(role, op.tensor(role).bits)
+            width = stored_bits(memory, op.tensor(role))
             if role == "output":
                 width = output_bits(op, accelerator, memory, partial=partial)
             if role in memory.resident:  # the whole tensor has its room; while sums are unfinished it needs more
-                total += op.words(role) * (width - memory.bits(role, op.tensor(role).bits))
+                total += op.words(role) * (width - stored_bits(memory, op.tensor(role)))
             else:
                 total += op.tensor(role).words(tile) * width
     return total
@@ -119,11 +127,11 @@ def check_capacity(nest: Nest, accelerator: Accelerator) -> None:
     for place, memory in enumerate(nest.places):
         if not isinstance(memory, Memory) or math.isinf(memory.size_bits):
             continue
-        room = memory.size_bits / 2 if memory.double_buffered else memory.size_bits
+        room = memory.room_bits
         need = tile_bits(nest, accelerator, place)
         if need > room:
             missing = math.ceil((need - room) / nest.op.tensor("output").bits)
-            half = " (half of it, as it is double-buffered)" if memory.double_buffered else ""
+            half = " (half of it, as it is double-buffered)" if room < memory.size_bits else ""
             raise Infeasible(
                 f"{nest.op.name}: {memory.name} of '{accelerator.name}' holds {room:.0f} bit{half}, the tiles need "
                 f"{need:.0f}: {missing} word{'s' if missing > 1 else ''} too many",
@@ -132,17 +140,17 @@ def check_capacity(nest: Nest, accelerator: Accelerator) -> None:
             )
 
 
-def _widths(nest: Nest, accelerator: Accelerator, place: int, role: Role) -> tuple[int, int]:
+def _widths(nest: Nest, accelerator: Accelerator, place: int, role: Role) -> tuple[float, float]:
     """(bits of a finished word, bits of a partial sum) of ``role`` in the memory at ``place``."""
     memory = nest.places[place]
     if not isinstance(memory, Memory):
-        return 0, 0
+        return 0.0, 0.0
     if role == "output":
         return (
             output_bits(nest.op, accelerator, memory, partial=False),
             output_bits(nest.op, accelerator, memory, partial=True),
         )
-    width = memory.bits(role, nest.op.tensor(role).bits)
+    width = stored_bits(memory, nest.op.tensor(role))
     return width, width
 
 
@@ -153,6 +161,17 @@ def _memory_bits(traffic: Traffic, accelerator: Accelerator, place: int, role: R
     read = count.reads * partial + count.partial_drains * partial + (count.drains - count.partial_drains) * whole
     written = count.fills * partial + count.partial_updates * partial + (count.updates - count.partial_updates) * whole
     return float(read), float(written)
+
+
+def _gated_bits(traffic: Traffic, accelerator: Accelerator, place: int, role: Role) -> tuple[float, float]:
+    """Bits that gated multipliers neither read nor write, of those `_memory_bits` counts."""
+    memory, count = traffic.nest.places[place], traffic.counts[place, role]
+    if place != traffic.keepers(role)[-1] or not isinstance(memory, Memory):
+        return 0.0, 0.0
+    idle = 1.0 - access_share(traffic.nest.op, accelerator, memory, role)
+    whole, partial = _widths(traffic.nest, accelerator, place, role)
+    finished = count.updates - count.partial_updates
+    return idle * count.reads * partial, idle * (count.partial_updates * partial + finished * whole)
 
 
 class _Clock:
@@ -242,7 +261,7 @@ def _cycles(traffic: Traffic, accelerator: Accelerator) -> tuple[float, str]:
         edge[way.child][1] += way.first_filled * clock.bits(way, way.child)
         edge[way.child][0] += clock.rising(way.child, way.last_drained, way.last_words)
         edge[way.parent][1] += clock.rising(way.parent, way.last_collected, way.last_words)
-        if isinstance(child, Memory) and not child.double_buffered:
+        if isinstance(child, Memory) and not child.overlaps:
             halt = clock.down(way, way.served, way.filled) - coming
             halt += clock.up(way, way.drained, way.collected, way.words) - leaving
             halts[way.child] = halts.get(way.child, 0.0) + halt + waiting
@@ -258,6 +277,23 @@ def _cycles(traffic: Traffic, accelerator: Accelerator) -> tuple[float, str]:
     return first + longest + last + once + accelerator.compute.pipeline_cycles, bound
 
 
+def _steady_cycles(traffic: Traffic, accelerator: Accelerator) -> float:
+    """Cycles of the compute and of what halts it, or of the busiest memory, first tiles and last outputs included."""
+    clock = _Clock(traffic, accelerator)
+    _, halts = _passes(traffic.nest)
+    stopped, waits = sum(halts.values()), defaultdict[int, float](float)
+    for way in traffic.boundaries:
+        child = traffic.nest.places[way.child]
+        if isinstance(child, Memory):
+            waiting = child.latency_cycles * _tiles(traffic.nest, way) if child.latency_cycles else 0.0
+            if child.double_buffered:
+                waits[way.child] += waiting
+            else:
+                moving = clock.up(way, way.drained, way.collected, way.words)
+                stopped += clock.down(way, way.served, way.filled) + moving + waiting
+    return max(traffic.steps + stopped, *(clock.total(place) + waits[place] for place in clock.read))
+
+
 def _energy(traffic: Traffic, accelerator: Accelerator) -> dict[tuple[str, str], float]:
     """Joules per (component, tensor)."""
     energy: dict[tuple[str, str], float] = {}
@@ -265,12 +301,15 @@ def _energy(traffic: Traffic, accelerator: Accelerator) -> dict[tuple[str, str],
         for role in ROLES:
             if isinstance(level, Memory):
                 read, written = _memory_bits(traffic, accelerator, place, role)
+                unread, unwritten = _gated_bits(traffic, accelerator, place, role)
+                read, written = read - unread, written - unwritten
                 joules = read * level.read_energy_j_per_bit + written * level.write_energy_j_per_bit
             else:
                 joules = _hop_energy(traffic, accelerator, level, place, role)
             if joules:
                 energy[level.name, role] = joules
-    energy[accelerator.compute.name, ""] = traffic.nest.op.macs * accelerator.compute.energy_j
+    op, compute = traffic.nest.op, accelerator.compute
+    energy[compute.name, ""] = op.macs * compute.energy_j * computed_share(op, accelerator)
     return energy
 
 
@@ -312,7 +351,7 @@ def _check_times(cost: Cost, traffic: Traffic, accelerator: Accelerator) -> None
         for way in traffic.boundaries:
             if way.child == place and isinstance(memory, Memory):
                 wait += _tiles(nest, way) * memory.latency_cycles
-        hidden = isinstance(memory, Memory) and memory.double_buffered
+        hidden = isinstance(memory, Memory) and memory.overlaps
         moving, halted = clock.total(place) + (wait if hidden else 0.0), steps + (0.0 if hidden else wait)
         if moving > cost.cycles * (1.0 + 1e-9):
             raise ImpossibleResult(f"{memory.name} moves its words in {moving} cycles, more than {cost.cycles}")

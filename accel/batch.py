@@ -17,6 +17,7 @@ from ..models.op import ROLES, Op, Tensor
 from .accelerator import Accelerator, Array, Memory
 from .analytic import output_bits
 from .mapping import LevelMapping, Loop, Mapping
+from .sparsity import access_share, computed_share, stored_bits
 
 if TYPE_CHECKING:
     from .kernel_nest import F64, I64, ProblemArrays
@@ -78,15 +79,18 @@ class Problem:
             if isinstance(level, Memory):
                 ints[place, columns.MEMORY] = 1
                 ints[place, columns.SHARED_PORT] = level.shared_port
-                ints[place, columns.DOUBLE_BUFFERED] = level.double_buffered
+                ints[place, columns.DOUBLE_BUFFERED] = level.overlaps
+                ints[place, columns.REFETCH] = level.refetch
                 ints[place, columns.KEEPS0 : columns.KEEPS0 + 3] = [
                     columns.RESIDENT if role in level.resident else role in level.keeps for role in ROLES
                 ]
-                reals[place, columns.ROOM] = level.size_bits / (2 if level.double_buffered else 1)
+                reals[place, columns.ROOM] = level.room_bits
                 reals[place, columns.READ_BW] = level.read_bandwidth_bits_per_s * per_cycle
                 reals[place, columns.WRITE_BW] = level.write_bandwidth_bits_per_s * per_cycle
                 reals[place, columns.READ_J] = level.read_energy_j_per_bit
                 reals[place, columns.WRITE_J] = level.write_energy_j_per_bit
+                shares = [access_share(self.op, self.accelerator, level, role) for role in ROLES]
+                reals[place, columns.USED0 : columns.USED0 + 3] = shares
                 reals[place, columns.WAIT] = level.latency_cycles if place else 0.0
             else:
                 ints[place, columns.REDUCES] = level.reduces
@@ -119,12 +123,13 @@ class Problem:
         return cast("ProblemArrays", record)
 
     def _scalars(self) -> F64:
-        """Output words, energy of all multiply-accumulates (J), leakage (J per cycle), cycles of pipeline and skew."""
+        """Output words, all multiply-accumulates (J), leakage and clock (J per cycle), cycles of pipeline and skew."""
         op, accelerator = self.op, self.accelerator
-        leakage = accelerator.leakage_w / accelerator.clock_hz
+        standing = accelerator.standing_w / accelerator.clock_hz
         skews = (array.systolic for array in accelerator.arrays if array.systolic and array.systolic.overlapped)
         pipeline = accelerator.compute.pipeline_cycles + sum(systolic.overhead_cycles for systolic in skews)
-        return _floats([op.words("output"), op.macs * accelerator.compute.energy_j, leakage, pipeline])
+        computing = op.macs * accelerator.compute.energy_j * computed_share(op, accelerator)
+        return _floats([op.words("output"), computing, standing, pipeline])
 
     @cached_property
     def relevance(self) -> I64:
@@ -145,8 +150,8 @@ class Problem:
             if not isinstance(level, Memory):
                 rows.append([0.0, 0.0, 0.0])
                 continue
-            row = [float(level.bits(role, self.op.tensor(role).bits)) for role in ROLES]
-            row[2] = float(output_bits(self.op, self.accelerator, level, partial=partial))
+            row = [stored_bits(level, tensor) for tensor in self.op.tensors]
+            row[2] = output_bits(self.op, self.accelerator, level, partial=partial)
             rows.append(row)
         return _floats(rows)
 

@@ -77,6 +77,7 @@ KINDS: dict[str, Kind] = {
         Kind("cycles", _CYCLE, "cycle", whole=True, zero=True),
         Kind("latency", _CYCLE, "cycle", zero=True),
         Kind("count", PURE, "", whole=True),
+        Kind("factor", PURE, ""),
     )
 }
 

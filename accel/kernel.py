@@ -40,9 +40,13 @@ from .kernel_nest import (
     READ_J,
     READS,
     REDUCES,
+    REFETCH,
     SHARED_PORT,
     SPREAD,
+    UNREAD,
+    UNWRITTEN,
     UPDATES,
+    USED0,
     WAITS,
     WHOLE0,
     WRITE_BW,
@@ -105,6 +109,8 @@ def _down(pr: ProblemArrays, ws: Workspace, role: int, parent: int, child: int) 
             words, first = whole * scale, whole_first * scale
             if scale == 0.0:
                 words, first = words_entering_shared(pr, ws, role, child, shared)
+                if pr.ints[child, REFETCH]:
+                    words = math.nan  # which of the cut windows are equal is left to the reference model
     served, first_served = words * copies, first * copies
     ws.counts[child, role, FILLS] = filled
     ws.counts[parent, role, READS] = served
@@ -196,6 +202,11 @@ def _compute(pr: ProblemArrays, ws: Workspace, role: int, keeper: int) -> None:
         counts[keeper, OUTPUT, READS] = words - whole * _working(pr, ws, keeper)
         counts[keeper, OUTPUT, UPDATES] = words
         counts[keeper, OUTPUT, PARTIAL_UPDATES] = words - finished
+    idle, bits = 1.0 - pr.reals[keeper, USED0 + role], pr.reals[keeper, PARTIAL0 + role]
+    ws.places[keeper, UNREAD] += idle * counts[keeper, role, READS] * bits
+    if role == OUTPUT:
+        narrower = (words - counts[keeper, OUTPUT, PARTIAL_UPDATES]) * (bits - pr.reals[keeper, WHOLE0 + OUTPUT])
+        ws.places[keeper, UNWRITTEN] += idle * (words * bits - narrower)
 
 
 @inlined
@@ -256,7 +267,8 @@ def evaluate_one(
             finished = counts[place, role, UPDATES] - counts[place, role, PARTIAL_UPDATES]
             written += (counts[place, role, FILLS] + counts[place, role, PARTIAL_UPDATES]) * partial + finished * whole
             energy += places[place, HOPS0 + role] * reals[place, HOP0 + role]
-        energy += read * reals[place, READ_J] + written * reals[place, WRITE_J]
+        energy += (read - places[place, UNREAD]) * reals[place, READ_J]
+        energy += (written - places[place, UNWRITTEN]) * reals[place, WRITE_J]
         if pr.ints[place, MEMORY]:
             reading = max(0.0, read - places[place, EDGE_READ]) / places[place, BW_READ]
             writing = max(0.0, written - places[place, EDGE_WRITTEN]) / places[place, BW_WRITE]

@@ -35,10 +35,13 @@ MAX_LEAVES = 65536
 INPUT, WEIGHT, OUTPUT = 0, 1, 2
 
 # columns of ProblemArrays.ints; those ending in 0 are followed by the other two tensors'
-MEMORY, SHARED_PORT, DOUBLE_BUFFERED, REDUCES, KEEPS0, MULTICAST0, STATIONARY, INT_COLUMNS = 0, 1, 2, 3, 4, 7, 10, 11
+MEMORY, SHARED_PORT, DOUBLE_BUFFERED, REDUCES, KEEPS0, MULTICAST0, STATIONARY, REFETCH, INT_COLUMNS = (
+    0, 1, 2, 3, 4, 7, 10, 11, 12,
+)  # fmt: skip
 RESIDENT = 2  # in place of 1 where the whole tensor has its room in the memory that keeps it
 # columns of ProblemArrays.reals
-ROOM, READ_BW, WRITE_BW, READ_J, WRITE_J, WHOLE0, PARTIAL0, HOP0, WAIT, REAL_COLUMNS = 0, 1, 2, 3, 4, 5, 8, 11, 14, 15
+ROOM, READ_BW, WRITE_BW, READ_J, WRITE_J, WHOLE0, PARTIAL0, HOP0, USED0, WAIT = 0, 1, 2, 3, 4, 5, 8, 11, 14, 17
+REAL_COLUMNS = 18
 # entries of ProblemArrays.scalars
 OUTPUT_WORDS, COMPUTE_J, LEAKAGE_J, PIPELINE, SCALARS = 0, 1, 2, 3, 4
 # values of ProblemArrays.relevant: the dimension is a rank of its own, or shares one with another
@@ -54,8 +57,8 @@ SPREAD, IDLE, STATES_OWN, STATES_APART, STATES_TO_LAST, FLOW_COLUMNS = 0, 1, 2, 
 # columns of Workspace.counts
 READS, FILLS, UPDATES, DRAINS, PARTIAL_UPDATES, PARTIAL_DRAINS, COUNT_COLUMNS = 0, 1, 2, 3, 4, 5, 6
 # columns of Workspace.places: bits read and written before the first and after the last step, bandwidths, hops, cycles
-# of tiles' latencies
-EDGE_READ, EDGE_WRITTEN, BW_READ, BW_WRITE, HOPS0, WAITS, PLACE_COLUMNS = 0, 1, 2, 3, 4, 7, 8
+# of tiles' latencies, bits that gated multipliers neither read nor write
+EDGE_READ, EDGE_WRITTEN, BW_READ, BW_WRITE, HOPS0, WAITS, UNREAD, UNWRITTEN, PLACE_COLUMNS = 0, 1, 2, 3, 4, 7, 8, 9, 10
 
 
 class ProblemArrays(Protocol):
@@ -71,8 +74,8 @@ class ProblemArrays(Protocol):
     bounds: Any  # [D]
     slots: Any  # [S, 2] place, 1 on an array's axis
     ints: Any  # [P, INT_COLUMNS]
-    reals: Any  # [P, REAL_COLUMNS] bits, bits per cycle and instance, J/bit, bits per word, J per word and hop, cycles
-    # of a tile (memory) or a pass (array)
+    reals: Any  # [P, REAL_COLUMNS] bits, bits per cycle and instance, J/bit, bits per word, J per word and hop, share
+    # of the multipliers' words that are used, cycles of a tile (memory) or a pass (array)
     waits: int  # 1 where any level has such cycles
     ranks: Any  # [3, R, 4] dimension, scale, dimension or -1, scale, without common divisor; rows of -1 pad
     windows: Any  # [3] ranks of two dimensions, which come first

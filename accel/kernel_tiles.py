@@ -18,7 +18,10 @@ from .kernel_nest import (
     KEEPS0,
     MEMORY,
     OUTPUT,
+    REFETCH,
+    RESIDENT,
     SPATIAL,
+    STATES_APART,
     STATES_OWN,
     STATES_TO_LAST,
     STATIONARY,
@@ -65,6 +68,8 @@ def _unmoved(pr: ProblemArrays, ws: Workspace, dim: int, place: int, index: int)
 @compiled
 def _changes(pr: ProblemArrays, ws: Workspace, role: int, place: int) -> float:
     """How often the tensor's tile at ``place`` is replaced over the run, the first one included."""
+    if pr.ints[place, REFETCH] and role != OUTPUT:
+        return float(ws.flow[place, role, STATES_APART] * _distinct(pr, ws, role, place))
     states, last = ws.flow[place, role, STATES_TO_LAST], ws.last[place, role]
     total = states * _distinct(pr, ws, role, place)
     if last < 0 or not ws.cut[role]:
@@ -94,7 +99,8 @@ def tile_times(pr: ProblemArrays, bypass: Table, ws: Workspace) -> tuple[float, 
             halts += wait * _changes(pr, ws, pr.ints[place, STATIONARY], place)
             continue
         for role in range(3):
-            if not pr.ints[place, KEEPS0 + role] or bypass[place, role]:
+            kept = pr.ints[place, KEEPS0 + role]
+            if not kept or kept == RESIDENT or bypass[place, role]:
                 continue
             tiles = _changes(pr, ws, role, place)
             if role == OUTPUT:  # each leaves, and comes back unless it is new

@@ -17,11 +17,14 @@ from .kernel_nest import (
     DIM,
     HEAD,
     INNERMOST,
+    OUTPUT,
+    REFETCH,
     RUN,
     SINGLE,
     SPATIAL,
     SPREAD,
     STATES,
+    STATES_APART,
     STATES_OWN,
     STATES_TO_LAST,
     STEP,
@@ -83,9 +86,12 @@ def _staying(pr: ProblemArrays, ws: Workspace, dim: int, child: int, index: int)
 
 
 @inlined
-def _all_states(pr: ProblemArrays, ws: Workspace, role: int, child: int) -> float:
-    """Words of all tiles at ``child``, were nothing ever kept, for one instance per idle copy."""
-    total, ranks = ws.flow[child, role, STATES_TO_LAST], pr.ranks
+def _all_states(pr: ProblemArrays, ws: Workspace, role: int, child: int, total: float) -> float:
+    """Words of all tiles at ``child``, were nothing ever kept, for one instance per idle copy.
+
+    ``total``: states of the dimensions apart in each of which all tiles come.
+    """
+    ranks = pr.ranks
     if not ws.cut[role]:
         return float(total * ws.flow[child, role, STATES_OWN] * ws.flow[child, role, SPREAD] * ws.tiles[child, role])
     total *= pr.singles[role]
@@ -99,7 +105,11 @@ def _all_states(pr: ProblemArrays, ws: Workspace, role: int, child: int) -> floa
 def words_entering(pr: ProblemArrays, ws: Workspace, role: int, child: int) -> float:
     """Words entering the instances of ``child`` over the whole run, for one instance per idle copy."""
     loops, state, ranks, last = ws.loops, ws.dims, pr.ranks, ws.last[child, role]
-    total, states = _all_states(pr, ws, role, child), ws.flow[child, role, STATES_TO_LAST]
+    anew = pr.ints[child, REFETCH] != 0 and role != OUTPUT
+    states = ws.flow[child, role, STATES_APART if anew else STATES_TO_LAST]
+    total = _all_states(pr, ws, role, child, states)
+    if anew:
+        return total
     if last < 0 or (pr.relevant[role, loops[last, DIM]] == SINGLE and state[loops[last, DIM], WHOLE]):
         return total
     start_states(pr, ws, child, last)

@@ -200,12 +200,21 @@ class Nest:
                     found[whole_run - loop.step, min(reach, bound - old), min(reach, bound - new)] += count
         return [Move(count, *turn) for turn, count in found.items() if count]
 
+    def refetches(self, role: Role, place: int) -> bool:
+        """Whether the memory at ``place`` takes in a whole tile of the tensor at every step of a loop outside."""
+        level = self.places[place] if place < len(self.places) else None
+        return isinstance(level, Memory) and level.refetch and role != "output"
+
     @remembered
     def tile_changes(self, role: Role, place: int) -> int:
         """How often the tensor's tile at ``place`` is replaced over the run, the first one included.
 
-        A tile is another one when the offset of one of the tensor's own dimensions is, whatever words they share.
+        A tile is another one when the offset of one of the tensor's own dimensions is, whatever words they share; where
+        tiles are fetched anew, whenever a loop outside advances.
         """
+        if self.refetches(role, place):
+            counts = (self.bases(dim, len(self.steppers(dim, place))) for dim in self.dims)
+            return math.prod(sum(count for count, _ in bases) for bases in counts)
         own, changes = self.op.tensor(role).dims, 1
         for stepping in range(len(self.temporal_above(place))):
             times = still = 1

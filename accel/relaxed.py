@@ -45,7 +45,10 @@ from .kernel_nest import (
     ROOM,
     SHARED_PORT,
     SINGLE,
+    STATIONARY,
     UPDATES,
+    USED0,
+    WAIT,
     WHOLE0,
     WRITE_BW,
     WRITE_J,
@@ -58,6 +61,7 @@ from .relaxed_words import (
     idle,
     sharing,
     size_pair,
+    tile_changes,
     words_asked,
     words_entering,
 )
@@ -233,7 +237,8 @@ class _Tally:
         self.counts = [[[zero] * COUNT_COLUMNS for _ in range(3)] for _ in places]
         self.hops = [[zero] * 3 for _ in places]
         self.edge_read, self.edge_written = [zero for _ in places], [zero for _ in places]
-        self.edges = self.halts = zero
+        self.edges = self.halts = self.unused_j = zero
+        self.waits = [zero for _ in places]
         used = nest.copies.prod(2)
         reals, ints = self.arrays.reals, self.arrays.ints
         # cycles per bit, so that an unlimited bandwidth is a zero and not an infinity that spoils the gradient
@@ -245,6 +250,11 @@ class _Tally:
                     self._compute(role, parent, taken)
                 else:
                     (self._up if role == OUTPUT else self._down)(role, parent, child, taken)
+                    self._wait(role, child, taken)
+        for place in places:
+            if not ints[place, MEMORY] and reals[place, WAIT]:
+                passes, _ = tile_changes(nest, int(ints[place, STATIONARY]), place)
+                self.halts = self.halts + passes * float(reals[place, WAIT])
 
     def _ways(self, keeps: Tensor) -> Iterator[tuple[int, int, Tensor]]:
         """(parent, child, [B] 1 where it is taken) of the ways of a tensor; past the last place comes the compute."""
@@ -328,6 +338,21 @@ class _Tally:
             collecting = (leaving * collected * bits_parent - whole * saved_parent) * self.write[parent]
             self.halts = self.halts + coming + draining.maximum(collecting) - ending
 
+    def _wait(self, role: int, child: int, taken: Tensor) -> None:
+        """Latencies of the tiles that the child takes in or gives back."""
+        latency = float(self.arrays.reals[child, WAIT])
+        if not latency:
+            return
+        tiles, distinct = tile_changes(self.nest, role, child)
+        if role == OUTPUT:
+            tiles = 2.0 * tiles - distinct
+        self.edges = self.edges + latency * taken
+        waiting = latency * (tiles - 1.0) * taken
+        if self.arrays.ints[child, DOUBLE_BUFFERED]:
+            self.waits[child] = self.waits[child] + waiting
+        else:
+            self.halts = self.halts + waiting
+
     def _saved(self, place: int) -> Tensor:
         """[B] bits by which a finished output word is narrower than a partial sum; 0 where sums are spread."""
         narrower = float(self.arrays.reals[place, PARTIAL0 + OUTPUT] - self.arrays.reals[place, WHOLE0 + OUTPUT])
@@ -344,11 +369,17 @@ class _Tally:
                 shared.append(place)
                 words = words_asked(nest, role, shared) * taken
         self._add(keeper, role, READS, words)
+        reals, fewer = arrays.reals[keeper], words * 0.0
+        unused, bits = 1.0 - float(reals[USED0 + role]), float(reals[PARTIAL0 + role])
         if role == OUTPUT:
             whole = float(arrays.scalars[OUTPUT_WORDS]) * taken
-            self._add(keeper, role, READS, -whole * idle(nest, role, 0, keeper))
+            fewer, finished = whole * idle(nest, role, 0, keeper), whole * ~self._spread_sums(keeper)
+            self._add(keeper, role, READS, -fewer)
             self._add(keeper, role, UPDATES, words)
-            self._add(keeper, role, PARTIAL_UPDATES, words - whole * ~self._spread_sums(keeper))
+            self._add(keeper, role, PARTIAL_UPDATES, words - finished)
+            written = words * bits - finished * (bits - float(reals[WHOLE0 + role]))
+            self.unused_j = self.unused_j + unused * written * float(reals[WRITE_J])
+        self.unused_j = self.unused_j + unused * (words - fewer) * bits * float(reals[READ_J])
 
     def cost(self, steps: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """(energy in J [B], cycles [B], counts [B, P, 3, COUNT_COLUMNS], hops [B, P, 3])."""
@@ -371,7 +402,7 @@ class _Tally:
                 reading = (read[:, place] - self.edge_read[place]).clamp(min=0.0) * self.read[place]
                 writing = (written[:, place] - self.edge_written[place]).clamp(min=0.0) * self.write[place]
                 both = reading + writing if self.arrays.ints[place, SHARED_PORT] else reading.maximum(writing)
-                longest = longest.maximum(both)
+                longest = longest.maximum(both + self.waits[place])
         compute, leakage, pipeline = (float(self.arrays.scalars[k]) for k in (COMPUTE_J, LEAKAGE_J, PIPELINE))
         cycles = self.edges + longest + pipeline
-        return energy + compute + leakage * cycles, cycles, counts, hops
+        return energy - self.unused_j + compute + leakage * cycles, cycles, counts, hops

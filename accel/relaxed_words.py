@@ -31,6 +31,7 @@ __all__ = [
     "idle",
     "sharing",
     "size_pair",
+    "tile_changes",
     "words_asked",
     "words_entering",
 ]
@@ -156,6 +157,17 @@ def words_entering(nest: RelaxedNest, role: int, child: int) -> Tensor:
     for rank in windows:
         kept = kept * _staying(nest, child, rank)
     return total - kept.sum(1)
+
+
+def tile_changes(nest: RelaxedNest, role: int, place: int) -> tuple[Tensor, Tensor]:
+    """How often the tensor's tile at ``place`` is replaced over the run, and how many tiles differ."""
+    bounds = nest.bounds[:, : nest.above[place]]
+    own = nest.kinds[role, :, : nest.above[place]] != APART
+    inside = _run((own & (bounds > nest.least)).double()) > 0.5
+    weight = 1.0 - 1.0 / _inside(bounds.where(own, 1.0))
+    nudge = weight - weight.detach() if nest.straight_through else weight * 0.0
+    distinct = bounds.where(own, 1.0).prod(1)
+    return distinct * (bounds ** (inside + nudge)).where(~own, 1.0).prod(1), distinct
 
 
 def _staying(nest: RelaxedNest, child: int, rank: Rank) -> Tensor:

@@ -69,7 +69,7 @@ def _during(memory: Memory, here: Sequence[Role], outside: Sequence[Role], room_
         keeps=memory.keeps - absent,
         may_bypass=memory.may_bypass - absent - frozenset(here),
         size_bits=room_bits,
-        resident=frozenset(here),
+        resident=memory.resident - absent | frozenset(here),
         may_reside=frozenset(),
         weight_room_bits=None,
     )

@@ -6,6 +6,7 @@ skipped here, because the model has already complained about it.
 
 from __future__ import annotations
 
+import itertools
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -255,25 +256,41 @@ def _order(levels: Levels) -> Iterator[Found]:
         yield ("levels", inside[0]), "stands inside the compute level", "move it before the compute level"
 
 
+def _origins(levels: Levels) -> dict[str, int]:
+    """The outermost of the memories outside all arrays that keeps each tensor, by number of its level."""
+    found: dict[str, int] = {}
+    for index, level in enumerate(itertools.takewhile(lambda level: level.get("type") != "array", levels)):
+        for role in level["keeps"] if isinstance(level.get("keeps"), list) else ():
+            found.setdefault(str(role), index)
+    return found
+
+
 def _tensors(levels: Levels) -> Iterator[Found]:
     memories = [(index, level) for index, level in enumerate(levels) if level.get("type") == "memory"]
+    origin = _origins(levels)
     for order, (index, level) in enumerate(memories):
         path: YamlPath = ("levels", index)
         keeps, bypasses, words = level.get("keeps"), level.get("may_bypass", []), level.get("word", {})
+        if level.get("double_buffered") is True and level.get("prefetched") is True:
+            yield (*path, "prefetched"), "stands beside 'double_buffered'", "keep the one that is true of it"
         if not isinstance(keeps, list):
             continue
         if not keeps:
             yield (*path, "keeps"), "this memory keeps no tensor", f"list some of {_listed(ROLES)}"
-        missing = [role for role in ROLES if role not in keeps]
+        missing = [role for role in ROLES if role not in keeps and not (role == "weight" and role in origin)]
         if order == 0 and missing:
             what = f"the outermost memory does not keep {_listed(missing)}"
-            yield (*path, "keeps"), what, "it must keep all three tensors"
+            yield (*path, "keeps"), what, "only weights may have another memory outside all arrays to come from"
         if order == 0 and level.get("latency"):
             remedy = "state it at the memory that the tiles go to"
             yield (*path, "latency"), "no tile comes into the outermost memory", remedy
+        if level.get("refetch") is True and (order == 0 or not set(level.get("keeps") or ()) & {"input", "weight"}):
+            yield (*path, "refetch"), "no operand comes into this memory", "remove this line"
         if order == 0 and bypasses:
             yield (*path, "may_bypass"), "nothing can bypass the outermost memory", "remove this line"
-        for key, roles in (("may_bypass", bypasses), ("word", words)):
+        if order > 0 and origin.get("weight") == index and "weight" in bypasses:
+            yield (*path, "may_bypass"), "weights come from this memory", "remove 'weight' from this list"
+        for key, roles in (("may_bypass", bypasses), ("word", words), ("compression", level.get("compression", {}))):
             for role in roles if isinstance(roles, list | dict) else ():
                 if role in ROLES and role not in keeps:
                     yield (*path, key), f"'{role}' is not kept here", f"add it to 'keeps' or remove it from '{key}'"

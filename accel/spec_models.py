@@ -13,6 +13,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
 from ..models.op import Role
+from .accelerator import Code
 from .expressions import KINDS, Kind
 from .systolic import Dataflow
 
@@ -60,6 +61,7 @@ Name = Annotated[str, AfterValidator(_identifier)]
 ParameterName = Annotated[str, AfterValidator(_parameter_name)]
 Roles = Annotated[list[Role], AfterValidator(_distinct)]
 Dimensions = Annotated[list[Dimension], AfterValidator(_distinct)]
+Fusible = Annotated[list[Literal["add", "average_pool", "max_pool"]], AfterValidator(_distinct)]
 _Optional = Annotated[
     str | int | float | None,
     BeforeValidator(_scalar),
@@ -106,12 +108,16 @@ class MemorySpec(_Strict):
     read_bandwidth: Bandwidth = None
     write_bandwidth: Bandwidth = None
     double_buffered: bool = False
+    prefetched: bool = False
+    compression: dict[Role, Code] = {}
     latency: Annotated[Scalar, KINDS["latency"]] = "0 cycle"
+    refetch: bool = False
     word: Annotated[dict[Role, Scalar], KINDS["bits"]] = {}
     width: Bits = "64 bit"
     banks: Count = 1
     read_energy: EnergyPerBit = None
     write_energy: EnergyPerBit = None
+    energy_scale: Annotated[Scalar, KINDS["factor"]] = 1
     leakage: Power = None
     area: Area = None
 
@@ -140,7 +146,7 @@ class ArraySpec(_Strict):
 
 
 class ComputeSpec(_Strict):
-    """The multiply-accumulate unit."""
+    """The multiply-accumulate unit; ``winograd`` and ``channel_extension`` say how it executes convolutions."""
 
     name: Name
     type: Literal["compute"]
@@ -148,7 +154,11 @@ class ComputeSpec(_Strict):
     accumulator: Bits = "32 bit"
     number: Literal["int", "float"] = "int"
     pipeline: Annotated[Scalar, KINDS["cycles"]] = "0 cycle"
+    gating: Annotated[list[Literal["input", "weight"]], AfterValidator(_distinct)] = []
+    winograd: bool = False
+    channel_extension: bool = False
     energy: Energy = None
+    clock_energy: Energy = None
     leakage: Power = None
     area: Area = None
 
@@ -156,13 +166,15 @@ class ComputeSpec(_Strict):
 class VectorSpec(_Strict):
     """The unit for operators that are no contraction; ``lanes`` counts the whole chip, ``energy`` is per operation.
 
-    ``fused_lanes`` are lanes of their own for what is fused with a contraction (activation functions).
+    ``fused_lanes`` are lanes of their own for what is fused with a contraction (activation functions). ``fuses`` lists
+    kinds of operators that take their producer's words as they come and leave nothing else behind.
     """
 
     name: Name
     type: Literal["vector"]
     lanes: Count
     fused_lanes: Annotated[_Optional, KINDS["count"]] = None
+    fuses: Fusible = []
     bits: Bits = "8 bit"
     energy: Energy = None
     leakage: Power = None
@@ -194,6 +206,7 @@ class AcceleratorSpec(_Strict):
     call_overhead: Annotated[Scalar, KINDS["time"]] = "0 s"
     operator_overhead: Annotated[Scalar, KINDS["time"]] = "0 s"
     host: HostSpec | None = None
+    back_to_back: bool = False
     parameters: dict[ParameterName, ParameterSpec] = {}
     levels: Annotated[list[Annotated[LevelSpec, Field(discriminator="type")]], Field(min_length=1)]
 

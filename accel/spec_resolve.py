@@ -56,7 +56,8 @@ def resolve(
     operator_s = evaluator.number(("operator_overhead",), spec.operator_overhead, KINDS["time"])
     host = None
     if spec.host is not None:
-        host = Host(frozenset(spec.host.operators), evaluator.number(("host", "rate"), spec.host.rate, KINDS["frequency"]))
+        rate = evaluator.number(("host", "rate"), spec.host.rate, KINDS["frequency"])
+        host = Host(frozenset(spec.host.operators), rate)
     resolver = _Resolver(spec, evaluator, technology_nm)
     levels = resolver.levels()
     if evaluator.problems:
@@ -74,6 +75,7 @@ def resolve(
         call_overhead_s=call_s,
         operator_overhead_s=operator_s,
         host=host,
+        back_to_back=spec.back_to_back,
     )
 
 
@@ -97,7 +99,15 @@ class _Resolver:
                 inner_mm2 = inner_mm2 * level.size + level.area_mm2
             elif not isinstance(level, Vector):
                 inner_mm2 += level.area_mm2
-        return [self._with_passes(level, found) for level in reversed(found)]
+        return [self._with_passes(self._as_origin(level), found) for level in reversed(found)]
+
+    def _as_origin(self, level: Level) -> Level:
+        """The level; a memory inside the outermost one that weights come from holds all of them."""
+        memories = [one for one in self.spec.levels if isinstance(one, MemorySpec)]
+        origin = next(one for one in memories if "weight" in one.keeps)
+        if isinstance(level, Memory) and level.name == origin.name != memories[0].name:
+            return replace(level, resident=frozenset({"weight"}))
+        return level
 
     def _with_passes(self, level: Level, levels: list[Level]) -> Level:
         """The level; an array that is systolic knows its rows and columns, which may be another array's axis."""
@@ -170,6 +180,8 @@ class _Resolver:
             costs, origin = self._costs(numbers, actions, path, "sram", size_bits=size, width_bits=width, banks=banks)
         else:
             costs, origin = self._register_file(numbers, actions, path)
+        for key in actions:
+            costs[key] *= 1.0 if key in numbers else numbers["energy_scale"]
         shared = level.bandwidth is not None
         return Memory(
             name=level.name,
@@ -180,7 +192,10 @@ class _Resolver:
             write_bandwidth_bits_per_s=numbers.get("bandwidth" if shared else "write_bandwidth", math.inf),
             shared_port=shared,
             double_buffered=level.double_buffered,
+            prefetched=level.prefetched,
+            compression=FrozenDict(level.compression),
             latency_cycles=numbers["latency"],
+            refetch=level.refetch,
             word_bits=FrozenDict(words),
             component=level.component,
             banks=int(banks),
@@ -202,9 +217,10 @@ class _Resolver:
         That is beside what is set ``aside`` for weights (bits).
         """
         kept = [role for role in level.keeps if role not in level.may_bypass]
-        needed = sum(words.get(role, self.operand_bits) for role in kept) * (2 if level.double_buffered else 1)
+        halves = 2 if level.double_buffered else 1
+        needed = sum(words.get(role, self.operand_bits) for role in kept) * halves
         if size_bits < needed:
-            twice = ", twice as it is double-buffered" if level.double_buffered else ""
+            twice = ", twice as it is double-buffered" if halves == 2 else ""
             what = f"{size_bits:g} bits cannot hold one word of each tensor that '{level.name}' keeps{twice}"
             self.evaluator.complain((*path, "size"), f"{what}; make it at least {needed} bits")
         elif aside is not None and size_bits - aside < needed:
@@ -254,6 +270,10 @@ class _Resolver:
             accumulator_bits=int(accumulator),
             number=level.number,
             pipeline_cycles=int(numbers["pipeline"]),
+            gating=frozenset(level.gating),
+            clock_energy_j=numbers.get("clock_energy", 0.0),
+            winograd=level.winograd,
+            channel_extension=level.channel_extension,
             energy_j=costs["energy"],
             leakage_w=costs["leakage"],
             area_mm2=costs["area"],
@@ -270,6 +290,7 @@ class _Resolver:
             name=level.name,
             lanes=int(numbers["lanes"]),
             fused_lanes=int(numbers.get("fused_lanes", 0)),
+            fuses=frozenset(level.fuses),
             bits=int(numbers["bits"]),
             energy_j=costs["energy"],
             leakage_w=costs["leakage"],

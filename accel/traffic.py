@@ -199,7 +199,8 @@ class Traffic:
         old = self._combine(role, child, END, sharing).old
         for stepping in range(len(self.nest.temporal_above(child))):
             sums = self._combine(role, child, stepping, sharing)
-            new, old = new + sums.new - sums.kept, old + sums.old - sums.kept
+            kept = 0 if self.nest.refetches(role, child) else sums.kept
+            new, old = new + sums.new - kept, old + sums.old - kept
         return _Sums(new, 0, old)
 
     def _at_start(self, way: Boundary, sharing: frozenset[int]) -> int:
@@ -234,7 +235,7 @@ class Traffic:
     def _combine(self, role: Role, child: int, stepping: int, sharing: frozenset[int]) -> _Sums:
         """Sums over all times that temporal loop number ``stepping`` advances; or at `START`, at `END`."""
         tensor, cases = self.nest.op.tensor(role), self.nest.cases(stepping)
-        copies = self._idle_copies(role, child, sharing)
+        copies, anew = self._idle_copies(role, child, sharing), self.nest.refetches(role, child)
         for dim, case in cases.items():
             if dim not in tensor.dims and case not in (START, END):
                 copies *= self._times(dim, child, case)
@@ -244,7 +245,7 @@ class Traffic:
             if len(rank.terms) == 1:
                 sums = self._single(a, child, cases[a])
             else:
-                sums = self._pair(rank, child, cases[a], cases[b], sharing)
+                sums = self._pair(rank, child, cases[a], cases[b], sharing, anew)
             new, kept, old = new * sums.new, kept * sums.kept, old * sums.old
         return _Sums(new, kept, old)
 
@@ -274,8 +275,13 @@ class Traffic:
         return _Sums(new, kept, old)
 
     @remembered
-    def _pair(self, rank: Rank, place: int, case_a: int, case_b: int, sharing: frozenset[int]) -> _Sums:
-        """A rank of two dimensions (a sliding window): instances along a diagonal may hold the same positions."""
+    def _pair(
+        self, rank: Rank, place: int, case_a: int, case_b: int, sharing: frozenset[int], anew: bool
+    ) -> _Sums:
+        """A rank of two dimensions (a sliding window): instances along a diagonal may hold the same positions.
+
+        ``anew``: what a tile was before makes no difference, and is not counted.
+        """
         (a, scale_a), (b, scale_b) = rank.terms
         spatial = [loop for loop in self.nest.spatial_above(place) if loop.dim in (a, b)]
         sizes = {dim: self.nest.span(dim, place) for dim in (a, b)}
@@ -294,7 +300,7 @@ class Traffic:
                     (at[a] + move_a.shift, _cut(move_a.old_left - at[a], sizes[a]), scale_a),
                     (at[b] + move_b.shift, _cut(move_b.old_left - at[b], sizes[b]), scale_b),
                 )
-                return before, after
+                return frozenset() if anew else before, after
 
             count = move_a.times * move_b.times
             for before, after in _shared_leaves(spatial, sharing, {a: 0, b: 0}, leaf):

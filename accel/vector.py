@@ -38,7 +38,7 @@ def evaluate_vector(
         computing = max(0.0, computing - hidden_cycles)
     else:
         for memory, read, written in _traffic(op, accelerator, inside or {}):
-            cycles = _seconds(memory, read, written) * accelerator.clock_hz
+            cycles = _cycles(memory, accelerator.clock_hz, read, written)
             if cycles > moving:
                 moving, slowest = cycles, memory.name
             energy[memory.name, "input"] = read * memory.read_energy_j_per_bit
@@ -47,6 +47,8 @@ def evaluate_vector(
     latency_s = cycles / accelerator.clock_hz
     if accelerator.leakage_w and cycles:
         energy["leakage", ""] = accelerator.leakage_w * latency_s
+    if accelerator.clock_w and cycles:
+        energy["clock", ""] = accelerator.clock_w * latency_s
     bound = "" if not cycles else slowest if moving >= computing else "vector"
     return Cost(cycles, latency_s, math.fsum(energy.values()), 0, 0, 0.0, 0.0, bound, energy)
 
@@ -54,30 +56,30 @@ def evaluate_vector(
 def _on_host(op: VectorOp, accelerator: Accelerator, host: Host) -> Cost:
     """The accelerator waits; what the host's processor and memory spend is not its energy."""
     latency_s = op.operations / host.operations_per_s
-    waiting = accelerator.leakage_w * latency_s
-    energy = {("leakage", ""): waiting} if waiting else {}
-    return Cost(latency_s * accelerator.clock_hz, latency_s, waiting, 0, 0, 0.0, 0.0, "host" if latency_s else "", energy)
+    waiting = {("leakage", ""): accelerator.leakage_w * latency_s, ("clock", ""): accelerator.clock_w * latency_s}
+    energy = {key: joules for key, joules in waiting.items() if joules}
+    bound, cycles = "host" if latency_s else "", latency_s * accelerator.clock_hz
+    return Cost(cycles, latency_s, math.fsum(energy.values()), 0, 0, 0.0, 0.0, bound, energy)
 
 
 def _traffic(
     op: VectorOp, accelerator: Accelerator, inside: Mapping[Role, float]
 ) -> Iterator[tuple[Memory, float, float]]:
-    """(memory, bits read, bits written) of the outermost memory and of those in which words stay."""
+    """(memory, bits read, bits written) of each tensor's outermost memory and of those in which words stay."""
     words: dict[Role, int] = {"input": op.words_in, "weight": op.params, "output": op.words_out}
     for memory in accelerator.memories:
-        outermost = memory is accelerator.memories[0]
         bits = dict.fromkeys(words, 0.0)
         for role, count in words.items():
-            share = inside.get(role, 0.0)
+            share, outermost = inside.get(role, 0.0), memory is accelerator.keeper(role)
             if outermost or role in memory.may_reside:
                 bits[role] = count * memory.bits(role, op.bits) * (1.0 - share if outermost else share)
-        if outermost or any(bits.values()):
+        if memory is accelerator.memories[0] or any(bits.values()):
             yield memory, bits["input"] + bits["weight"], bits["output"]
 
 
-def _seconds(memory: Memory, read: float, written: float) -> float:
-    """Seconds that the memory needs for so many bits."""
-    reading = read / memory.read_bandwidth_bits_per_s
+def _cycles(memory: Memory, clock_hz: float, read: float, written: float) -> float:
+    """Cycles that the memory needs for so many bits."""
+    reading = read * clock_hz / memory.read_bandwidth_bits_per_s
     if memory.shared_port:
-        return reading + written / memory.read_bandwidth_bits_per_s
-    return max(reading, written / memory.write_bandwidth_bits_per_s)
+        return reading + written * clock_hz / memory.read_bandwidth_bits_per_s
+    return max(reading, written * clock_hz / memory.write_bandwidth_bits_per_s)

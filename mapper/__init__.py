@@ -5,6 +5,7 @@ from .estimate import Estimate, Schedule, estimate, estimate_many
 from .mapspace import Mapspace
 from .pareto import pareto_front
 from .registry import mapper_names, register_mapper
+from .residency import Plan, plan_residency
 from .search import best_mapping, map_all, map_many
 
 __all__ = [
@@ -13,6 +14,7 @@ __all__ = [
     "Mapper",
     "MappingResult",
     "Mapspace",
+    "Plan",
     "Schedule",
     "best_mapping",
     "estimate",
@@ -21,5 +23,6 @@ __all__ = [
     "map_many",
     "mapper_names",
     "pareto_front",
+    "plan_residency",
     "register_mapper",
 ]

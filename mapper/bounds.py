@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..accel.accelerator import Accelerator
+from ..accel.sparsity import access_share, computed_share, stored_bits
 from ..models.op import ROLES, Op
 from .objective import Objective
 
@@ -16,10 +17,10 @@ def roofline(op: Op, accelerator: Accelerator, objective: Objective) -> float:
     and each output word reaches its own.
     """
     latency = op.macs / accelerator.peak_macs_per_cycle / accelerator.clock_hz
-    energy = op.macs * accelerator.compute.energy_j
+    energy = op.macs * accelerator.compute.energy_j * computed_share(op, accelerator)
     for memory in accelerator.memories:
         own = [role for role in ROLES if accelerator.keeper(role) is memory]
-        bits = {role: op.words(role) * memory.bits(role, op.tensor(role).bits) for role in own}
+        bits = {role: op.words(role) * stored_bits(memory, op.tensor(role)) for role in own}
         read, written = bits.get("input", 0) + bits.get("weight", 0), bits.get("output", 0)
         reading = read / memory.read_bandwidth_bits_per_s
         if memory.shared_port:
@@ -27,6 +28,8 @@ def roofline(op: Op, accelerator: Accelerator, objective: Objective) -> float:
         else:
             moving = max(reading, written / memory.write_bandwidth_bits_per_s)
         latency = max(latency, moving)
-        energy += read * memory.read_energy_j_per_bit + written * memory.write_energy_j_per_bit
-    energy += accelerator.leakage_w * latency
+        used = {role: bits[role] * access_share(op, accelerator, memory, role) for role in own}
+        energy += (used.get("input", 0) + used.get("weight", 0)) * memory.read_energy_j_per_bit
+        energy += used.get("output", 0) * memory.write_energy_j_per_bit
+    energy += accelerator.standing_w * latency
     return objective.value(energy, latency)

@@ -20,6 +20,7 @@ from ..models.network import Network
 from ..models.op import ROLES, Op, Role, VectorOp
 from .base import UNLIMITED, Certificate, Limits, MappingResult
 from .constraints import Constraints
+from .execution import Fusion, back_to_back, changes, executed, fused
 from .objective import Objective
 from .registry import DEFAULT_MAPPER
 from .residency import Plan, plan_residency
@@ -89,11 +90,21 @@ class Estimate:
 
     @cached_property
     def variants(self) -> tuple[Accelerator, ...]:
-        """The accelerator as each operator finds it: what stays on the chip during it takes its room there.
+        """The accelerator as each operator finds it: what stays on the chip during it takes its room there."""
+        return tuple(variant for _, variant in self.executions)
 
-        ``evaluate(op, variant, mapping)`` with a mapping of the schedule gives the operator's cost.
+    @cached_property
+    def executions(self) -> tuple[tuple[Op | VectorOp, Accelerator], ...]:
+        """Each operator as it is executed (in Winograd's domain, perhaps), and the accelerator as it finds it.
+
+        ``evaluate(op, variant, mapping)`` of such a pair with a mapping of the schedule gives the operator's cost.
         """
-        return _variants(self.accelerator, self.schedule.plan, len(self.network.ops))
+        variants = _variants(self.accelerator, self.schedule.plan, len(self.network.ops))
+        run = iter(_pairs(fused(self.network, self.accelerator), self.accelerator, self.schedule.plan))
+        return tuple(
+            next(run) if isinstance(op, Op) else (op, variant)
+            for op, variant in zip(self.network.ops, variants, strict=True)
+        )
 
     @property
     def latency_s(self) -> float:
@@ -102,8 +113,8 @@ class Estimate:
 
     @cached_property
     def energy_j(self) -> float:
-        """Joules of one run; leakage runs on during overheads."""
-        return math.fsum([*(cost.energy_j for cost in self.costs), self.accelerator.leakage_w * self.overhead_s])
+        """Joules of one run; leakage and the clock run on during overheads."""
+        return math.fsum([*(cost.energy_j for cost in self.costs), self.accelerator.standing_w * self.overhead_s])
 
     @property
     def area_mm2(self) -> float:
@@ -117,8 +128,9 @@ class Estimate:
 
     @property
     def utilization(self) -> float:
-        """Share of the peak multiply-accumulates over the whole run."""
-        return self.network.macs / (self.cycles * self.accelerator.peak_macs_per_cycle) if self.cycles else 0.0
+        """Share of the peak multiply-accumulates over the whole run, as executed: Winograd's are fewer."""
+        done = sum(cost.macs for cost in self.costs)
+        return done / (self.cycles * self.accelerator.peak_macs_per_cycle) if self.cycles else 0.0
 
     @property
     def proven_layers(self) -> int:
@@ -133,9 +145,9 @@ class Estimate:
         for cost in self.costs:
             for (component, tensor), joules in cost.energy.items():
                 parts.setdefault(component if by == "component" else tensor or "compute", []).append(joules)
-        waiting = self.accelerator.leakage_w * self.overhead_s
-        if waiting:
-            parts.setdefault("leakage" if by == "component" else "compute", []).append(waiting)
+        for name, power_w in (("leakage", self.accelerator.leakage_w), ("clock", self.accelerator.clock_w)):
+            if power_w and self.overhead_s:
+                parts.setdefault(name if by == "component" else "compute", []).append(power_w * self.overhead_s)
         return {name: math.fsum(joules) for name, joules in parts.items()}
 
     def rows(self) -> list[dict[str, Any]]:
@@ -174,8 +186,8 @@ class Estimate:
             if op.fused or not words:
                 return []
         plan, home = self.schedule.plan, self.accelerator.residence(role)
-        share = plan.inside[at][role] if plan else 0.0
-        outermost = [self.accelerator.memories[0].name] if share < 1.0 else []
+        share = plan.inside(at)[role] if plan else 0.0
+        outermost = [self.accelerator.keeper(role).name] if share < 1.0 else []
         return outermost + ([home.name] if home and share else [])
 
     def layers(self) -> DataFrame:
@@ -245,7 +257,7 @@ def estimate(
     check_type(network, Network, "network", "load it with load_network, from_torch or from_onnx")
     check_type(accelerator, Accelerator, "accelerator", "load it with load_accelerator")
     wanted, ops = Objective.parse(objective), network.contractions
-    if plan_residency(network, accelerator) is None:
+    if plan_residency(network, accelerator) is None and not changes(accelerator):
         found = map_all(
             ops, accelerator, wanted, mapper, constraints=constraints, limits=limits, cache=cache, workers=workers
         )
@@ -292,22 +304,26 @@ def estimate_many(
         )
 
     found: dict[int, Estimate | Infeasible] = {}
-    plans = {number: plan_residency(network, chip) for number, chip in enumerate(chips)}
+    fusions = [fused(network, chip) for chip in chips]
+    plans = {number: plan_residency(fusions[number].network, chip) for number, chip in enumerate(chips)}
     for attempt in range(3):
         if plans:
-            answers = ask([pair for number, plan in plans.items() for pair in _pairs(network, chips[number], plan)])
-            plans = _sort_out(network, chips, wanted, plans, answers, found, last=attempt == 1)
+            asked = [pair for number, plan in plans.items() for pair in _pairs(fusions[number], chips[number], plan)]
+            answers = ask(asked)
+            plans = _sort_out(fusions, chips, wanted, plans, answers, found, last=attempt == 1)
     return [found[number] for number in range(len(chips))]
 
 
-def _pairs(network: Network, accelerator: Accelerator, plan: Plan | None) -> list[tuple[Op, Accelerator]]:
-    """Each contraction with the accelerator as it finds it."""
-    variants = _variants(accelerator, plan, len(network.ops))
-    return [(op, variant) for op, variant in zip(network.ops, variants, strict=True) if isinstance(op, Op)]
+def _pairs(fusion: Fusion, accelerator: Accelerator, plan: Plan | None) -> list[tuple[Op, Accelerator]]:
+    """Each contraction as it is executed, with the accelerator as it finds it."""
+    ops = fusion.network.ops
+    variants = _variants(accelerator, plan, len(ops))
+    asked = [(op, variant) for op, variant in zip(ops, variants, strict=True) if isinstance(op, Op)]
+    return executed(asked, fusion.moved)
 
 
 def _sort_out(
-    network: Network,
+    fusions: Sequence[Fusion],
     chips: Sequence[Accelerator],
     objective: Objective,
     plans: MappingType[int, Plan | None],
@@ -323,6 +339,7 @@ def _sort_out(
     again: dict[int, Plan | None] = {}
     given = iter(answers)
     for number, plan in plans.items():
+        network = fusions[number].network
         own = [next(given) for _ in network.contractions]
         wrong = [answer for answer in own if isinstance(answer, Infeasible)]
         if not wrong:
@@ -355,13 +372,13 @@ def _added_up(
     for at, layer in enumerate(network):
         if isinstance(layer.op, Op):
             result = next(found)
-            cost = result.cost
+            cost = back_to_back(result.cost, accelerator)
             cycles[layer.op.name] = cost.cycles
             mappings.append(result.mapping)
             certificates.append(result.certificate)
         else:
             hidden = cycles.get(layer.inputs[0], 0.0) if layer.inputs else 0.0
-            inside = plan.inside[at] if plan else None
+            inside = plan.inside(at) if plan else None
             cost = evaluate_vector(layer.op, accelerator, hidden_cycles=hidden, inside=inside)
             # A chain of fused operators hides behind its head.
             cycles[layer.op.name] = max(hidden, cost.cycles) if layer.op.fused else cost.cycles

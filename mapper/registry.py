@@ -23,6 +23,8 @@ _SHIPPED = {
     "optimal": "optimal.mapper:OptimalMapper",
     "random": "baselines.random_search:RandomMapper",
 }
+# Rules by which one chip's own software maps: known by name, but no mappers that serve any accelerator.
+_RULES = {"nvdla": "nvdla_rule:NvdlaRule"}
 _registered: dict[str, type[Mapper]] = {}
 
 
@@ -33,14 +35,15 @@ def register_mapper(mapper: type[Mapper]) -> type[Mapper]:
 
 
 def mapper_names() -> tuple[str, ...]:
-    """Names of all mappers, sorted."""
+    """Names of all mappers that serve any accelerator, sorted."""
     return tuple(sorted({*_SHIPPED, *_registered, *(entry.name for entry in entry_points(group=_GROUP))}))
 
 
 def _shipped(name: str) -> type[Mapper] | None:
-    if name not in _SHIPPED:
+    place = _SHIPPED.get(name) or _RULES.get(name)
+    if place is None:
         return None
-    module, attribute = _SHIPPED[name].split(":")
+    module, attribute = place.split(":")
     found: type[Mapper] = getattr(import_module(f".{module}", __package__), attribute)
     return found
 
@@ -61,5 +64,5 @@ def mapper_class(name: str) -> type[Mapper]:
     """The mapper of this name; `UnknownName` with the nearest one otherwise."""
     found = _registered.get(name) or _shipped(name) or _plugin(name)
     if found is None:
-        raise UnknownName("mapper", name, mapper_names())
+        raise UnknownName("mapper", name, (*mapper_names(), *_RULES))
     return found

@@ -11,8 +11,9 @@ the one in which weights may stay from run to run (parameter caching). The plan 
    tiles of what the operator streams, the one whose next use is farthest gives way (Belády's rule), the larger one of
    two. Tensors that one operator reads as a single operand stay or go together.
 3. Weights take what the tightest operator leaves, or the part the spec sets aside, in the network's order; what does
-   not fit as a whole is streamed in every run. Coral documents this order for the Edge TPU: "Edge TPU Compiler",
-   coral.ai/docs/edgetpu/compiler, section "Parameter data caching".
+   not fit as a whole is streamed in every run. The Edge TPU's compiler caches parameters in what is left and streams
+   the others likewise (coral.ai/docs/edgetpu/compiler, "Parameter data caching"); the order and that no operator's are
+   divided is our reading.
 
 What an operator finds left for its tiles is rounded down to a multiple of `SHARE`, so that equal layers at different
 depths are one question to a mapper.
@@ -38,17 +39,21 @@ SHARE = 1 / 16
 class Plan:
     """Where every operator's tensors are, in the network's order.
 
-    ``inside`` [operators] gives for each tensor the share of its words that stays on the chip (0 or 1 but for the
-    inputs of vector operators). Bits are those of the stored tensors: of activations between operators and how many of
-    them stay, of weights that are cached, of weights that every run streams.
+    ``shares`` [operators, 3] of its input's, weight's and output's words stay on the chip (0 or 1 but for the inputs of
+    vector operators). Bits are those of the stored tensors: of activations between operators and how many of them stay,
+    of weights that are cached, of weights that every run streams.
     """
 
     residences: tuple[Residence, ...]
-    inside: tuple[dict[Role, float], ...]
+    shares: tuple[tuple[float, ...], ...]
     activation_bits: float
     resident_bits: float
     cached_bits: float
     streamed_bits: float
+
+    def inside(self, at: int) -> dict[Role, float]:
+        """The share of each tensor's words that stays, of operator number ``at``."""
+        return dict(zip(ROLES, self.shares[at], strict=True))
 
     @property
     def resident_share(self) -> float:
@@ -258,7 +263,7 @@ class _Planner:
         layers = range(len(self.layers))
         return Plan(
             tuple(self._residence(at, at in cached, kept) for at in layers),
-            tuple(self._inside(at, at in cached) for at in layers),
+            tuple(self._shares(at, at in cached) for at in layers),
             activation_bits=sum(tensor.bits for tensor in between),
             resident_bits=sum(tensor.bits for tensor in between if tensor.stays),
             cached_bits=kept,
@@ -288,16 +293,13 @@ class _Planner:
                 rooms[memory.name] = max(1.0, left)
         return Residence(tuple(homes), tuple(rooms.items()))
 
-    def _inside(self, at: int, cached: bool) -> dict[Role, float]:
+    def _shares(self, at: int, cached: bool) -> tuple[float, ...]:
         """The share of each tensor's words that stays."""
         op = self.layers[at].op
-        found: dict[Role, float] = {"weight": float(cached), "output": float(self._stay(at, "output"))}
+        output, weight = float(self._stay(at, "output")), float(cached or self._stay(at, "weight"))
         if isinstance(op, Op):
-            found["weight"] = float(cached or self._stay(at, "weight"))
-            found["input"] = float(self._stay(at, "input"))
-            return found
+            return float(self._stay(at, "input")), weight, output
         sources = self.read[at].get("input", [])
         words = [self.tensors[source].words for source in sources]
         here = sum(count for source, count in zip(sources, words, strict=True) if self.tensors[source].stays)
-        found["input"] = here / max(op.words_in, sum(words), 1)
-        return found
+        return here / max(op.words_in, sum(words), 1), weight, output

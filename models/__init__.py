@@ -8,7 +8,7 @@ from .from_torch import from_torch
 from .load import list_networks, load_network, network_options
 from .network import Layer, Network
 from .op import Op, Rank, Tensor, VectorOp, batched_matmul, conv2d, linear, transposed_conv2d
-from .transforms import with_batch, with_bits
+from .transforms import with_batch, with_bits, with_densities
 from .validate_counts import CountRow, network_counts
 from .yaml_io import network_from_yaml, network_schema, network_to_yaml
 from .zoo.mobilenet import IbnBlock, ibn_network
@@ -39,4 +39,5 @@ __all__ = [
     "transposed_conv2d",
     "with_batch",
     "with_bits",
+    "with_densities",
 ]

@@ -1,15 +1,15 @@
-"""Networks made from networks: another batch, other word widths."""
+"""Networks made from networks: another batch, other word widths, measured densities."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from ..errors import BadInput
+from ..errors import BadInput, nearest
 from .network import Layer, Network
-from .op import Op, VectorOp
+from .op import ROLES, Op, Role, VectorOp
 
-__all__ = ["with_batch", "with_bits"]
+__all__ = ["with_batch", "with_bits", "with_densities"]
 
 
 def with_batch(network: Network, batch: int) -> Network:
@@ -25,6 +25,57 @@ def with_batch(network: Network, batch: int) -> Network:
 def with_bits(network: Network, bits: int) -> Network:
     """The network with words of ``bits`` bits everywhere. Raises `BadInput` for a width below 1."""
     return _map(network, lambda op: _of_width(op, bits))
+
+
+def with_densities(network: Network, densities: Mapping[str, Mapping[Role, float]]) -> Network:
+    """The network with measured shares of words that are not zero, by layer and tensor: ``{"conv2": {"input": 0.6}}``.
+
+    An output without a figure of its own takes the one given for the input of the next layer, where all contractions
+    that read it, directly or through activations and pooling, agree. Pooling leaves fewer zeros than it was given, so
+    that a measured figure is better; what is added to something else first stays as it is. Raises `BadInput` for an
+    unknown layer or tensor and a density outside (0, 1].
+    """
+    names = [op.name for op in network.contractions]
+    for layer, given in densities.items():
+        if layer not in names:
+            close = nearest(layer, names)
+            remedy = f"did you mean '{close}'?" if close else f"contractions are {', '.join(names)}"
+            raise BadInput(f"{network.name}: no contraction '{layer}'; {remedy}")
+        unknown = [role for role in given if role not in ROLES]
+        if unknown:
+            raise BadInput(f"{network.name}: {layer} has no tensor '{unknown[0]}'; use {', '.join(ROLES)}")
+        for role, share in given.items():
+            if not 0.0 < share <= 1.0:
+                raise BadInput(f"{layer}.{role}: density {share} is outside (0, 1]; give the share that is not zero")
+    wanted = {layer: dict(given) for layer, given in densities.items()}
+    inputs = {layer: given["input"] for layer, given in densities.items() if "input" in given}
+    for name, readers in _readers(network).items():
+        found = {inputs.get(op.name, op.tensor("input").density) for op in readers}
+        if len(found) == 1 and any(op.name in inputs for op in readers):
+            wanted.setdefault(name, {}).setdefault("output", found.pop())
+    return _map(network, lambda op: _with_zeros(op, wanted.get(op.name, {})) if isinstance(op, Op) else op)
+
+
+def _readers(network: Network) -> dict[str, list[Op]]:
+    """By contraction, those that read its output, directly or through vector operators of one input."""
+    found: dict[str, list[Op]] = {op.name: [] for op in network.contractions}
+    sources: dict[str, set[str]] = {}
+    for layer in network:
+        above = {name for source in layer.inputs for name in sources[source]}
+        if isinstance(layer.op, VectorOp):
+            sources[layer.op.name] = above if len(layer.inputs) == 1 else set()
+            continue
+        for name in above:
+            found[name].append(layer.op)
+        sources[layer.op.name] = {layer.op.name}
+    return found
+
+
+def _with_zeros(op: Op, densities: Mapping[Role, float]) -> Op:
+    first, second, result = (
+        replace(tensor, density=densities.get(tensor.role, tensor.density)) for tensor in op.tensors
+    )
+    return replace(op, tensors=(first, second, result))
 
 
 def _map(network: Network, change: Callable[[Op | VectorOp], Op | VectorOp]) -> Network:

@@ -250,12 +250,14 @@ def _waiting(result: Estimate) -> list[tuple[str, str, str]]:
 
 def _on_chip(result: Estimate) -> list[tuple[str, str, str]]:
     """What stays on the chip between operators and from run to run."""
+    from ...energy.quantities import format_si
+
     plan = result.schedule.plan
     if plan is None:
         return []
-    cached, streamed = (f"{bits / 8e6:,.2f} MB" for bits in (plan.cached_bits, plan.streamed_bits))
-    weights = f"{cached} of parameters cached, {streamed} streamed in each run"
-    return [("kept on chip", f"{plan.resident_share:.0%}", f"of the activations between operators; {weights}")]
+    cached, streamed = (format_si(bits / 8, "B") for bits in (plan.cached_bits, plan.streamed_bits))
+    weights = f"weights: {cached} cached, {streamed} streamed a run"
+    return [("kept on chip", f"{plan.resident_share:.0%}", f"of activations; {weights}")]
 
 
 def _proof(result: Estimate) -> tuple[str, str, str]:

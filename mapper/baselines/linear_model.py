@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from ...accel.accelerator import Array, Memory
 from ...accel.analytic import Cost, output_bits
+from ...accel.sparsity import computed_share, stored_bits
 from ...models.op import ROLES
 from ..mapspace import Mapspace
 from ..objective import Objective
@@ -142,7 +143,8 @@ class Program:
         moving = sum(
             flow.joules * float(turns) - flow.saved_joules for flow, turns in zip(self.flows, often, strict=True)
         )
-        return moving + self.space.op.macs * self.space.accelerator.compute.energy_j
+        op, accelerator = self.space.op, self.space.accelerator
+        return moving + op.macs * accelerator.compute.energy_j * computed_share(op, accelerator)
 
     def _goal(self, objective: Objective, known: Cost | None) -> F64:
         """The objective: joules and cycles, each by what it adds at the known cost (or at the least there can be)."""
@@ -159,7 +161,7 @@ class Program:
             per_j, per_s = per_j / value, per_s / value
         goal = np.zeros(self.width)
         goal[self.often : self.edges] = [per_j * flow.joules for flow in self.flows]
-        goal += (per_s + per_j * accelerator.leakage_w) / accelerator.clock_hz * self._cycles()
+        goal += (per_s + per_j * accelerator.standing_w) / accelerator.clock_hz * self._cycles()
         for place, role, _ in self._rooms():
             goal -= FULLNESS * self._tile(place, role)[0]
         return goal
@@ -263,7 +265,7 @@ class Program:
             return 0.0
         if ROLES[role] == "output":
             return float(output_bits(op, self.space.accelerator, memory, partial=partial))
-        return float(memory.bits(ROLES[role], op.tensors[role].bits))
+        return stored_bits(memory, op.tensors[role])
 
     def _rooms(self) -> Iterator[tuple[int, int, float]]:
         """(place, tensor, logarithm of the words it has room for) of each memory of limited size."""
@@ -271,7 +273,7 @@ class Program:
             if not isinstance(memory, Memory) or math.isinf(memory.size_bits):
                 continue
             kept = [role for role, name in enumerate(ROLES) if name in memory.keeps - memory.resident]
-            room = memory.size_bits / (2 if memory.double_buffered else 1)
+            room = memory.room_bits
             for role in kept:
                 yield place, role, math.log(max(room, SLACK) / self._bits(place, role))
 

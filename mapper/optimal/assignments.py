@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ...accel.accelerator import Array, Memory
 from ...accel.analytic import output_bits
+from ...accel.sparsity import access_share, computed_share, stored_bits
 from ...models.op import ROLES
 from ..bounds import roofline
 from ..mapspace import Mapspace
@@ -147,7 +148,7 @@ def _passing(space: Mapspace, bypass: I64, keepers: list[int]) -> F64:
                 found[0] += passing * travelling * level.hop_energy_j_per_bit
             elif isinstance(level, Memory) and p and p < keepers[r] and role in level.keeps and not bypass[p, r]:
                 per_bit = level.write_energy_j_per_bit if role == "output" else level.read_energy_j_per_bit
-                found[0] += words * level.bits(role, bits) * per_bit
+                found[0] += words * stored_bits(level, op.tensor(role)) * per_bit
     return found
 
 
@@ -160,7 +161,7 @@ def _copied(space: Mapspace, bypass: I64) -> F64:
         for r, role in enumerate(ROLES):
             if role in level.keeps - level.resident and not bypass[p, r]:
                 per_bit = level.read_energy_j_per_bit if role == "output" else level.write_energy_j_per_bit
-                bits = level.bits(role, space.op.tensor(role).bits)
+                bits = stored_bits(level, space.op.tensor(role))
                 rows.append((p, r, space.op.words(role) * bits * per_bit))
     return np.asarray(rows, np.float64).reshape(-1, 3)
 
@@ -174,20 +175,21 @@ def _spent(space: Mapspace, keepers: list[int], summing: int) -> F64:
     found = np.zeros(5)
     found[4] = max(1.0, roofline(op, accelerator, Objective.parse("latency")) * accelerator.clock_hz * (1.0 - 1e-9))
     outermost = accelerator.memories[0]
-    found[0] = op.macs * accelerator.compute.energy_j
+    found[0] = op.macs * accelerator.compute.energy_j * computed_share(op, accelerator)
     for r, role in enumerate(ROLES):
         level = space.problem.places[keepers[r]]
         if not isinstance(level, Memory):
             continue
-        words, bits = op.words(role), outermost.bits(role, op.tensor(role).bits)
+        words, bits = op.words(role), stored_bits(outermost, op.tensor(role))
         if level is not outermost and role in outermost.keeps:
             per_bit = outermost.write_energy_j_per_bit if role == "output" else outermost.read_energy_j_per_bit
             found[0] += words * bits * per_bit
+        used = access_share(op, accelerator, level, role)
         if role == "output":
             wide = output_bits(op, accelerator, level, partial=True)
             # the first update of a sum reads nothing, and its last may write fewer bits
-            found[3] = op.macs * wide * (level.read_energy_j_per_bit + level.write_energy_j_per_bit)
-            found[0] -= words * wide * (level.read_energy_j_per_bit * summing + level.write_energy_j_per_bit)
+            found[3] = used * op.macs * wide * (level.read_energy_j_per_bit + level.write_energy_j_per_bit)
+            found[0] -= used * words * wide * (level.read_energy_j_per_bit * summing + level.write_energy_j_per_bit)
         else:
-            found[1 + r] = op.macs * level.bits(role, op.tensor(role).bits) * level.read_energy_j_per_bit
+            found[1 + r] = used * op.macs * stored_bits(level, op.tensor(role)) * level.read_energy_j_per_bit
     return found

@@ -19,7 +19,7 @@ from ...accel.kernel_nest import (
     compiled,
 )
 from .kernel_instance import Instance
-from .kernel_labels import AT, BEST, EVALUATED, KEY, LEAST, MAY_EVALUATE, SAME, objective_of, value_of
+from .kernel_labels import AT, BEST, EVALUATED, KEY, LEAST, MARK, MAY_EVALUATE, SAME, objective_of, value_of
 from .kernel_reading import read_back
 from .kernel_terms import DONE, MARKS, loop, settle_all
 
@@ -104,7 +104,9 @@ def complete(
     ``stack`` [V + 1, 2, 1 + ports] costs and ``choice`` [V + 1] the next dimension to try, by depth.
     """
     width, dims, leaves = 1 + it.n_ports, it.n_dims, labels[leaf, AT]
-    keys, marks = np.empty(dims + 1, np.int64), np.empty(MARKS, np.int64)
+    keys, marks = np.empty(dims + 1, np.int64), np.empty((dims + 1, MARKS), np.int64)
+    for k in range(MARKS):
+        marks[0, k] = labels[leaf, MARK + k]
     for v in range(dims):
         tau[v] = taus[leaves, v]
         if fixed[0, v] and fixed[0, v] != it.passes[v] // tau[v]:
@@ -164,7 +166,9 @@ def complete(
         for k in range(width):
             stack[depth + 1, 0, k], stack[depth + 1, 1, k] = stack[depth, 0, k], stack[depth, 1, k]
         by = it.passes[v] // tau[v]
-        keys[depth + 1] = loop(it, 0, keys[depth], v, by, tau, spread, stack[depth + 1], marks)
+        for k in range(MARKS):  # a sibling's are no longer those of this point
+            marks[depth + 1, k] = marks[depth, k]
+        keys[depth + 1] = loop(it, 0, keys[depth], v, by, tau, spread, stack[depth + 1], marks[depth + 1])
         for k in range(width):
             costs[labels.shape[0], k] = stack[depth + 1, 0, k]
         if value_of(it, goal, costs, labels.shape[0], pay, 0, 0) >= state[BEST] * SAME:

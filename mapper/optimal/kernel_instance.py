@@ -24,7 +24,10 @@ from ...accel.kernel_nest import (
     size_pair,
 )
 
-__all__ = ["BOUNDARIES", "COMPUTE", "INSTANCE", "MEMORIES", "PORTS", "WINDOWS", "Instance", "instance", "tile_bits"]
+__all__ = [
+    "BOUNDARIES", "COMPUTE", "INSTANCE", "MEMORIES", "PORTS", "WINDOWS", "Instance", "clear_boundary", "instance",
+    "tile_bits",
+]  # fmt: skip
 
 MEMORIES, BOUNDARIES, PORTS, WINDOWS = 20, 15, 24, 4
 COMPUTE = 0  # the port that stands for the compute steps and the halts
@@ -52,6 +55,7 @@ class Instance(Protocol):
     n_windows: Any  # [3]
     keeps: Any  # [M, 3]
     near: Any  # [M, V] whether the tiles of all instances lie side by side, so that partial ones are known
+    open_at: Any  # [V] outermost array whose steps along it decide what `base` leaves open (place); past the last: none
     role: Any  # [B] tensor of a boundary
     child: Any  # [B] memory below it
     parent: Any  # [B]
@@ -71,6 +75,9 @@ class Instance(Protocol):
     halt_collect: Any  # [B]
     halt_less: Any  # [B, 2] cycles saved there, as finished words are narrower
     saved: Any  # [B] words of the compulsory ones that need not come down: outputs at first
+    tile_cycles: Any  # [B, PORTS] for each tile that the child takes in or gives back (COMPUTE: by which it halts)
+    pass_cycles: Any  # [B] for each of the child's tiles that is a pass over a systolic array
+    waits: int  # 1 where any of the two is not zero
     least_share: Any  # [B] smallest share of words left where equal windows are sent once
     compulsory: Any  # [B] words that enter under any loops in time
     read_port: Any  # [M]
@@ -102,6 +109,7 @@ INSTANCE = np.dtype(
         ("n_windows", "i8", (3,)),
         ("keeps", "i8", (MEMORIES, 3)),
         ("near", "i8", (MEMORIES, MAX_DIMS)),
+        ("open_at", "i8", (MAX_DIMS,)),
         ("role", "i8", (BOUNDARIES,)),
         ("child", "i8", (BOUNDARIES,)),
         ("parent", "i8", (BOUNDARIES,)),
@@ -121,6 +129,9 @@ INSTANCE = np.dtype(
         ("halt_collect", "f8", (BOUNDARIES,)),
         ("halt_less", "f8", (BOUNDARIES, 2)),
         ("saved", "f8", (BOUNDARIES,)),
+        ("tile_cycles", "f8", (BOUNDARIES, PORTS)),
+        ("pass_cycles", "f8", (BOUNDARIES,)),
+        ("waits", "i8"),
         ("least_share", "f8", (BOUNDARIES,)),
         ("compulsory", "f8", (BOUNDARIES,)),
         ("read_port", "i8", (MEMORIES,)),
@@ -154,6 +165,18 @@ def tile_bits(pr: ProblemArrays, it: Instance, m: int, tau: Vector, unfinished: 
             words *= size_pair(size_a, size_b, it.windows[role, r, 1], it.windows[role, r, 3])
         need += words
     return need
+
+
+@compiled
+def clear_boundary(it: Instance, b: int) -> None:
+    """A boundary over which words cost nothing."""
+    it.fill_j[b] = it.serve_j[b] = it.first_fill[b] = it.first_serve[b] = 0.0
+    it.halt_fill[b] = it.halt_serve[b] = it.halt_drain[b] = it.halt_collect[b] = it.saved[b] = 0.0
+    it.halt_less[b, 0] = it.halt_less[b, 1] = it.pass_cycles[b] = 0.0
+    it.direct[b], it.least_share[b], it.window[b] = -1, 1.0, -1
+    for port in range(it.n_ports):
+        it.fill_cycles[b, port] = it.serve_cycles[b, port] = it.edge_fill[b, port] = it.edge_serve[b, port] = 0.0
+        it.tile_cycles[b, port] = 0.0
 
 
 def instance() -> Instance:

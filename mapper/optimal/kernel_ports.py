@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from ...accel.kernel_nest import Vector, compiled
-from .kernel_instance import Instance
-from .kernel_terms import passes_left, tile_words
+from .kernel_instance import COMPUTE, Instance
+from .kernel_terms import most_halts, passes_left, tile_words
+from .kernel_waits import most_waits
 
 __all__ = ["drop_ports", "most_cycles"]
 
@@ -19,6 +20,10 @@ def most_cycles(it: Instance, port: int, tau: Vector) -> float:
             words = passes_left(it, b, tau) * tile_words(it, b, tau, -1)
             least = it.compulsory[b]
             total += (words - least) * fill + (words - least * it.least_share[b]) * serve
+        if it.waits:
+            total += most_waits(it, b, port, tau)
+        if port == COMPUTE and (it.halt_fill[b] or it.halt_serve[b] or it.halt_drain[b] or it.halt_collect[b]):
+            total += most_halts(it, b, tau)
     return total
 
 
@@ -34,7 +39,7 @@ def _outdone(it: Instance, one: int, other: int) -> bool:
         share = it.least_share[b]
         little = it.fill_cycles[b, other] + share * it.serve_cycles[b, other]
         much = it.fill_cycles[b, one] + it.serve_cycles[b, one]
-        if much > little * (1.0 + 1e-12):
+        if much > little * (1.0 + 1e-12) or it.tile_cycles[b, one] > it.tile_cycles[b, other]:
             return False
         early = it.edge_fill[b, other] + it.edge_serve[b, other]
         late = it.edge_fill[b, one] + share * it.edge_serve[b, one]
@@ -51,6 +56,7 @@ def _move_port(it: Instance, source: int, target: int) -> None:
     for b in range(it.n_boundaries):
         it.fill_cycles[b, target], it.serve_cycles[b, target] = it.fill_cycles[b, source], it.serve_cycles[b, source]
         it.edge_fill[b, target], it.edge_serve[b, target] = it.edge_fill[b, source], it.edge_serve[b, source]
+        it.tile_cycles[b, target] = it.tile_cycles[b, source]
 
 
 @compiled

@@ -27,6 +27,8 @@ from ...accel.kernel_nest import (
     REDUCES,
     SHARED_PORT,
     SINGLE,
+    USED0,
+    WAIT,
     WHOLE0,
     WINDOW,
     WRITE_BW,
@@ -37,7 +39,8 @@ from ...accel.kernel_nest import (
     compiled,
     size_pair,
 )
-from .kernel_instance import BOUNDARIES, COMPUTE, MEMORIES, PORTS, WINDOWS, Instance
+from .kernel_instance import BOUNDARIES, COMPUTE, MEMORIES, PORTS, WINDOWS, Instance, clear_boundary
+from .kernel_waits import prepare_waits
 
 __all__ = ["prepare"]
 
@@ -91,6 +94,7 @@ def _dims(pr: ProblemArrays, spread: Table, group: Vector, it: Instance) -> None
             it.group[at], it.bound[at], it.passes[at], it.perfect[at] = group[dim], pr.bounds[dim], passes, whole
             for role in range(3):
                 it.kind[role, at] = _kind(pr, role, dim)
+            it.open_at[at] = pr.n_places
             count += 1
         else:
             it.bound[at], it.passes[at] = it.bound[at] * pr.bounds[dim], it.passes[at] * passes
@@ -164,6 +168,8 @@ def _ports(pr: ProblemArrays, it: Instance) -> None:
         place = it.place[m]
         it.read_port[m] = _port(it, pr.reals[place, READ_BW])
         it.write_port[m] = it.read_port[m] if pr.ints[place, SHARED_PORT] else _port(it, pr.reals[place, WRITE_BW])
+        if pr.reals[place, WAIT] > 0.0 and it.read_port[m] < 0 and it.write_port[m] < 0:
+            it.read_port[m] = _port(it, 0.0)  # words take no time, tiles do
 
 
 @compiled
@@ -324,6 +330,25 @@ def _asked(pr: ProblemArrays, spread: Table, it: Instance, role: int, shared: in
 
 
 @compiled
+def _leave_open(pr: ProblemArrays, spread: Table, it: Instance, role: int, keeper: int) -> None:
+    """Note the dimensions along whose steps the multipliers' words depend: diagonals of windows, instances cut off."""
+    for dim in range(pr.n_dims):
+        v, open_here = it.joined[dim], False
+        if pr.relevant[role, dim] == APART:
+            open_here = it.perfect[v] == 0
+        for r in range(pr.n_ranks):
+            if pr.ranks[role, r, 0] < 0:
+                break
+            if (pr.ranks[role, r, 0] == dim or pr.ranks[role, r, 2] == dim) and _overlaps(pr, role, r):
+                for place in range(it.place[keeper], pr.n_places):
+                    open_here |= _least_share(pr, spread, role, place) < 1.0
+        for place in range(it.open_at[v] if open_here else 0):
+            if spread[place, dim] > 1:
+                it.open_at[v] = place
+                break
+
+
+@compiled
 def _compute(pr: ProblemArrays, spread: Table, it: Instance, role: int, keeper: int) -> None:
     """What passes between the innermost keeper and the multipliers, whatever the loops in time."""
     shared, place, reals = 0, it.place[keeper], pr.reals
@@ -356,24 +381,16 @@ def _compute(pr: ProblemArrays, spread: Table, it: Instance, role: int, keeper: 
         finished = whole if _alike(pr, spread, OUTPUT, 0, place) <= 1.0 else 0.0
         narrower = finished * (bits - reals[place, WHOLE0 + OUTPUT])
         write, writing = it.write_port[keeper], _rate(pr, spread, place, True)
-        _add_base(
-            it, 0, (low * bits - narrower) * reals[place, WRITE_J], (high * bits - narrower) * reals[place, WRITE_J]
-        )
+        per_bit = reals[place, WRITE_J] * reals[place, USED0 + role]
+        _add_base(it, 0, (low * bits - narrower) * per_bit, (high * bits - narrower) * per_bit)
         if write >= 0:
             _add_base(it, 1 + write, (low * bits - narrower) / writing, (high * bits - narrower) / writing)
-    _add_base(it, 0, least * bits * reals[place, READ_J], most * bits * reals[place, READ_J])
+    if low < high or least < most:
+        _leave_open(pr, spread, it, role, keeper)
+    per_word = bits * reals[place, READ_J] * reals[place, USED0 + role]
+    _add_base(it, 0, least * per_word, most * per_word)
     if it.read_port[keeper] >= 0:
         _add_base(it, 1 + it.read_port[keeper], least * bits / reading, most * bits / reading)
-
-
-@compiled
-def _clear(it: Instance, b: int) -> None:
-    it.fill_j[b] = it.serve_j[b] = it.first_fill[b] = it.first_serve[b] = 0.0
-    it.halt_fill[b] = it.halt_serve[b] = it.halt_drain[b] = it.halt_collect[b] = it.saved[b] = 0.0
-    it.halt_less[b, 0] = it.halt_less[b, 1] = 0.0
-    it.direct[b], it.least_share[b] = -1, 1.0
-    for port in range(it.n_ports):
-        it.fill_cycles[b, port] = it.serve_cycles[b, port] = it.edge_fill[b, port] = it.edge_serve[b, port] = 0.0
 
 
 @compiled
@@ -428,8 +445,7 @@ def prepare(pr: ProblemArrays, spread: Table, group: Vector, bypass: Table, it: 
                     return
                 it.n_boundaries += 1
                 it.role[b], it.parent[b], it.child[b], it.compulsory[b] = role, parent, m, words
-                _clear(it, b)
-                it.window[b] = -1
+                clear_boundary(it, b)
                 if it.n_windows[role]:
                     it.window[b] = windows
                     windows += 1
@@ -441,3 +457,4 @@ def prepare(pr: ProblemArrays, spread: Table, group: Vector, bypass: Table, it: 
                 _add_compulsory(it, b)
             parent = m
         _compute(pr, spread, it, role, parent)
+    prepare_waits(pr, it)

@@ -15,6 +15,7 @@ import numpy as np
 from ...accel.kernel_nest import APART, SINGLE, WINDOW, Results, Table, Vector, compiled, size_pair
 from ...accel.kernel_window import tile_pairs
 from .kernel_instance import COMPUTE, WINDOWS, Instance
+from .kernel_waits import add_distinct, add_repeated
 
 __all__ = [
     "DONE",
@@ -23,6 +24,7 @@ __all__ = [
     "OPEN",
     "first_tiles",
     "loop",
+    "most_halts",
     "passes_left",
     "settle_all",
     "settled_edge",
@@ -118,6 +120,12 @@ def _halts(it: Instance, b: int, words: float, share: float) -> float:
     halts = max(coming * it.halt_fill[b], coming * share * it.halt_serve[b])
     rising = max(words * it.halt_drain[b] - it.halt_less[b, 0], words * it.halt_collect[b] - it.halt_less[b, 1])
     return float(halts + max(0.0, rising))
+
+
+@compiled
+def most_halts(it: Instance, b: int, tau: Vector) -> float:
+    """Most cycles by which the words of ``b`` may yet halt the compute, whatever is placed behind ``tau``."""
+    return _halts(it, b, passes_left(it, b, tau) * tile_words(it, b, tau, -1), 1.0)
 
 
 @compiled
@@ -317,7 +325,9 @@ def loop(
             continue
         if kind == APART and status == OPEN:
             continue
-        if kind == WINDOW:
+        if status == OPEN and it.waits:
+            add_repeated(it, b, tau, out)
+        if kind == WINDOW and k >= 0:
             after = _moves(it, b, m, v)
             if status != OPEN and after != status:
                 after = DONE
@@ -337,8 +347,14 @@ def loop(
 
 @compiled
 def settled_edge(it: Instance, m: int, tau: Vector, marks: Vector) -> None:
-    """Mark what the first and last tiles of memory ``m`` leave open: partial tiles that do not lie side by side."""
+    """Mark what memory ``m`` leaves open.
+
+    Its first and last tiles do where partial ones do not lie side by side, and what multipliers ask for where it
+    depends on the steps of an array outside.
+    """
     for v in range(it.n_dims):
+        if it.open_at[v] < it.place[m] and it.outside[m, v] > it.outside[m - 1, v]:
+            marks[0] = _mixed(_mixed(_mixed(marks[0], m), v), tau[v])
         if not it.perfect[v]:
             for inner in range(m, it.n_memories):
                 if not it.near[inner, v]:
@@ -402,6 +418,8 @@ def first_tiles(it: Instance, m: int, tau: Vector, spread: Table, halting: bool,
     for b in range(it.n_boundaries):
         if it.child[b] != m:
             continue
+        if it.waits:
+            add_distinct(it, b, tau, out)
         low, high = _first_words(it, b, tau)
         few, many = _share(it, b, tau, spread, _between(it, b))
         coming_low = low * max(few * it.first_serve[b], it.first_fill[b])

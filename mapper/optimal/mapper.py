@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...accel.analytic import evaluate
-from ...errors import ImpossibleResult, Infeasible
+from ...errors import BadInput, ImpossibleResult, Infeasible
 from ..base import UNLIMITED, Certificate, Limits, Mapper, MappingResult
 from ..baselines.annealing import AnnealingMapper
 from ..bounds import roofline
@@ -54,8 +54,14 @@ class OptimalMapper:
         self.workers, self.effort = workers, effort
 
     def map(self, space: Mapspace, objective: Objective, seed: int, limits: Limits = UNLIMITED) -> MappingResult:
-        """See `Mapper`; the seed changes nothing."""
+        """See `Mapper`; the seed changes nothing. Raises `BadInput` where a memory fetches every tile anew."""
         begin = time.perf_counter()
+        anew = [memory.name for memory in space.accelerator.memories if memory.refetch]
+        if anew:
+            raise BadInput(
+                f"'{anew[0]}' of '{space.accelerator.name}' fetches every tile anew, which this mapper proves nothing "
+                "about; use the mapper 'annealing'"
+            )
         if not space.problem.dims:
             mapping = space.to_mapping(*everything_outside(space))
             cost = evaluate(space.op, space.accelerator, mapping)
@@ -269,7 +275,7 @@ class Assignments:
         spent, reach = self.axes.spent, self.axes.reach[0]
         energy = float(spent[0] + (spent[1:4] / reach[1:]).sum() + self.axes.copied[:, 2].sum())
         cycles = max(float(spent[4]), self.space.op.macs / reach[0])
-        energy += self.space.accelerator.leakage_w / self.space.accelerator.clock_hz * cycles
+        energy += self.space.accelerator.standing_w / self.space.accelerator.clock_hz * cycles
         return float(floor_of(self.hunt.goal, energy, cycles))
 
     def go_through(self, picks: I64, bounds: F64, *, quick: bool, most: int) -> None:

@@ -12,6 +12,7 @@ not in the old tile move.
   transfer; on an array that reduces, their leaving words are added and arrive as one. Without reduction each extra
   partial sum is accumulated in the memory above: one more read there.
 * The compute holds nothing: every multiply-accumulate asks for its operands and gives its product, one word each.
+* Where a memory fetches anew, no operand stays: every step of a loop outside brings in the whole tile.
 * A tile is decided by the tensor's own dimensions; an instance that idles in another dimension holds it all the same.
 
 Time, besides that of steps and words: each operand tile that comes into a memory takes its latency, as does each output
@@ -151,8 +152,11 @@ class Walk:
         empty: Tile = tuple(frozenset() for _ in self.op.tensor(role).ranks)
         old = {path: empty for path, _ in instances}
         sequence = [*self.states(child), None]
+        anew = self.fetches_anew(role, child)
         for state in sequence:
             incoming, leaving = {}, {}
+            if anew:
+                old = {path: empty for path, _ in instances}
             for path, spatial in instances:
                 if state is None:
                     new = empty
@@ -212,12 +216,16 @@ class Walk:
         if role == "output":
             count["reads"] += updates - self.first_touches(keeper)
 
+    def fetches_anew(self, role: Role, place: int) -> bool:
+        level = self.order[place] if place < len(self.order) else None
+        return role != "output" and isinstance(level, Memory) and level.refetch
+
     def tile_changes(self, role: Role, place: int) -> tuple[int, int]:
         """How often the first instance's tile becomes another one, and how many tiles come back after they left."""
         held, left, changes, returns = None, set(), 0, 0
         for state in self.states(place):
             tile = tuple(state[d] for d in self.op.bounds if d in self.op.tensor(role).dims)
-            if tile != held:
+            if tile != held or self.fetches_anew(role, place):
                 changes, returns = changes + 1, returns + (tile in left)
                 left.add(held)
             held = tile

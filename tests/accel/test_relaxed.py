@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from nests import random_accelerator, random_case, random_op
+from nests import random_accelerator, random_case, random_op, with_waits
 
 from dovetail.accel import load_accelerator
 from dovetail.accel.accelerator import Accelerator, Array, Compute, Memory
@@ -97,6 +97,8 @@ def exact_mapping(rng: random.Random, op: Op, accelerator: Accelerator) -> Mappi
 def exact_case(seed: int) -> tuple[Problem, Mapping] | None:
     rng = random.Random(seed)
     op, accelerator = exact_op(rng), dressed(random_accelerator(rng), rng)
+    if seed % 2:
+        accelerator = with_waits(accelerator, rng)
     problem = Problem(op, accelerator)
     return (problem, exact_mapping(rng, op, accelerator)) if problem.dims else None
 

@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import numpy as np
 import pytest
-from nests import random_accelerator, random_mapping, random_op
+from nests import random_accelerator, random_mapping, random_op, with_waits
 from oracle import Walk
 from test_batch import dressed
 
@@ -69,7 +69,7 @@ def test_the_compiled_model_equals_the_readable_one_where_tensors_stay() -> None
     fitting = 0
     for seed in range(400):
         op, accelerator, mapping = random_case(seed)
-        accelerator = dressed(accelerator, random.Random(seed))
+        accelerator = with_waits(dressed(accelerator, random.Random(seed)), random.Random(seed))
         problem = Problem(op, accelerator)
         try:
             factors, order, bypass = problem.from_mapping(mapping)

@@ -36,6 +36,22 @@ levels:
     operand: 8 bit
 """
 
+BELOW = """\
+  - name: local
+    type: memory
+    size: 1 KiB
+    keeps: [input, output]
+    resident: [input, output]
+"""
+
+WEIGHTS = """\
+  - name: weights
+    type: memory
+    size: 1 MiB
+    keeps: [weight]
+    may_bypass: [weight]
+"""
+
 
 def lines(text: str) -> list[str]:
     with pytest.raises(SpecError) as caught:
@@ -46,6 +62,14 @@ def lines(text: str) -> list[str]:
 def edited(old: str, new: str) -> str:
     assert GOOD.count(old) == 1, old
     return GOOD.replace(old, new)
+
+
+def test_weights_may_come_from_a_memory_of_their_own():
+    own = WEIGHTS.replace("    may_bypass: [weight]\n", "")
+    text = GOOD.replace("[input, weight, output]", "[input, output]").replace("  - name: sram", own + "  - name: sram")
+    chip = accelerator_from_document(parse_document(text, "t.yaml"))
+    assert [chip.keeper(role).name for role in ("input", "weight", "output")] == ["dram", "weights", "dram"]
+    assert [memory.resident for memory in chip.memories] == [frozenset(), {"weight"}, frozenset()]
 
 
 def test_the_unedited_spec_is_good():
@@ -86,7 +110,8 @@ def test_the_unedited_spec_is_good():
         ("name: sram", "name: dram", "14:5: levels[1].name: 'dram' is also the name of levels[0]; rename one of them"),
         ("name: sram", "name: my sram", "14:5: levels[1].name: 'my sram' cannot be a name"),
         ("type: array", "type: aray", "20:5: levels[2].type: 'aray' is not a known type; did you mean 'array'?"),
-        ("[input, weight, output]", "[input, weight]", "12:5: levels[0].keeps: the outermost memory does not keep"),
+        ("[input, weight, output]", "[input, weight]", "12:5: levels[0].keeps: the outermost memory does not"),
+        ("[input, weight, output]", "[input, output]", "12:5: levels[0].keeps: the outermost memory does not"),
         ("operand: 8 bit", "operand: 8", "25:5: levels[3].operand: '8' has no unit; write '8 bit'"),
         ("default: 4,", "default: 5,", "5:9: parameters.pes.default: '5' is not among the choices; use one of 2, 4, 8"),
         ("[2, 4, 8]", "[2, 4, 4]", "5:37: parameters.pes.choices[2]: '4' stands twice; keep one of them"),
@@ -101,6 +126,23 @@ def test_the_unedited_spec_is_good():
         ("10 GB/s", "10 GB/s\n    read_bandwidth: 1 GB/s", "14:5: levels[0].read_bandwidth: stands beside 'bandwidth'"),
         ("component: dram", "component: dram\n    dram_kind: ddr9", "8:5: levels[0]: no DRAM kind named 'ddr9'"),
         ("component: dram", "component: sram\n    dram_kind: ddr3", "11:5: levels[0].dram_kind: this memory is no"),
+        ("    word:", "    latency: 40\n    word:", "18:5: levels[1].latency: '40' has no unit; write '40 cycle'"),
+        ("    word:", "    latency: -1 cycle\n    word:", "18:5: levels[1].latency: '-1 cycle' is -1; a latency"),
+        ("10 GB/s", "10 GB/s\n    latency: 1 cycle", "14:5: levels[0].latency: no tile comes into the outermost mem"),
+        ("    word:", "    resident: [weight]\n    word:", "18:5: levels[1].resident: 'weight' is not kept here"),
+        ("    word:", "    resident: [input]\n    word:", "18:5: levels[1].resident: one operator's output is"),
+        ("    word:", "    resident: [inptu]\n    word:", "18:16: levels[1].resident[0]: 'inptu' is not allowed here"),
+        ("    word:", "    resident_size: 1 KiB\n    word:", "18:5: levels[1].resident_size: sets room aside"),
+        ("component: dram", "component: dram\n    resident: [weight]", "11:5: levels[0].resident: the outermost"),
+        ("    word:", "    compression: {weight: run_length}\n    word:", "18:5: levels[1].compression: 'weight' is"),
+        ("    word:", "    compression: {input: zip}\n    word:", "18:19: levels[1].compression.input: 'zip' is"),
+        ("    word:", "    double_buffered: true\n    prefetched: true\n    word:", "19:5: levels[1].prefetched:"),
+        ("    word:", "    energy_scale: 2 pJ\n    word:", "18:5: levels[1].energy_scale: '2 pJ' is an energy"),
+        ("operand: 8 bit", "operand: 8 bit\n    gating: [output]", "26:14: levels[3].gating[0]: 'output' is"),
+        ("operand: 8 bit", "operand: 8 bit\n    clock_energy: 3", "26:5: levels[3].clock_energy: '3' has no unit"),
+        ("clock: 1 GHz", "clock: 1 GHz\ncall_overhead: 1", "4:1: call_overhead: '1' has no unit; write '1 us'"),
+        ("clock: 1 GHz", "clock: 1 GHz\noperator_overhead: 1 nm", "4:1: operator_overhead: '1 nm' is a length, but a"),
+        ("clock: 1 GHz", "clock: 1 GHz\ncall_overhead: -1 ms", "4:1: call_overhead: '-1 ms' is -0.001; a time must"),
         ("technology: 45 nm", "technology: 45 m", "2:1: technology: technology 4.5e+10 nm is outside"),
     ],
 )
@@ -114,6 +156,26 @@ def test_a_wrong_line_is_answered_with_its_place_and_a_remedy(old, new, message)
     ("text", "message"),
     [
         (edited("size: buffer / 2", "double_buffered: true\n    size: buffer - 65457 bit"), "make it at least 80 bits"),
+        (
+            edited("[input, output]", "[input, weight, output]\n    resident: [weight]\n    resident_size: 4 KiB"),
+            "32768 of 32768 bits leave no room for the tiles of 'sram'; leave at least 48 bits",
+        ),
+        (
+            GOOD.replace("  - name: mac", BELOW + "  - name: mac"),
+            "levels[3].resident: 'local' is below the array 'row', so that each instance holds a part only",
+        ),
+        (
+            GOOD.replace("[input, output]", "[input, output]\n    resident: [input, output]").replace(
+                "  - name: row", BELOW + "  - name: row"
+            ),
+            "levels[2].resident: 'input' may stay in 'sram' already; name it in one memory",
+        ),
+        (
+            GOOD.replace("[input, weight, output]", "[input, output]").replace(
+                "  - name: sram", WEIGHTS + "  - name: sram"
+            ),
+            "levels[1].may_bypass: weights come from this memory; remove 'weight' from this list",
+        ),
         (GOOD[: GOOD.index("  - name: mac")], "levels: there are 0 compute levels; write exactly one"),
         (GOOD + "  - {name: mac2, type: compute}\n", "levels: there are 2 compute levels"),
         (GOOD + "  - {name: late, type: array, shape: {x: 2}}\n", "levels[4]: stands inside the compute level"),
@@ -131,6 +193,50 @@ def test_a_wrong_structure_is_answered(text, message):
     found = lines(text)
     assert any(message in line for line in found), "\n".join(found)
     assert all(re.match(r"t\.yaml:\d+:\d+: .+; .+", line) for line in found), "\n".join(found)
+
+
+SYSTOLIC = edited("    dims: {x: [K, C]}", "    systolic: {dataflow: weight_stationary, rows: x, columns: y}").replace(
+    "{x: pes}", "{x: pes, y: 2}"
+)
+FILE = "  - {name: file, type: memory, component: register_file, size: 8 bit, keeps: [weight]}\n"
+HOLDING = SYSTOLIC.replace("  - name: mac", FILE + "  - name: mac")
+
+
+def test_a_systolic_array_has_the_extents_of_its_axes():
+    array = accelerator_from_document(parse_document(HOLDING, "t.yaml")).arrays[0]
+    assert (array.systolic.dataflow, array.systolic.rows, array.systolic.columns) == ("weight_stationary", 4, 2)
+    assert not array.systolic.overlapped
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("weight_stationary", "weight_stationry", "22:16: levels[2].systolic.dataflow: 'weight_stationry' is"),
+        ("rows: x", "rows: z", "22:45: levels[2].systolic.rows: there is no axis 'z'; the axes are x, y"),
+        ("rows: x", "rows: rew.x", "22:45: levels[2].systolic.rows: there is no axis 'rew.x'; the axes are x, y"),
+        ("columns: y", "columns: x", "22:54: levels[2].systolic.columns: rows and columns are the same axis; an array"),
+        ("columns: y", "columns: row.x", "22:54: levels[2].systolic.columns: rows and columns are the same axis"),
+        ("{x: pes, y: 2}", "{x: pes}", "22:54: levels[2].systolic.columns: there is no axis 'y'; the axes are x"),
+        (", columns: y", "", "22:5: levels[2].systolic.columns: is missing; add 'columns:'"),
+        ("columns: y", "columns: y, overlaped: true", "22:66: levels[2].systolic.overlaped: unknown key 'overlaped'"),
+        ("weight_stationary", "input_stationary", "22:5: levels[2].systolic: no memory inside the array keeps"),
+        ("  - {name: file", "  - {name: inner, type: array, shape: {z: 2}}\n  - {name: file", ""),
+    ],
+)
+def test_a_wrong_systolic_array_is_answered(old, new, message):
+    assert HOLDING.count(old) == 1, old
+    text = HOLDING.replace(old, new)
+    if not message:
+        text, message = text.replace("rows: x", "rows: inner.z"), "22:5: levels[2].systolic: one of its axes belongs to"
+    found = lines(text)
+    assert any(line.startswith(f"t.yaml:{message}") for line in found), "\n".join(found)
+    assert all(re.match(r"t\.yaml:\d+:\d+: .+; .+", line) for line in found), "\n".join(found)
+
+
+def test_a_second_systolic_array_is_refused():
+    second = HOLDING[HOLDING.index("  - name: row") : HOLDING.index("  - {name: file")].replace("row", "raw", 1)
+    found = lines(HOLDING.replace("  - {name: file", second + "  - {name: file"))
+    assert [line.split(": ")[1] for line in found] == ["levels[3].systolic"]
 
 
 def test_problems_of_every_kind_come_together_in_the_order_of_the_text():

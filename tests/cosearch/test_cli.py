@@ -449,3 +449,18 @@ def test_the_version_is_told(capsys):
 
 def test_what_is_not_finite_becomes_null_in_json():
     assert jsonable({"a": float("inf"), "b": (1, frozenset({"y", "x"}))}) == {"a": None, "b": [1, ["x", "y"]]}
+
+
+def test_an_estimate_says_what_stays_on_the_chip_and_what_is_overhead(capsys, tmp_path):
+    text = shipped("accelerators")["tpu_v1"].read_text()
+    chip = tmp_path / "chip.yaml"
+    chip.write_text(text.replace("clock: 700 MHz", "clock: 700 MHz\ncall_overhead: 1 ms\noperator_overhead: 5 us"))
+    shown = answered(capsys, "estimate", "autoencoder_ad", chip)
+    assert "100%  of activations; weights: 0 B cached, 264 kB streamed a run" in shown
+    assert "1.05 ms  of the latency: the call, and 10 operators to start" in shown
+    data = json.loads(answered(capsys, "estimate", "autoencoder_ad", chip, "--json", "-"))
+    assert data["residency"]["resident_share"] == 1.0
+    assert data["overhead_s"] == pytest.approx(1.05e-3)
+    assert [row["input_at"] for row in data["layers"] if row["macs"]] == ["dram", *9 * ["unified_buffer"]]
+    plain = json.loads(answered(capsys, "estimate", "autoencoder_ad", "edge_tpu", "--json", "-"))
+    assert (plain["residency"], plain["overhead_s"]) == (None, 0.0)

@@ -12,7 +12,7 @@ from exhaustive import exhaustive, tables
 from nests import random_op
 
 import dovetail as dt
-from dovetail.accel.accelerator import Accelerator, Array, Compute, Memory
+from dovetail.accel.accelerator import Accelerator, Array, Compute, Memory, Systolic
 from dovetail.errors import Infeasible
 from dovetail.mapper.base import UNLIMITED, Certificate, Limits
 from dovetail.mapper.constraints import Constraints, LevelConstraint
@@ -42,8 +42,9 @@ def memory(
     double: bool = False,
     wide: dict[Role, int] | None = None,
     leakage_w: float = 0.0,
+    latency: float = 0.0,
 ) -> Memory:
-    """``words`` of 8 bits, tensors by their first letters, pJ per bit, bits a cycle at 1 GHz."""
+    """``words`` of 8 bits, tensors by their first letters, pJ per bit, bits a cycle at 1 GHz, cycles per tile."""
     reads, writes = (rate * 1e9 for rate in bandwidth)
     return Memory(
         name,
@@ -54,6 +55,7 @@ def memory(
         writes,
         shared,
         double,
+        latency,
         wide or {},
         read_energy_j_per_bit=pj * 1e-12,
         write_energy_j_per_bit=pj * 1.1e-12,
@@ -68,6 +70,7 @@ def array(
     reduces: bool = True,
     hop_pj: float = 0.0,
     name: str = "array",
+    systolic: Systolic | None = None,
 ) -> Array:
     axes = ("x", "y")[: len(extents)]
     return Array(
@@ -76,6 +79,7 @@ def array(
         {axis: frozenset(names) for axis, names in zip(axes, dims, strict=False)},
         frozenset(role for role in ROLES if role[0] in multicast),
         reduces,
+        systolic,
         hop_pj * 1e-12,
     )
 
@@ -136,6 +140,50 @@ CHIPS: dict[str, Accelerator] = {
         dram(), memory("buffer", 40, wide={"input": 16, "output": 24}), array(2), memory("register", 9)
     ),
     "open bypasses": chip(dram(), memory("buffer", 16, skips="iwo", pj=5.0), memory("register", 4, skips="w")),
+    "passes of stationary weights": chip(
+        dram(),
+        memory("buffer", 40, "io", double=True, bandwidth=(32, 16)),
+        array(2, 2, dims=("KPG", "CR"), systolic=Systolic("weight_stationary", 2, 2)),
+        memory("register", 1, "w"),
+    ),
+    "passes of stationary sums": chip(
+        dram(4.0, 64.0),
+        memory("buffer", 60, bandwidth=(32, 32)),
+        array(2, 2, systolic=Systolic("output_stationary", 2, 2)),
+        memory("register", 2, "o"),
+        accumulator=16,
+    ),
+    "passes of stationary inputs": chip(
+        dram(0.5, 64.0),
+        memory("buffer", 60),
+        array(3, systolic=Systolic("input_stationary", 3, 1)),
+        memory("register", 3, "i", latency=2.0),
+    ),
+    "passes over two arrays": chip(
+        dram(),
+        array(2, reduces=False, name="columns"),
+        memory("sums", 8, "o", double=True, latency=5.0, bandwidth=(16, 16)),
+        array(2, name="rows", systolic=Systolic("weight_stationary", 2, 2)),
+        memory("register", 4, "w", double=True, bandwidth=(8, 4)),
+    ),
+    "passes without a gap": chip(
+        dram(),
+        memory("buffer", 40, latency=9.0, double=True),
+        array(2, 2, systolic=Systolic("weight_stationary", 2, 2, overlapped=True)),
+        memory("register", 2, "w", double=True, latency=3.0),
+    ),
+    "passes of what nothing holds": chip(
+        dram(2.0), array(3, systolic=Systolic("input_stationary", 2, 2)), memory("register", 4, "wo")
+    ),
+    "tiles with latencies": chip(
+        memory("dram", pj=1.0, bandwidth=(16, 16)),
+        memory("buffer", 24, bandwidth=(16, 8), double=True, latency=6.0),
+        memory("register", 6, bandwidth=(math.inf, 16), latency=1.5),
+        pipeline=3,
+    ),
+    "tiles with latencies and words without": chip(
+        memory("dram", pj=1.0), memory("buffer", 24, double=True, latency=4.0), memory("register", 5, skips="io")
+    ),
 }
 OPS: dict[str, Op] = {
     "gemm": linear("gemm", n=4, k=6, c=2),

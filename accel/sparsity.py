@@ -1,0 +1,67 @@
+"""What zeros save: words left out of memory traffic by a code, and work left undone by gating.
+
+A tensor's density is the share of its words that are not zero; zeros are taken as independent of each other and of the
+other tensors' zeros. A code changes the mean width of a word in the memory that stores it. Gating saves energy and no
+time: the step passes, but nothing switches.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from ..models.op import Op, Role, Tensor
+from .accelerator import Accelerator, Code, Memory
+
+__all__ = ["CODES", "access_share", "computed_share", "run_length_bits", "stored_bits"]
+
+RUN_BITS, PACKED_BITS, LAST_BITS = 5, 64, 1
+
+
+def run_length_bits(density: float, word_bits: float) -> float:
+    """Mean bits per word of a run-length code as on the Eyeriss chip (Chen et al., JSSC 2017, section IV-B).
+
+    A pair is a run of up to 31 zeros (5 bits) and the word that follows, whatever it is; as many pairs as fit beside a
+    last-word mark are packed into 64 bits: three of 16-bit words. A pair then stands for ``1 + z + … + z^31`` words in
+    the mean, ``z`` the share of zeros. Words too wide to be packed cost their own bits and those of the run.
+    """
+    zeros, longest = 1.0 - density, 2**RUN_BITS
+    words = sum(zeros**run for run in range(longest))
+    pairs = (PACKED_BITS - LAST_BITS) // (RUN_BITS + word_bits)
+    return (PACKED_BITS / pairs if pairs else RUN_BITS + word_bits) / words
+
+
+CODES: dict[Code, Callable[[float, float], float]] = {"run_length": run_length_bits}
+
+
+def stored_bits(memory: Memory, tensor: Tensor) -> float:
+    """Mean width in bits of a (finished) word of ``tensor`` in ``memory``.
+
+    Where the code would be longer than the words themselves, as for the dense input of a first layer, they stay plain.
+    """
+    plain = memory.bits(tensor.role, tensor.bits)
+    code = memory.compression.get(tensor.role)
+    return float(plain) if code is None else min(plain, CODES[code](tensor.density, plain))
+
+
+def computed_share(op: Op, accelerator: Accelerator) -> float:
+    """Share of the multiply-accumulates that switch: those whose gating operands are all not zero."""
+    share = 1.0
+    for role in accelerator.compute.gating:
+        share *= op.tensor(role).density
+    return share
+
+
+def access_share(op: Op, accelerator: Accelerator, memory: Memory, role: Role) -> float:
+    """Share of the multipliers' reads and updates that happen, where ``memory`` is the innermost to hold ``role``.
+
+    A gated multiplier reads no word of the other operand and leaves its sum alone; the operand that gates it has been
+    read. Where an array stands between, a word goes to several multipliers, or they add to one sum: it is read for all
+    of them, and nothing is saved.
+    """
+    for array in accelerator.arrays_below(memory):
+        if array.reduces if role == "output" else role in array.multicast:
+            return 1.0
+    share = 1.0
+    for other in accelerator.compute.gating:
+        share *= op.tensor(other).density if other != role else 1.0
+    return share

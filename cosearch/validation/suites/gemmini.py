@@ -1,0 +1,214 @@
+"""Gemmini's RTL on an FPGA: cycles of mappings of convolutions and matrix products, and what is known of the chip."""
+
+from __future__ import annotations
+
+import datetime
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+from ....accel.accelerator import Accelerator
+from ....accel.analytic import evaluate
+from ....accel.mapping import LevelMapping, Loop, Mapping
+from ....accel.mapping_text import parse_mapping
+from ....accel.spec import load_accelerator
+from ....errors import BadInput, DovetailError
+from ....models.op import Op
+from ..calibration import Calibration, Constant
+from ..reference import Reference, number
+from ..result import Case, SuiteResult, Target
+from .timeloop import row_op
+
+__all__ = ["ABOUT", "CALIBRATES", "TITLE", "fit_rtl", "rtl_mapping", "run"]
+
+TITLE = "Gemmini's RTL"
+ABOUT = """\
+Cycles of a 16 × 16 weight-stationary Gemmini, simulated from its RTL on an FPGA (FireSim, in the data of DOSA), for
+mappings of layers of ResNet-50, BERT, RetinaNet and U-Net. Each mapping is text; inside a tile the hardware's loop
+unroller has its own order, so that only the tile and the loops around it are taken from the text: rows of output go by
+in blocks of up to 16 positions, an instruction each. `gemmini_rtl` fetches inputs and weights of every tile anew, loads
+a tile of weights row by row before it streams inputs, and has three constants that were fitted.
+"""
+_ROWS = "gemmini_rtl/firesim_cycles.csv"
+_MEASURED, _TIMELOOP = "target.gemmini_cycle", "target.cycle"
+_COLUMNS = (
+    "mapping.mapping", "arch.meshX", _MEASURED, _TIMELOOP, *(f"prob.{dim}" for dim in "NKCPQRS"), "prob.Wstride",
+    "prob.Hstride",
+)  # fmt: skip
+_ROOM = {"scratchpad": "4 MiB", "accumulator": "4 MiB"}  # cycles do not depend on them: the tiles fit as they are
+# Published of the generator's default configuration: H. Genc et al., DAC 2021; 2 x 256 operations a cycle at 1 GHz.
+_PEAK_OPS = 512e9
+
+
+@dataclass(frozen=True)
+class _Row:
+    """A measured row: its line in the file, operator, mapping as text, RTL cycles, and Timeloop's if stated."""
+
+    line: int
+    op: Op
+    text: str
+    cycles: float
+    timeloop: float | None
+
+
+def run(reference: Reference) -> list[SuiteResult]:
+    """The peak that is published; RTL cycles of all rows, and of those the constants were not fitted to."""
+    peak = Case("gemmini", _PEAK_OPS / 1e9, load_accelerator("gemmini").peak_ops_per_s / 1e9, "H. Genc et al., DAC 2021")
+    results = [
+        SuiteResult(
+            "gemmini", "peak", (peak,), "an exact count is possible", unit="Gop/s",
+            targets=(Target("each_abs_error_pct", 0.0),),
+        )
+    ]  # fmt: skip
+    rows = _rows(reference)
+    if rows:
+        results.extend(_cycles(rows))
+    return results
+
+
+def _rows(reference: Reference) -> list[_Row]:
+    found = []
+    for line, row in enumerate(reference.table(_ROWS, _COLUMNS) or (), 2):
+        where = f"{_ROWS}:{line}"
+        cycles = number(row, _MEASURED, where)
+        if number(row, "arch.meshX", where) != 16:
+            raise BadInput(f"{where}: arch.meshX is '{row['arch.meshX']}'; the RTL is a 16 x 16 array")
+        if cycles is not None:
+            timeloop = number(row, _TIMELOOP, where)
+            found.append(_Row(line, row_op(row, where), row["mapping.mapping"], cycles, timeloop))
+    return found
+
+
+def _cycles(rows: Sequence[_Row]) -> list[SuiteResult]:
+    accelerator = load_accelerator("gemmini_rtl").with_parameters(**_ROOM)
+    cases = [Case(f"line {row.line}", row.cycles, _modelled(row, accelerator), row.text) for row in rows]
+    bar = _timeloop_error(rows)
+    return [
+        SuiteResult(
+            "gemmini", quantity, tuple(chosen),
+            "Timeloop's cycles for the same mappings" + (f": mean |error| {bar:.1f} %" if bar else ""), unit="cycles",
+            published_pct=bar, calibration="gemmini_rtl",
+            targets=(Target("mape_pct", 15.0), Target("spearman", 0.98)), notes=_NOTES if len(chosen) > 1 else (),
+        )
+        for quantity, chosen in (("cycles", cases), ("cycles, rows not fitted", cases[1::2]))
+        if chosen
+    ]  # fmt: skip
+
+
+_NOTES = (
+    "The largest errors are layers whose words come in pieces shorter than the bus or miss the caches behind it: one "
+    "input or two output channels (a U-Net's first and last layer), strided layers with many weights and few outputs. "
+    "The model has one bandwidth for all of them.",
+    "The same mapping was measured up to 30 % apart in two sets of the file (lines 36 and 114), which no model of the "
+    "mapping can follow.",
+    "Ideal compute (every step a cycle) is off by about a third, its rank correlation 0.97.",
+)
+
+
+def _timeloop_error(rows: Sequence[_Row]) -> float | None:
+    errors = [abs(row.timeloop / row.cycles - 1.0) for row in rows if row.timeloop is not None]
+    return 100.0 * sum(errors) / len(errors) if errors else None
+
+
+def _modelled(row: _Row, accelerator: Accelerator) -> float:
+    try:
+        return evaluate(row.op, accelerator, rtl_mapping(row.text, row.op, accelerator)).cycles
+    except DovetailError as error:
+        raise BadInput(f"{_ROWS}:{row.line}: {error}; check the reference folder") from error
+
+
+@lru_cache(maxsize=1)
+def _written_for() -> Accelerator:
+    """The accelerator whose levels the texts name."""
+    return load_accelerator("gemmini_timeloop")
+
+
+def rtl_mapping(text: str, op: Op, accelerator: Accelerator) -> Mapping:
+    """The nest that `gemmini_rtl` runs for a mapping ``text`` of Gemmini's four memories.
+
+    The loops around the tile stay. Inside it weights are outermost, in the text's order, then come rows of output, and
+    blocks of positions along a row, each short enough for an instruction. Raises `BadInput` for a wrong text.
+    """
+    dram, scratchpad, columns, accumulator, rows, register = parse_mapping(text, _written_for()).levels
+    inside = [*scratchpad.loops, *accumulator.loops, *register.loops]
+    weights = tuple(loop for loop in inside if loop.dim not in "PQ")
+    across = math.prod(loop.bound for loop in inside if loop.dim == "Q")
+    along = math.prod(loop.bound for loop in inside if loop.dim == "P")
+    outside = math.prod(loop.bound for loop in dram.loops if loop.dim == "P")
+    pes = dict(accelerator.arrays[0].shape)["x"]
+    blocks, length = _blocks(op.bounds["P"], outside, along, pes)
+    tile = (*weights, Loop("Q", across), Loop("P", blocks))
+    return Mapping(
+        (
+            dram,
+            LevelMapping("scratchpad"),
+            columns,
+            LevelMapping("accumulator", tuple(loop for loop in tile if loop.bound > 1)),
+            rows,
+            LevelMapping("pe_register"),
+            LevelMapping("stream", (Loop("P", length),) if length > 1 else ()),
+        )
+    )
+
+
+def _blocks(bound: int, outside: int, along: int, most: int) -> tuple[int, int]:
+    """(blocks, positions in each) of a tile of ``along`` positions, as few as cut no tile of the loops around off."""
+    for blocks in range(math.ceil(along / most), along):
+        length = math.ceil(along / blocks)
+        if math.ceil(bound / (blocks * length)) == min(outside, math.ceil(bound / along)):
+            return blocks, length
+    return along, 1
+
+
+# -- the constants ---------------------------------------------------------------------------------------------------
+
+_START = {"issue": (8.0, "cycle"), "dma_bandwidth": (10.0, "B/cycle"), "dma_latency": (100.0, "cycle")}
+_MEANING = {
+    "issue": "least time of a preload and a compute instruction, which take up to 16 rows of inputs",
+    "dma_bandwidth": "bandwidth between the scratchpad and the memory system, reads and writes together",
+    "dma_latency": "time from a tile's request to its first word, once for inputs and once for weights",
+}
+
+
+def fit_rtl(reference: Reference) -> Calibration:
+    """Instruction issue, DMA bandwidth and latency that give the RTL cycles of every second row.
+
+    Nelder-Mead on the mean absolute relative error, in the logarithms of the three. Raises `BadInput` where the rows
+    are absent.
+    """
+    import numpy as np
+    from scipy.optimize import minimize
+
+    rows = _rows(reference)[::2]
+    if not rows:
+        raise BadInput(f"the constants are fitted to {_ROWS}; give --reference")
+    plain = load_accelerator("gemmini_rtl")
+
+    def error(logs: Sequence[float]) -> float:
+        texts = {name: f"{math.exp(x):.9g} {unit}" for x, (name, (_, unit)) in zip(logs, _START.items(), strict=True)}
+        accelerator = plain.with_parameters(**texts, **_ROOM)
+        return sum(abs(_modelled(row, accelerator) / row.cycles - 1.0) for row in rows) / len(rows)
+
+    start = np.log([value for value, _ in _START.values()])
+    simplex = np.vstack([start, start + np.diag([0.3, 0.3, 1.0])])
+    found = minimize(
+        error, start, method="Nelder-Mead", options={"initial_simplex": simplex, "xatol": 1e-3, "fatol": 1e-5}
+    )
+    rounded = [float(f"{math.exp(x):.3g}") for x in found.x]
+    return Calibration(
+        accelerators=["gemmini_rtl"],
+        constants=[
+            Constant(name=name, value=f"{value:g} {unit}", meaning=_MEANING[name])
+            for value, (name, (_, unit)) in zip(rounded, _START.items(), strict=True)
+        ],
+        reference=_ROWS,
+        rows="every second row, from the first",
+        row_count=len(rows),
+        method="Nelder-Mead on the mean absolute relative error, in the logarithms of the constants",
+        residual=f"mean absolute error {100.0 * error(np.log(rounded).tolist()):.1f} %",
+        date=datetime.date.today(),
+    )
+
+
+CALIBRATES = {"gemmini_rtl": fit_rtl}

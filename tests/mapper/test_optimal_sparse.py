@@ -1,0 +1,48 @@
+"""The optimal mapper on accelerators that gate zeros and store words in a code: still no mapping is better."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from test_optimal import CHIPS, OPS, check_against_all
+
+from dovetail.accel.accelerator import Accelerator, Compute, Memory
+from dovetail.mapper.mapspace import Mapspace
+from dovetail.models.op import Op
+
+CASES = [
+    ("two memories", "gemm", "energy"),
+    ("three memories", "row", "edp"),
+    ("a memory for each tensor below an array", "two windows", "energy"),
+    ("a memory for each tensor below an array", "odd gemm", "edp"),
+    ("neither multicast nor reduction", "strided", "energy"),
+    ("one memory over an array", "gemm", "energy"),
+    ("sums wider than words", "gemv", "energy"),
+    ("open bypasses", "gemm", "edp"),
+    ("leaking", "two windows", "energy"),
+]
+
+
+def sparse(accelerator: Accelerator) -> Accelerator:
+    """The accelerator with gating on inputs, coded feature maps outside, a clock network and a prefetched buffer."""
+    levels = []
+    for place, level in enumerate(accelerator.levels):
+        if isinstance(level, Memory) and place == 0:
+            level = replace(level, compression={"input": "run_length", "output": "run_length"})
+        elif isinstance(level, Memory) and place == 1 and not level.double_buffered:
+            level = replace(level, prefetched=True)
+        elif isinstance(level, Compute):
+            level = replace(level, gating=frozenset({"input"}), clock_energy_j=1e-13)
+        levels.append(level)
+    return replace(accelerator, levels=tuple(levels))
+
+
+def with_zeros(op: Op) -> Op:
+    first, second, result = op.tensors
+    return replace(op, tensors=(replace(first, density=0.3), second, replace(result, density=0.2)))
+
+
+@pytest.mark.parametrize(("accelerator", "op", "goal"), CASES)
+def test_no_mapping_of_a_sparse_operator_is_better(accelerator: str, op: str, goal: str) -> None:
+    check_against_all(Mapspace(with_zeros(OPS[op]), sparse(CHIPS[accelerator])), goal)
