@@ -26,7 +26,9 @@ def test_counts_agree_with_the_published_ones():
     assert not outside
 
 
-TORCHVISION = {"alexnet": "AlexNet", "vgg16": "VGG16", "resnet18": "ResNet18", "resnet50": "ResNet50",
+TORCHVISION = {"alexnet": "AlexNet", "vgg16": "VGG16", "vgg19": "VGG19", "squeezenet1_0": "SqueezeNet1_0",
+               "squeezenet1_1": "SqueezeNet1_1", "inception_v1": "GoogLeNet", "resnet18": "ResNet18",
+               "resnet50": "ResNet50", "resnet152": "ResNet152", "densenet121": "DenseNet121",
                "mobilenet_v2": "MobileNet_V2", "vit_b_16": "ViT_B_16"}
 
 
