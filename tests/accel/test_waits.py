@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+import math
 import random
+from dataclasses import replace
 
 import pytest
 from nests import random_accelerator, random_case, random_mapping, random_op, with_waits
 from oracle import Walk
 from test_batch import dressed
 
-from dovetail.accel.accelerator import Accelerator, Array, Memory
+from dovetail.accel.accelerator import Accelerator, Array, Compute, Memory, Systolic
 from dovetail.accel.analytic import evaluate
 from dovetail.accel.batch import Problem
-from dovetail.accel.mapping import Mapping
+from dovetail.accel.mapping import LevelMapping, Loop, Mapping
 from dovetail.accel.nest import Nest
 from dovetail.accel.residence import Residence, with_residence
 from dovetail.accel.systolic import Dataflow, pass_overhead_cycles
 from dovetail.errors import BadInput, Infeasible
-from dovetail.models.op import ROLES, Op
+from dovetail.models.op import ROLES, Op, conv2d, linear
 
 ALL = frozenset(ROLES)
 
