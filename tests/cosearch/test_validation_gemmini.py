@@ -64,7 +64,7 @@ def test_without_the_files_only_the_published_peak_is_compared(tmp_path: Path):
     assert timeloop.run(reference) == []
     assert reference.missing == [RTL, "timeloop_counts/cases.json", MAPPINGS]
     for fit in (gemmini.fit_rtl, timeloop.fit_areas):
-        with pytest.raises(BadInput, match="fitted to .*csv; give --reference"):
+        with pytest.raises(BadInput, match=r"fitted to .*csv; give --reference"):
             fit(Reference(tmp_path))
 
 
