@@ -123,7 +123,7 @@ class Problem:
         return cast("ProblemArrays", record)
 
     def _scalars(self) -> F64:
-        """Output words, all multiply-accumulates (J), leakage and clock (J/cycle), pipeline and first passes (cycles)."""
+        """Output words, all multiplications (J), leakage and clock (J/cycle), pipeline and first passes (cycles)."""
         op, accelerator = self.op, self.accelerator
         standing = accelerator.standing_w / accelerator.clock_hz
         passes = sum(array.systolic.overhead_cycles for array in accelerator.arrays if array.systolic)
