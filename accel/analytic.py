@@ -29,8 +29,8 @@ class Cost:
     """What one operator costs under one mapping.
 
     ``energy`` maps (component, tensor) to joules and sums to ``energy_j``; tensor is "" for compute and leakage.
-    ``bound`` names what decides the latency: "compute", a memory or a systolic array. ``utilization`` is the share of the peak
-    multiply-accumulates over all cycles, ``compute_utilization`` over the compute's own steps.
+    ``bound`` names what decides the latency: "compute", a memory or a systolic array. ``utilization`` is the share of
+    the peak multiply-accumulates over all cycles, ``compute_utilization`` over the compute's own steps.
     """
 
     cycles: float

@@ -119,7 +119,7 @@ class Problem:
         return cast("ProblemArrays", record)
 
     def _scalars(self) -> F64:
-        """Output words, energy of all multiply-accumulates (J), leakage (J per cycle), cycles of pipeline and first passes."""
+        """Output words, multiply-accumulates' energy (J), leakage (J per cycle), pipeline and first passes (cycles)."""
         op, accelerator = self.op, self.accelerator
         leakage = accelerator.leakage_w / accelerator.clock_hz
         passes = sum(array.systolic.overhead_cycles for array in accelerator.arrays if array.systolic)

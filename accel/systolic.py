@@ -19,8 +19,8 @@ Dataflow = Literal["weight_stationary", "output_stationary", "input_stationary"]
 def pass_overhead_cycles(dataflow: Dataflow, rows: int, columns: int, *, overlapped: bool = False) -> int:
     """Cycles of a pass over ``rows`` × ``columns`` elements beyond its steps: moving the stationary tile, and the skew.
 
-    ``overlapped``: passes follow each other without a gap and the stationary tile moves while another is in use, so that
-    only the skew is left, and that once for the whole run.
+    ``overlapped``: passes follow each other without a gap and the stationary tile moves while another is in use, so
+    that only the skew is left, and that once for the whole run.
     """
     skew = rows + columns - 2
     if overlapped:

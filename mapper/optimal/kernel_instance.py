@@ -24,7 +24,18 @@ from ...accel.kernel_nest import (
     size_pair,
 )
 
-__all__ = ["BOUNDARIES", "COMPUTE", "INSTANCE", "MEMORIES", "PORTS", "WINDOWS", "Instance", "clear_boundary", "instance", "tile_bits"]
+__all__ = [
+    "BOUNDARIES",
+    "COMPUTE",
+    "INSTANCE",
+    "MEMORIES",
+    "PORTS",
+    "WINDOWS",
+    "Instance",
+    "clear_boundary",
+    "instance",
+    "tile_bits",
+]
 
 MEMORIES, BOUNDARIES, PORTS, WINDOWS = 20, 15, 24, 4
 COMPUTE = 0  # the port that stands for the compute steps and the halts

@@ -65,7 +65,7 @@ def most_waits(it: Instance, b: int, port: int, tau: Vector) -> float:
     """Most cycles that a port may yet get from tiles and passes at the child, whatever is placed behind ``tau``."""
     own, apart = _tiles(it, b, tau)
     tile = it.tile_cycles[b, port] * (2.0 if it.role[b] == OUTPUT else 1.0)
-    return own * apart * (tile + (it.pass_cycles[b] if port == COMPUTE else 0.0))
+    return float(own * apart * (tile + (it.pass_cycles[b] if port == COMPUTE else 0.0)))
 
 
 @compiled

@@ -110,7 +110,7 @@ def test_the_unedited_spec_is_good():
         ("component: dram", "component: dram\n    dram_kind: ddr9", "8:5: levels[0]: no DRAM kind named 'ddr9'"),
         ("component: dram", "component: sram\n    dram_kind: ddr3", "11:5: levels[0].dram_kind: this memory is no"),
         ("    word:", "    latency: 40\n    word:", "18:5: levels[1].latency: '40' has no unit; write '40 cycle'"),
-        ("    word:", "    latency: -1 cycle\n    word:", "18:5: levels[1].latency: '-1 cycle' is -1; a latency must be"),
+        ("    word:", "    latency: -1 cycle\n    word:", "18:5: levels[1].latency: '-1 cycle' is -1; a latency"),
         ("10 GB/s", "10 GB/s\n    latency: 1 cycle", "14:5: levels[0].latency: no tile comes into the outermost mem"),
         ("    word:", "    resident: [weight]\n    word:", "18:5: levels[1].resident: 'weight' is not kept here; add it"),
         ("    word:", "    resident: [input]\n    word:", "18:5: levels[1].resident: one operator's output is the next"),

@@ -19,7 +19,7 @@ from dovetail.accel.nest import Nest
 from dovetail.accel.residence import Residence, with_residence
 from dovetail.accel.systolic import Dataflow, pass_overhead_cycles
 from dovetail.errors import BadInput, Infeasible
-from dovetail.models.op import ROLES, Op, conv2d, linear
+from dovetail.models.op import ROLES, Op, linear
 
 ALL = frozenset(ROLES)
 
