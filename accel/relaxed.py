@@ -344,10 +344,8 @@ class _Tally:
         if not latency:
             return
         tiles, distinct = tile_changes(self.nest, role, child)
-        if role == OUTPUT:
-            tiles = 2.0 * tiles - distinct
-        self.edges = self.edges + latency * taken
-        waiting = latency * (tiles - 1.0) * taken
+        tiles = 2.0 * tiles - distinct if role == OUTPUT else tiles
+        self.edges, waiting = self.edges + latency * taken, latency * (tiles - 1.0) * taken
         if self.arrays.ints[child, DOUBLE_BUFFERED]:
             self.waits[child] = self.waits[child] + waiting
         else:

@@ -140,6 +140,16 @@ CHIPS: dict[str, Accelerator] = {
         dram(), memory("buffer", 40, wide={"input": 16, "output": 24}), array(2), memory("register", 9)
     ),
     "open bypasses": chip(dram(), memory("buffer", 16, skips="iwo", pj=5.0), memory("register", 4, skips="w")),
+    "weights alone below an array": chip(
+        memory("dram", pj=0.1, bandwidth=(16, math.inf)),
+        memory("buffer", 14, "io", double=True),
+        array(2, 2, multicast="iw"),
+        memory("register", 1, "w", pj=0.1),
+        accumulator=16,
+    ),
+    "sums alone below an array": chip(
+        dram(), memory("buffer", 40, double=True, bandwidth=(32, 16)), array(2, 2), memory("register", 2, "o")
+    ),
     "passes of stationary weights": chip(
         dram(),
         memory("buffer", 40, "io", double=True, bandwidth=(32, 16)),
