@@ -54,7 +54,9 @@ class _Row:
 
 def run(reference: Reference) -> list[SuiteResult]:
     """The peak that is published; RTL cycles of all rows, and of those the constants were not fitted to."""
-    peak = Case("gemmini", _PEAK_OPS / 1e9, load_accelerator("gemmini").peak_ops_per_s / 1e9, "H. Genc et al., DAC 2021")
+    peak = Case(
+        "gemmini", _PEAK_OPS / 1e9, load_accelerator("gemmini").peak_ops_per_s / 1e9, "H. Genc et al., DAC 2021"
+    )
     results = [
         SuiteResult(
             "gemmini", "peak", (peak,), "an exact count is possible", unit="Gop/s",

@@ -1,4 +1,4 @@
-"""Timeloop and Accelergy: eight nests' counts, and two thousand mappings of Gemmini-like arrays with cycles and energy."""
+"""Timeloop and Accelergy: eight nests' counts, and two thousand mappings of Gemmini-like arrays, cycles and energy."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ __all__ = ["ABOUT", "CALIBRATES", "TITLE", "fit_areas", "fixed_nest", "row_op", 
 TITLE = "Timeloop and Accelergy"
 ABOUT = """\
 Eight fixed nests (Eyeriss-like, weight stationary, three levels) are compared by the words that every level reads, is
-filled with and is updated with. Two thousand mappings of Gemmini-like arrays from 2 × 2 to 128 × 128, given as text, are
-evaluated on `gemmini_timeloop`, the accelerator with the sizes and component energies of those results.
+filled with and is updated with. Two thousand mappings of Gemmini-like arrays from 2 × 2 to 128 × 128, given as text,
+are evaluated on `gemmini_timeloop`, the accelerator with the sizes and component energies of those results.
 
-*cycles* is Timeloop's own rule on Dovetail's counts: the slowest of the compute steps and each memory's reads, fills and
-updates over its bandwidth. *latency* is Dovetail's, which also waits for the first tiles and the last outputs, and
+*cycles* is Timeloop's own rule on Dovetail's counts: the slowest of the compute steps and each memory's reads, fills
+and updates over its bandwidth. *latency* is Dovetail's, which also waits for the first tiles and the last outputs, and
 counts the read of every partial sum that leaves the accumulator, which Timeloop leaves out. Nothing is fitted, apart
 from the areas of three components.
 """
@@ -61,9 +61,12 @@ def run(reference: Reference) -> list[SuiteResult]:
 
 
 def fixed_nest(case: dict[str, Any]) -> Traffic:
-    """The traffic of one of the fixed nests: loops outer to inner by level, ``spatial_below`` the fan-out beneath it."""
-    dims, levels, mapped = case["dims"], [], []
-    op = conv2d("nest", **{dim.lower(): dims[dim] for dim in _DIMS}, stride=tuple(case["stride"]))
+    """The traffic of one of the fixed nests: loops outer to inner by level, ``spatial_below`` the fan-out below it."""
+    dims: dict[str, int] = case["dims"]
+    levels: list[Memory | Array] = []
+    mapped: list[LevelMapping] = []
+    n, k, c, p, q, r, s = (dims[dim] for dim in _DIMS)
+    op = conv2d("nest", n=n, k=k, c=c, p=p, q=q, r=r, s=s, stride=(case["stride"][0], case["stride"][1]))
     for index, level in enumerate(case["levels_outermost_first"]):
         keeps = frozenset(level["keeps"]) if index else frozenset(ROLES)
         levels.append(Memory(level["name"], keeps))
@@ -177,9 +180,9 @@ def _accelerator(pes: int, scratchpad_words: int, accumulator_words: int) -> Acc
 
 def row_op(row: dict[str, str], where: str) -> Op:
     """The convolution of a row of the Gemmini files, from its ``prob.*`` columns."""
-    whole = {dim: _whole(row, f"prob.{dim}", where) for dim in (*_DIMS, "Wstride", "Hstride")}
-    stride = whole.pop("Wstride"), whole.pop("Hstride")
-    return conv2d(where, **{dim.lower(): bound for dim, bound in whole.items()}, stride=stride)
+    n, k, c, p, q, r, s = (_whole(row, f"prob.{dim}", where) for dim in _DIMS)
+    stride = _whole(row, "prob.Wstride", where), _whole(row, "prob.Hstride", where)
+    return conv2d(where, n=n, k=k, c=c, p=p, q=q, r=r, s=s, stride=stride)
 
 
 def _whole(row: dict[str, str], column: str, where: str) -> int:
