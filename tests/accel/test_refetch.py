@@ -101,5 +101,5 @@ def test_the_optimal_mapper_says_that_it_proves_nothing_of_them() -> None:
     levels = tuple(
         replace(one, refetch=one.name == "scratchpad") if isinstance(one, Memory) else one for one in accelerator.levels
     )
-    with pytest.raises(BadInput, match="'scratchpad' of 'gemmini' fetches every tile anew.*annealing"):
+    with pytest.raises(BadInput, match=r"'scratchpad' of 'gemmini' fetches every tile anew.*annealing"):
         best_mapping(linear("fc", n=4, k=32, c=32), replace(accelerator, levels=levels))
