@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
-from ..models.op import ROLES, Role
+from ..models.op import ROLES, Op, Role, VectorOp
 from .systolic import Dataflow, pass_overhead_cycles
 
 if TYPE_CHECKING:
     from .spec import AcceleratorSpec
 
-__all__ = ["Accelerator", "Array", "Code", "Compute", "Level", "Memory", "Parameter", "Systolic", "Vector"]
+__all__ = ["Accelerator", "Array", "Code", "Compute", "Host", "Level", "Memory", "Parameter", "Systolic", "Vector"]
 
 Code = Literal["run_length"]  # in which a memory may store words, see `sparsity`
 
@@ -163,11 +163,13 @@ class Compute:
 class Vector:
     """The unit for vector operators: ``lanes`` scalar operations per cycle over the whole chip.
 
-    Operators of the kinds it ``fuses`` take their producer's words as they come.
+    ``fused_lanes`` stand at the outputs of the array for operators that are fused with their producer (0: the same
+    lanes do both). Operators of the kinds it ``fuses`` take their producer's words as they come.
     """
 
     name: str
     lanes: int = 1
+    fused_lanes: int = 0
     fuses: frozenset[str] = frozenset()
     bits: int = 8
     energy_j: float = 0.0
@@ -195,6 +197,17 @@ class Parameter:
 
 
 @dataclass(frozen=True)
+class Host:
+    """The processor beside the accelerator, for vector operators of the kinds that the accelerator's compiler refuses.
+
+    It finds and leaves their tensors in its own memory, so that they cost their operations alone.
+    """
+
+    operators: frozenset[str]
+    operations_per_s: float
+
+
+@dataclass(frozen=True)
 class Accelerator:
     """A resolved accelerator: ``levels`` outermost first; build it with `load_accelerator` or ``with_parameters``.
 
@@ -214,6 +227,7 @@ class Accelerator:
     spec: AcceleratorSpec | None = field(default=None, repr=False, compare=False)
     call_overhead_s: float = 0.0
     operator_overhead_s: float = 0.0
+    host: Host | None = None
     back_to_back: bool = False
 
     def __repr__(self) -> str:
@@ -233,6 +247,10 @@ class Accelerator:
     def memories(self) -> tuple[Memory, ...]:
         """Memory levels, outermost first."""
         return tuple(level for level in self.levels if isinstance(level, Memory))
+
+    def on_host(self, op: Op | VectorOp) -> bool:
+        """Whether the operator is left to the host's processor."""
+        return self.host is not None and isinstance(op, VectorOp) and op.kind in self.host.operators
 
     def keeper(self, role: Role) -> Memory:
         """The outermost memory that keeps the tensor: where operators find and leave it."""

@@ -18,7 +18,7 @@ from ..errors import BadInput, Problem, nearest
 from ..models.op import ROLES
 from .accelerator import Parameter
 from .expressions import Kind, Unit, compile_expression, parse_literal
-from .spec_models import LEVEL_MODELS, AcceleratorSpec, kinds
+from .spec_models import LEVEL_MODELS, AcceleratorSpec, HostSpec, kinds
 
 __all__ = ["Evaluator", "ParameterTable", "Placer", "check_spec", "read_parameters", "same", "systolic_axis"]
 
@@ -187,6 +187,8 @@ def _unused(data: Mapping[str, Any], place: Placer) -> Iterator[Problem]:
 def quantities(data: Mapping[str, Any]) -> Iterator[tuple[YamlPath, Any, Kind]]:
     """Path, raw value and kind of every field of the document that is a quantity."""
     yield from _quantities_of(data, AcceleratorSpec, ())
+    if isinstance(data.get("host"), dict):
+        yield from _quantities_of(data["host"], HostSpec, ("host",))
     levels = data.get("levels")
     for index, level in enumerate(levels if isinstance(levels, list) else ()):
         model = LEVEL_MODELS.get(str(level.get("type"))) if isinstance(level, dict) else None

@@ -18,8 +18,8 @@ from .expressions import KINDS, Kind
 from .systolic import Dataflow
 
 __all__ = [
-    "LEVEL_MODELS", "AcceleratorSpec", "ArraySpec", "ComputeSpec", "LevelSpec", "MemorySpec", "ParameterSpec",
-    "SystolicSpec", "VectorSpec", "kinds",
+    "LEVEL_MODELS", "AcceleratorSpec", "ArraySpec", "ComputeSpec", "HostSpec", "LevelSpec", "MemorySpec",
+    "ParameterSpec", "SystolicSpec", "VectorSpec", "kinds",
 ]  # fmt: skip
 
 Dimension = Literal["N", "G", "K", "C", "P", "Q", "R", "S"]
@@ -166,17 +166,26 @@ class ComputeSpec(_Strict):
 class VectorSpec(_Strict):
     """The unit for operators that are no contraction; ``lanes`` counts the whole chip, ``energy`` is per operation.
 
-    ``fuses`` lists kinds of operators that take their producer's words as they come and leave nothing else behind.
+    ``fused_lanes`` are lanes of their own for what is fused with a contraction (activation functions). ``fuses`` lists
+    kinds of operators that take their producer's words as they come and leave nothing else behind.
     """
 
     name: Name
     type: Literal["vector"]
     lanes: Count
+    fused_lanes: Annotated[_Optional, KINDS["count"]] = None
     fuses: Fusible = []
     bits: Bits = "8 bit"
     energy: Energy = None
     leakage: Power = None
     area: Area = None
+
+
+class HostSpec(_Strict):
+    """The processor beside the accelerator: the kinds of vector operators left to it, scalar operations a second."""
+
+    operators: Annotated[list[str], AfterValidator(_distinct), Field(min_length=1)]
+    rate: Annotated[Scalar, KINDS["frequency"]]
 
 
 LevelSpec = MemorySpec | ArraySpec | ComputeSpec | VectorSpec
@@ -196,6 +205,7 @@ class AcceleratorSpec(_Strict):
     clock: Annotated[Scalar, KINDS["frequency"]]
     call_overhead: Annotated[Scalar, KINDS["time"]] = "0 s"
     operator_overhead: Annotated[Scalar, KINDS["time"]] = "0 s"
+    host: HostSpec | None = None
     back_to_back: bool = False
     parameters: dict[ParameterName, ParameterSpec] = {}
     levels: Annotated[list[Annotated[LevelSpec, Field(discriminator="type")]], Field(min_length=1)]

@@ -13,7 +13,7 @@ from ..energy.estimators import Component, ComponentEstimate, estimate_component
 from ..energy.scaling import check_node
 from ..errors import BadInput, SpecError
 from ..models.op import Role
-from .accelerator import Accelerator, Array, Compute, Level, Memory, Parameter, Systolic, Vector
+from .accelerator import Accelerator, Array, Compute, Host, Level, Memory, Parameter, Systolic, Vector
 from .expressions import KINDS, Unit
 from .spec_check import Evaluator, Placer, systolic_axis
 from .spec_models import AcceleratorSpec, ArraySpec, ComputeSpec, LevelSpec, MemorySpec, VectorSpec, kinds
@@ -54,6 +54,10 @@ def resolve(
     technology_nm = round(metres * 1e9, 6)
     call_s = evaluator.number(("call_overhead",), spec.call_overhead, KINDS["time"])
     operator_s = evaluator.number(("operator_overhead",), spec.operator_overhead, KINDS["time"])
+    host = None
+    if spec.host is not None:
+        rate = evaluator.number(("host", "rate"), spec.host.rate, KINDS["frequency"])
+        host = Host(frozenset(spec.host.operators), rate)
     resolver = _Resolver(spec, evaluator, technology_nm)
     levels = resolver.levels()
     if evaluator.problems:
@@ -70,6 +74,7 @@ def resolve(
         spec=spec,
         call_overhead_s=call_s,
         operator_overhead_s=operator_s,
+        host=host,
         back_to_back=spec.back_to_back,
     )
 
@@ -277,13 +282,14 @@ class _Resolver:
 
     def _vector(self, level: VectorSpec, numbers: dict[str, float], path: YamlPath) -> Vector:
         """Area and leakage are those of all lanes: the unit is one instance."""
-        lanes, number = numbers["lanes"], self.number_format
+        lanes, number = numbers["lanes"] + numbers.get("fused_lanes", 0), self.number_format
         costs, origin = self._costs(numbers, {"energy": "op"}, path, "vector", bits=numbers["bits"], number=number)
         for key in ("leakage", "area"):
             costs[key] *= 1 if key in numbers else lanes
         return Vector(
             name=level.name,
-            lanes=int(lanes),
+            lanes=int(numbers["lanes"]),
+            fused_lanes=int(numbers.get("fused_lanes", 0)),
             fuses=frozenset(level.fuses),
             bits=int(numbers["bits"]),
             energy_j=costs["energy"],

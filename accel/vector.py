@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Mapping
 
 from ..models.op import Role, VectorOp
-from .accelerator import Accelerator, Memory
+from .accelerator import Accelerator, Host, Memory
 from .analytic import Cost
 
 __all__ = ["evaluate_vector"]
@@ -23,10 +23,12 @@ def evaluate_vector(
 
     ``inside`` gives the share (0 to 1) of a tensor's words that are in the memory where it may stay; all others come
     and go over the outermost memory. Without a vector unit the operations cost nothing and only the words count;
-    `Estimate.notes` says so.
+    `Estimate.notes` says so. An operator left to the host costs its operations there, and the accelerator's leakage.
     """
+    if accelerator.host is not None and accelerator.on_host(op):
+        return _on_host(op, accelerator, accelerator.host)
     vector = accelerator.vector
-    computing = op.operations / vector.lanes if vector else 0.0
+    computing = op.operations / ((op.fused and vector.fused_lanes) or vector.lanes) if vector else 0.0
     energy: dict[tuple[str, str], float] = {}
     if vector:
         scale = op.bits / vector.bits if op.bits > vector.bits else 1.0
@@ -48,6 +50,15 @@ def evaluate_vector(
     if accelerator.clock_w and cycles:
         energy["clock", ""] = accelerator.clock_w * latency_s
     bound = "" if not cycles else slowest if moving >= computing else "vector"
+    return Cost(cycles, latency_s, math.fsum(energy.values()), 0, 0, 0.0, 0.0, bound, energy)
+
+
+def _on_host(op: VectorOp, accelerator: Accelerator, host: Host) -> Cost:
+    """The accelerator waits; what the host's processor and memory spend is not its energy."""
+    latency_s = op.operations / host.operations_per_s
+    waiting = {("leakage", ""): accelerator.leakage_w * latency_s, ("clock", ""): accelerator.clock_w * latency_s}
+    energy = {key: joules for key, joules in waiting.items() if joules}
+    bound, cycles = "host" if latency_s else "", latency_s * accelerator.clock_hz
     return Cost(cycles, latency_s, math.fsum(energy.values()), 0, 0, 0.0, 0.0, bound, energy)
 
 

@@ -81,8 +81,12 @@ class Estimate:
 
     @cached_property
     def started_layers(self) -> int:
-        """How many operators the accelerator is told to start: all but the fused ones."""
-        return sum(1 for op in self.network.ops if _starts(op))
+        """How many operators the accelerator is told to start: all but the fused ones and those left to the host."""
+        return sum(1 for op in self.network.ops if self._starts(op))
+
+    def _starts(self, op: Op | VectorOp) -> bool:
+        """A fused operator starts with its producer, one of the host's without the accelerator."""
+        return isinstance(op, Op) or not (op.fused or self.accelerator.on_host(op))
 
     @cached_property
     def variants(self) -> tuple[Accelerator, ...]:
@@ -167,7 +171,7 @@ class Estimate:
                 "energy_j": cost.energy_j,
                 "utilization": cost.utilization,
                 "bound": cost.bound,
-                "overhead_s": self.accelerator.operator_overhead_s if _starts(op) else 0.0,
+                "overhead_s": self.accelerator.operator_overhead_s if self._starts(op) else 0.0,
             }
             row |= {f"{role}_at": "+".join(self._places(at, op, role)) for role in ROLES}
             spent = _by_component(cost.energy)
@@ -207,16 +211,16 @@ class Estimate:
         own, name = [], self.accelerator.name
         if self.accelerator.vector is None and len(self.network.contractions) < len(self.network.ops):
             own.append(f"{name} has no vector unit: vector operators only move their words")
+        away = sorted({op.kind for op in self.network.ops if self.accelerator.on_host(op)})
+        if away:
+            own.append(f"left to the host of {name}: {', '.join(away)}; its energy does not count")
         bits = self.accelerator.compute.operand_bits
         widest = max((t.bits for op in self.network.contractions for t in op.tensors[:2]), default=0)
         if widest > bits:
             own.append(f"{name} multiplies {bits}-bit operands; products of {widest}-bit ones count as its own")
+        if self.schedule.plan is None and any(memory.may_reside for memory in self.accelerator.memories):
+            own.append(f"{name} keeps nothing on the chip here: some operator has no mapping beside what would stay")
         return (*self.network.notes, *self.accelerator.notes, *own)
-
-
-def _starts(op: Op | VectorOp) -> bool:
-    """Whether the accelerator is told to start the operator; a fused one starts with its producer."""
-    return isinstance(op, Op) or not op.fused
 
 
 def _variants(accelerator: Accelerator, plan: Plan | None, operators: int) -> tuple[Accelerator, ...]:

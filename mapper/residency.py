@@ -5,7 +5,8 @@ the one in which weights may stay from run to run (parameter caching). The plan 
 
 1. A tensor lives from the operator that makes it to the last one that reads it, a residual connection included; fused
    operators work on their producer's tensor in place. It stays for its whole life or not at all: what does not stay is
-   written to the outermost memory and read from there by everyone. The network's inputs and outputs always are.
+   written to the outermost memory and read from there by everyone. The network's inputs and outputs always are, and
+   what operators left to the host read and write.
 2. Operators are visited in order. While the tensors that are alive do not fit, beside `SHARE` of the memory for the
    tiles of what the operator streams, the one whose next use is farthest gives way (Belády's rule), the larger one of
    two. Tensors that one operator reads as a single operand stay or go together.
@@ -99,12 +100,16 @@ class _Planner:
         self.made: list[int | None] = []
         self.read: list[dict[Role, list[int]]] = []
         self.taken: list[float] = []  # [operators] bits of the tensors that stay while one runs
-        self._find_tensors()
-        self.working = [at for at, layer in enumerate(self.layers) if isinstance(layer.op, Op) or not layer.op.fused]
+        self._find_tensors(accelerator)
+        self.working = [
+            at
+            for at, layer in enumerate(self.layers)
+            if isinstance(layer.op, Op) or not (layer.op.fused or accelerator.on_host(layer.op))
+        ]
 
     # ---- tensors ---------------------------------------------------------------------------------------------------
 
-    def _find_tensors(self) -> None:
+    def _find_tensors(self, accelerator: Accelerator) -> None:
         named: dict[str, int | None] = {}
         for at, layer in enumerate(self.layers):
             sources = [named[name] for name in layer.inputs]
@@ -122,6 +127,8 @@ class _Planner:
             self.read.append(self._operands(layer, known))
             if isinstance(layer.op, Op) and len(known) < len(sources):  # the network's own input is part of an operand
                 self._forbid(known)
+            if accelerator.on_host(layer.op):  # the host finds and leaves tensors in its own memory
+                self._forbid(known if made is None else [*known, made])
         for at, layer in enumerate(self.layers):
             if not isinstance(layer.op, Op) and layer.op.fused and self.made[at] is not None:
                 self._drop_own_use(at)

@@ -13,12 +13,12 @@ runtimes execute it as an operator. Pools, softmax and norms are passes too.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from ..errors import BadInput, UnknownName
 from .network import Layer, Network
-from .op import Op, Tensor, VectorOp, batched_matmul, conv2d, linear
+from .op import Op, Tensor, VectorOp, batched_matmul, conv2d, linear, transposed_conv2d
 
 __all__ = ["OPERATIONS_PER_WORD", "NetworkBuilder", "Point"]
 
@@ -29,27 +29,39 @@ OPERATIONS_PER_WORD = {
     "relu": 1,  # one maximum
     "relu6": 2,  # maximum, minimum
     "tanh": 1,
+    "sigmoid": 3,  # exponential, add, divide
     "gelu": 9,  # tanh form: x³ (2), scale, add, scale, tanh, add 1, times x, halve
     "softmax": 5,  # running maximum, subtract, exp, running sum, divide
     "layer_norm": 7,  # mean, subtract, square, mean, times 1/σ, scale, shift
+    "batch_norm": 2,  # scale, shift, where no convolution stands before it to fold them into
     "add": 1,
+    "resize": 7,  # bilinear: four products, three sums
     "gather": 1,  # one copy
 }
 
 
 @dataclass(frozen=True)
 class Point:
-    """A place in the network to branch from: the layer ("" for the network's input) and its shape per sample."""
+    """A place in the network to branch from: the layer ("" for the network's input) and its shape per sample.
+
+    ``beside`` are further layers whose channels stand behind those of ``layer`` (a concatenation).
+    """
 
     layer: str
     channels: int
     height: int
     width: int
+    beside: tuple[str, ...] = ()
 
     @property
     def words(self) -> int:
         """Words per sample."""
         return self.channels * self.height * self.width
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """The layers that hold the tensor."""
+        return (self.layer, *self.beside)
 
 
 def _pair(value: Pair) -> tuple[int, int]:
@@ -80,10 +92,33 @@ class NetworkBuilder:
         self.source, self.notes = source, tuple(notes)
         self.here = Point("", channels, height, width)
         self._layers: list[Layer] = []
+        self._points: dict[str, Point] = {}
 
     def resume(self, point: Point) -> None:
         """Go on from an earlier point (a second branch)."""
         self.here = point
+
+    def after(self, layer: str) -> Point:
+        """The point behind an earlier layer; raises `UnknownName` where there is none of that name."""
+        if layer not in self._points:
+            raise UnknownName("layer", layer, tuple(self._points))
+        return self._points[layer]
+
+    def concat(self, *points: Point) -> None:
+        """Go on with the channels of all points, one behind the other; moves nothing (producers write in place).
+
+        Raises `BadInput` where heights or widths differ.
+        """
+        first = points[0]
+        for point in points[1:]:
+            if (point.height, point.width) != (first.height, first.width):
+                raise BadInput(
+                    f"{self.name}: cannot concatenate '{first.layer}' of {first.height}x{first.width} and "
+                    f"'{point.layer}' of {point.height}x{point.width} positions"
+                )
+        names = dict.fromkeys(layer for point in points for layer in point.layers)
+        channels = sum(point.channels for point in points)
+        self.here = Point(next(iter(names)), channels, first.height, first.width, tuple(names)[1:])
 
     def build(self, *, extra_params: int = 0) -> Network:
         """The network of all layers added so far."""
@@ -92,9 +127,9 @@ class NetworkBuilder:
     def _append(self, op: Op | VectorOp, channels: int, height: int, width: int, inputs: tuple[str, ...] | None) -> str:
         """Add an operator that reads ``inputs`` (None: the current tensor) and make its output the current tensor."""
         if inputs is None:
-            inputs = (self.here.layer,)
+            inputs = self.here.layers
         self._layers.append(Layer(op, tuple(name for name in inputs if name)))
-        self.here = Point(op.name, channels, height, width)
+        self.here = self._points[op.name] = Point(op.name, channels, height, width)
         return op.name
 
     def _window(self, name: str, kernel: Pair, stride: Pair, padding: Pair, dilation: Pair = 1) -> tuple[int, int]:
@@ -132,13 +167,21 @@ class NetworkBuilder:
         return self.activation(activation) if activation else name
 
     def depthwise(
-        self, name: str, kernel: Pair, *, stride: Pair = 1, padding: Pair | None = None, bias: bool = True,
-        activation: str = "",
+        self, name: str, kernel: Pair, *, stride: Pair = 1, padding: Pair | None = None, dilation: Pair = 1,
+        bias: bool = True, activation: str = "",
     ) -> str:
         """A depthwise convolution: one filter per channel."""
         channels = self.here.channels
-        return self.conv(name, channels, kernel, stride=stride, padding=padding, groups=channels, bias=bias,
-                         activation=activation, kind="depthwise_conv2d")
+        return self.conv(name, channels, kernel, stride=stride, padding=padding, groups=channels, dilation=dilation,
+                         bias=bias, activation=activation, kind="depthwise_conv2d")
+
+    def transposed_conv(self, name: str, out: int, kernel: int, *, stride: int, activation: str = "") -> str:
+        """A transposed convolution whose output is ``stride`` times as high and wide as its input (the rest is cut)."""
+        here = self.here
+        op = transposed_conv2d(name, n=self.batch, k=out, c=here.channels, h=here.height, w=here.width, r=kernel,
+                               s=kernel, stride=(stride, stride), bits=self.bits)
+        self._append(op, out, stride * here.height, stride * here.width, None)
+        return self.activation(activation) if activation else name
 
     def linear(
         self, name: str, out: int, *, bias: bool = True, activation: str = "", inputs: tuple[str, ...] | None = None
@@ -175,6 +218,17 @@ class NetworkBuilder:
         """An activation function fused into the current layer; it is named after it."""
         return self.elementwise(f"{self.here.layer}.{kind}", kind, fused=True)
 
+    def batch_norm(self, name: str, *, activation: str = "") -> str:
+        """A scale and a shift per channel that fold into no convolution."""
+        self.elementwise(name, "batch_norm", params=2 * self.here.channels)
+        return self.activation(activation) if activation else name
+
+    def resize(self, name: str, height: int, width: int) -> str:
+        """Bilinear interpolation to another height and width."""
+        point = Point(name, self.here.channels, height, width)
+        operations = OPERATIONS_PER_WORD["resize"] * point.words
+        return self.vector(name, "resize", operations=operations, words_in=self.here.words, point=point)
+
     def softmax(self, name: str) -> str:
         """A softmax along the last axis."""
         return self.elementwise(name, "softmax")
@@ -188,7 +242,7 @@ class NetworkBuilder:
         here = self.here
         if here.words != other.words:
             raise BadInput(f"{self.name}: {name}: cannot add tensors of {here.words} and {other.words} words")
-        operands = (here.layer, other.layer)
+        operands = (*here.layers, *other.layers)
         self.vector(name, "add", operations=here.words, words_in=2 * here.words, point=here, inputs=operands)
         return self.activation(activation) if activation else name
 
@@ -232,13 +286,13 @@ class NetworkBuilder:
 
     def flatten(self) -> None:
         """Make all words of a sample channels; moves nothing."""
-        self.here = Point(self.here.layer, self.here.words, 1, 1)
+        self.here = replace(self.here, channels=self.here.words, height=1, width=1)
 
     def tokens(self, extra: int = 0) -> None:
         """Read the positions as a sequence of tokens, ``extra`` of them prepended (a class token); moves nothing."""
         here = self.here
-        self.here = Point(here.layer, here.channels, here.height * here.width + extra, 1)
+        self.here = replace(here, height=here.height * here.width + extra, width=1)
 
     def keep_tokens(self, count: int) -> None:
         """Go on with ``count`` of the tokens (a class token, the last token); moves nothing."""
-        self.here = Point(self.here.layer, self.here.channels, count, 1)
+        self.here = replace(self.here, height=count, width=1)

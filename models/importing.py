@@ -27,7 +27,6 @@ Shape = tuple[int, ...]
 # Scalar operations per word, counted as in the zoo (a transcendental function is one); what is not named costs one.
 OPERATIONS_PER_WORD = {
     **builder.OPERATIONS_PER_WORD,
-    "batch_norm": 2,  # scale, shift
     "clip": 2,
     "elu": 3,  # exponential, subtract, select
     "glu": 2,  # sigmoid, multiply

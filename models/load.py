@@ -11,7 +11,7 @@ from ..document import shipped
 from ..errors import BadInput, UnknownName, nearest
 from .network import Network
 from .transforms import with_batch, with_bits
-from .zoo import ZOO
+from .zoo import DESCRIBED, ZOO
 
 __all__ = ["list_networks", "load_network", "network_options"]
 
@@ -38,6 +38,7 @@ def network_options(name: str) -> dict[str, str]:
 def load_network(name_or_path: str | Path, *, batch: int = 1, bits: int | None = None, **options: Any) -> Network:
     """The network of a zoo or shipped name, or of a ``.yaml``, ``.yml`` or ``.onnx`` file.
 
+    A name of `DESCRIBED` may be followed by a colon and the member of its family: ``nasbench201:|skip_connect~0|+…``.
     ``batch`` samples run together. ``bits`` is the width of every word (default: what the file states, 8 for the zoo).
     ``options`` are those of the zoo network (`network_options`). Raises `UnknownName` for a name that does not exist,
     `BadInput` for a missing file, a batch below 1, or an option that the network does not have.
@@ -47,9 +48,11 @@ def load_network(name_or_path: str | Path, *, batch: int = 1, bits: int | None =
     if bits is not None and (isinstance(bits, bool) or not isinstance(bits, int) or bits < 1):
         raise BadInput(f"bits is {bits}; it must be a whole number of at least 1")
     name = str(name_or_path)
-    if isinstance(name_or_path, str) and name in ZOO:
-        _check_options(name, options)
-        return ZOO[name](batch=batch, bits=8 if bits is None else bits, **options)
+    zoo, _, description = name.partition(":")
+    if isinstance(name_or_path, str) and zoo in ZOO and (zoo in DESCRIBED or not description):
+        _check_options(zoo, options)
+        given = (description,) if description else ()
+        return ZOO[zoo](*given, batch=batch, bits=8 if bits is None else bits, **options)
     if options:
         raise BadInput(f"{name}: only zoo networks take options, this is none; remove {', '.join(map(repr, options))}")
     path = shipped("networks").get(name) if isinstance(name_or_path, str) else None

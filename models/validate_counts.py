@@ -19,8 +19,11 @@ Quantity = Literal["macs", "params"]
 
 # Network, and its row's weights class in torchvision's table.
 _TORCHVISION = {
-    "alexnet": "AlexNet_Weights", "vgg16": "VGG16_Weights", "resnet18": "ResNet18_Weights",
-    "resnet50": "ResNet50_Weights", "mobilenet_v2": "MobileNet_V2_Weights", "vit_b_16": "ViT_B_16_Weights",
+    "alexnet": "AlexNet_Weights", "vgg16": "VGG16_Weights", "vgg19": "VGG19_Weights",
+    "squeezenet1_0": "SqueezeNet1_0_Weights", "squeezenet1_1": "SqueezeNet1_1_Weights",
+    "inception_v1": "GoogLeNet_Weights", "resnet18": "ResNet18_Weights", "resnet50": "ResNet50_Weights",
+    "resnet152": "ResNet152_Weights", "densenet121": "DenseNet121_Weights", "mobilenet_v2": "MobileNet_V2_Weights",
+    "vit_b_16": "ViT_B_16_Weights",
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ...errors import BadInput
 from ..builder import NetworkBuilder, Point
 
 __all__ = ["inverted_bottleneck", "make_divisible", "multi_head_attention"]
@@ -16,26 +17,33 @@ def make_divisible(channels: float, divisor: int = 8) -> int:
 def inverted_bottleneck(
     builder: NetworkBuilder, name: str, *, kernel: int, expansion: float, out_channels: int, stride: int = 1,
     fused: bool = False, residual: bool = True, hidden: int | None = None, activation: str = "relu6",
+    dilation: int = 1, group_size: int | None = None,
 ) -> str:
     """An inverted bottleneck (Sandler et al., CVPR 2018): expand 1×1, depthwise k×k, project 1×1 without activation.
 
     ``fused`` replaces expansion and depthwise by one full k×k convolution (Gupta & Akin, 2020). An expansion of 1
     leaves out the expanding layer; fused, that is a single k×k convolution with its activation. The input is added
     where ``residual`` is set, the stride is 1 and the channels agree. ``hidden`` overrides the expanded width, which
-    otherwise is ``expansion`` × input channels, rounded. Returns the name of the last layer.
+    otherwise is ``expansion`` × input channels, rounded. ``dilation`` is that of the depthwise convolution.
+    ``group_size`` splits the fused convolution into groups of so many output channels. Returns the last layer's name.
+
+    Raises `BadInput` where the expanded width is no multiple of ``group_size``.
     """
     start = builder.here
     inner = hidden if hidden is not None else round(start.channels * expansion)
     expands = hidden is not None or expansion != 1
     if fused and expands:
-        builder.conv(f"{name}.fused", inner, kernel, stride=stride, activation=activation)
+        if group_size is not None and inner % group_size:
+            raise BadInput(f"{builder.name}: {name}: {inner} channels are no multiple of the group size {group_size}")
+        groups = 1 if group_size is None else inner // group_size
+        builder.conv(f"{name}.fused", inner, kernel, stride=stride, groups=groups, activation=activation)
         last = builder.conv(f"{name}.project", out_channels, 1)
     elif fused:
         last = builder.conv(f"{name}.fused", out_channels, kernel, stride=stride, activation=activation)
     else:
         if expands:
             builder.conv(f"{name}.expand", inner, 1, activation=activation)
-        builder.depthwise(f"{name}.depthwise", kernel, stride=stride, activation=activation)
+        builder.depthwise(f"{name}.depthwise", kernel, stride=stride, dilation=dilation, activation=activation)
         last = builder.conv(f"{name}.project", out_channels, 1)
     if residual and stride == 1 and start.channels == out_channels:
         last = builder.add(f"{name}.add", start)

@@ -1,11 +1,11 @@
-"""AlexNet and VGG-16, the networks the first accelerators were measured with."""
+"""AlexNet, VGG-16 and VGG-19, the networks the first accelerators were measured with."""
 
 from __future__ import annotations
 
 from ..builder import NetworkBuilder
 from ..network import Network
 
-__all__ = ["alexnet", "vgg16"]
+__all__ = ["alexnet", "vgg16", "vgg19"]
 
 
 def alexnet(
@@ -40,11 +40,22 @@ def alexnet(
 
 def vgg16(*, resolution: int = 224, classes: int = 1000, batch: int = 1, bits: int = 8) -> Network:
     """VGG-16 without batch norm: Simonyan & Zisserman, ICLR 2015 (arXiv:1409.1556), Table 1, configuration D."""
+    return _vgg("vgg16", "D", (2, 2, 3, 3, 3), resolution, classes, batch, bits)
+
+
+def vgg19(*, resolution: int = 224, classes: int = 1000, batch: int = 1, bits: int = 8) -> Network:
+    """VGG-19 without batch norm: the same table, configuration E."""
+    return _vgg("vgg19", "E", (2, 2, 4, 4, 4), resolution, classes, batch, bits)
+
+
+def _vgg(
+    name: str, column: str, depths: tuple[int, ...], resolution: int, classes: int, batch: int, bits: int
+) -> Network:
     builder = NetworkBuilder(
-        "vgg16", channels=3, height=resolution, width=resolution, batch=batch, bits=bits,
-        source="Simonyan & Zisserman, ICLR 2015, arXiv:1409.1556, Table 1 (D)",
+        name, channels=3, height=resolution, width=resolution, batch=batch, bits=bits,
+        source=f"Simonyan & Zisserman, ICLR 2015, arXiv:1409.1556, Table 1 ({column})",
     )
-    for stage, (channels, repeats) in enumerate(((64, 2), (128, 2), (256, 3), (512, 3), (512, 3)), start=1):
+    for stage, (channels, repeats) in enumerate(zip((64, 128, 256, 512, 512), depths, strict=True), start=1):
         for index in range(1, repeats + 1):
             builder.conv(f"conv{stage}_{index}", channels, 3, activation="relu")
         builder.max_pool(f"pool{stage}", 2, stride=2)

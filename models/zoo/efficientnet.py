@@ -1,4 +1,4 @@
-"""EfficientNet-EdgeTPU-S and EfficientNet-lite: EfficientNets without squeeze-and-excite, for integer accelerators.
+"""EfficientNet-EdgeTPU and EfficientNet-lite: EfficientNets without squeeze-and-excite, for integer accelerators.
 
 Tan & Le, "EfficientNet: Rethinking Model Scaling for CNNs", ICML 2019 (arXiv:1905.11946); layers as published in
 tensorflow/tpu, models/official/efficientnet, in edgetpu/efficientnet_edgetpu_builder.py and
@@ -11,31 +11,48 @@ import math
 
 from ...errors import UnknownName
 from ..network import Network
+from .blocks import make_divisible
 from .mobilenet import IbnBlock, ibn_network
 
-__all__ = ["LITE_SCALING", "efficientnet_edgetpu_s", "efficientnet_lite"]
+__all__ = ["EDGETPU_SCALING", "LITE_SCALING", "efficientnet_edgetpu", "efficientnet_lite"]
 
 
 def _repeat(kernel: int, expansion: float, out: int, repeats: int, stride: int) -> tuple[IbnBlock, ...]:
     return (IbnBlock(kernel, expansion, out, stride), *(IbnBlock(kernel, expansion, out) for _ in range(repeats - 1)))
 
 
-# The first block states 24 input channels although the stem has 32, and expands to 4 · 24; it has no skip.
-_EDGETPU_BLOCKS: tuple[IbnBlock, ...] = (
-    IbnBlock(3, 4, 24, 1, fused=True, residual=False, hidden=96),
-    IbnBlock(3, 8, 32, 2, fused=True), IbnBlock(3, 8, 32, fused=True),
-    IbnBlock(3, 8, 48, 2, fused=True), *(IbnBlock(3, 8, 48, fused=True) for _ in range(3)),
-    *_repeat(5, 8, 96, 5, 2),
-    *_repeat(5, 8, 144, 4, 1),
-    *_repeat(5, 8, 192, 2, 2),
+# Variant -> width, depth, resolution.
+EDGETPU_SCALING: dict[str, tuple[float, float, int]] = {
+    "s": (1.0, 1.0, 224), "m": (1.0, 1.1, 240), "l": (1.2, 1.4, 300),
+}
+
+# Kernel, expansion, output channels, repeats, stride, fused.
+_EDGETPU_STAGES = (
+    (3, 4, 24, 1, 1, True), (3, 8, 32, 2, 2, True), (3, 8, 48, 4, 2, True), (5, 8, 96, 5, 2, False),
+    (5, 8, 144, 4, 1, False), (5, 8, 192, 2, 2, False),
 )
 
 
-def efficientnet_edgetpu_s(*, resolution: int = 224, classes: int = 1001, batch: int = 1, bits: int = 8) -> Network:
-    """EfficientNet-EdgeTPU-S: fused bottlenecks early, ReLU; 1001 classes (one is the background)."""
+def efficientnet_edgetpu(
+    variant: str = "s", *, resolution: int | None = None, classes: int = 1001, batch: int = 1, bits: int = 8
+) -> Network:
+    """EfficientNet-EdgeTPU-S, M or L: fused bottlenecks early, ReLU; 1001 classes (one is the background).
+
+    ``resolution`` overrides the variant's own. Raises `UnknownName` for a variant that does not exist.
+    """
+    if variant not in EDGETPU_SCALING:
+        raise UnknownName("EfficientNet-EdgeTPU variant", variant, tuple(EDGETPU_SCALING))
+    width, depth, size = EDGETPU_SCALING[variant]
+    blocks: list[IbnBlock] = []
+    for index, (kernel, expansion, out, repeats, stride, fused) in enumerate(_EDGETPU_STAGES):
+        # The first stage states 24 input channels although the stem has 32, and expands to 4 · 24; it has no skip.
+        hidden = 4 * make_divisible(24 * width) if index == 0 else None
+        for position in range(math.ceil(repeats * depth)):
+            blocks.append(IbnBlock(kernel, expansion, out, 1 if position else stride, fused, index > 0, hidden))
     return ibn_network(
-        "efficientnet_edgetpu_s", _EDGETPU_BLOCKS, resolution=resolution, classes=classes, batch=batch, bits=bits,
-        activation="relu", source="tensorflow/tpu, efficientnet/edgetpu/efficientnet_edgetpu_builder.py",
+        f"efficientnet_edgetpu_{variant}", blocks, resolution=size if resolution is None else resolution, width=width,
+        classes=classes, batch=batch, bits=bits, activation="relu",
+        source="tensorflow/tpu, efficientnet/edgetpu/efficientnet_edgetpu_builder.py",
     )
 
 

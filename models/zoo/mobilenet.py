@@ -7,7 +7,7 @@ AI blog, 2019; layers as published in tensorflow/models, research/slim/nets/mobi
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ...errors import BadInput
@@ -16,7 +16,8 @@ from ..network import Network
 from .blocks import inverted_bottleneck, make_divisible
 
 __all__ = [
-    "MOBILENET_EDGETPU_BLOCKS", "MOBILENET_V2_BLOCKS", "IbnBlock", "ibn_network", "mobilenet_edgetpu", "mobilenet_v2",
+    "MOBILENET_EDGETPU_BLOCKS", "MOBILENET_V2_BLOCKS", "IbnBlock", "ibn_body", "ibn_network", "mobilenet_edgetpu",
+    "mobilenet_v2",
 ]
 
 
@@ -51,17 +52,31 @@ def ibn_network(
     )
     if scale_stem:
         stem, head = make_divisible(stem * width), make_divisible(head * max(1.0, width))
+    ibn_body(builder, blocks, width=width, stem=stem, activation=activation)
+    builder.conv("head", head, 1, activation=activation)
+    builder.global_average_pool("pool")
+    builder.linear("classifier", classes)
+    return builder.build()
+
+
+def ibn_body(
+    builder: NetworkBuilder, blocks: Sequence[IbnBlock], *, width: float = 1.0, stem: int | None = None,
+    activation: str = "relu6", dilations: Mapping[int, int] | None = None,
+) -> None:
+    """Stem and blocks alone, for networks that put something else behind them; blocks are named ``block0`` ….
+
+    ``stem`` is the stem's width (default: 32 scaled by ``width``); ``dilations`` spreads the depthwise filters of the
+    blocks it names.
+    """
+    stem = make_divisible(32 * width) if stem is None else stem
     builder.conv("stem", stem, 3, stride=2, padding=1, activation=activation)
     for index, block in enumerate(blocks):
         inverted_bottleneck(
             builder, f"block{index}", kernel=block.kernel, expansion=block.expansion,
             out_channels=make_divisible(block.out_channels * width), stride=block.stride, fused=block.fused,
             residual=block.residual, hidden=block.hidden, activation=activation,
+            dilation=(dilations or {}).get(index, 1),
         )
-    builder.conv("head", head, 1, activation=activation)
-    builder.global_average_pool("pool")
-    builder.linear("classifier", classes)
-    return builder.build()
 
 
 def _stage(

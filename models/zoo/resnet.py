@@ -1,4 +1,4 @@
-"""ResNet-18 and ResNet-50: He et al., "Deep Residual Learning for Image Recognition", CVPR 2016, Table 1.
+"""ResNet-18, ResNet-50 and ResNet-152: He et al., "Deep Residual Learning for Image Recognition", CVPR 2016, Table 1.
 
 The stride of a bottleneck sits in its 3×3 convolution ("v1.5"), as in torchvision and MLPerf; in the authors' own
 release (github.com/KaimingHe/deep-residual-networks) it sits in the first 1×1 convolution and a shortcut comes first.
@@ -11,7 +11,7 @@ from functools import partial
 from ..builder import NetworkBuilder
 from ..network import Network
 
-__all__ = ["resnet18", "resnet50"]
+__all__ = ["resnet18", "resnet50", "resnet152"]
 
 _SOURCE = "He et al., CVPR 2016, arXiv:1512.03385, Table 1; stride in the 3x3 convolution"
 _AUTHORS = "He et al., CVPR 2016, arXiv:1512.03385, Table 1; the authors' release"
@@ -27,6 +27,11 @@ def resnet50(
 ) -> Network:
     """ResNet-50: bottleneck blocks; ``authors``: as the authors released it (see above)."""
     return _resnet("resnet50", (3, 4, 6, 3), True, resolution, classes, batch, bits, authors=authors)
+
+
+def resnet152(*, resolution: int = 224, classes: int = 1000, batch: int = 1, bits: int = 8) -> Network:
+    """ResNet-152: bottleneck blocks."""
+    return _resnet("resnet152", (3, 8, 36, 3), True, resolution, classes, batch, bits)
 
 
 def _resnet(

@@ -119,3 +119,46 @@ def test_a_candidate_network_is_built_from_its_blocks():
 def test_a_width_not_above_zero_is_refused(width):
     with pytest.raises(BadInput, match="width"):
         ibn_network("candidate", (IbnBlock(3, 4, 24),), width=width)
+
+
+def test_a_concatenation_is_read_from_all_its_layers_and_moves_nothing():
+    builder = NetworkBuilder("net", channels=8, height=4, width=4)
+    builder.conv("a", 8, 3)
+    start = builder.here
+    builder.conv("b", 4, 3)
+    builder.concat(start, builder.here)
+    builder.conv("c", 2, 1)
+    layers = {layer.op.name: layer for layer in builder.build()}
+    assert list(layers) == ["a", "b", "c"]
+    assert layers["c"].inputs == ("a", "b")
+    assert layers["c"].op.bounds["C"] == 12
+
+
+def test_concatenating_maps_of_different_sizes_is_refused():
+    builder = NetworkBuilder("net", channels=8, height=4, width=4)
+    builder.conv("a", 8, 3)
+    start = builder.here
+    builder.conv("b", 8, 3, stride=2)
+    with pytest.raises(BadInput, match="cannot concatenate 'a' of 4x4 and 'b' of 2x2"):
+        builder.concat(start, builder.here)
+
+
+def test_a_transposed_convolution_enlarges_by_its_stride():
+    builder = NetworkBuilder("net", channels=8, height=4, width=5)
+    builder.transposed_conv("up", 3, 3, stride=2)
+    assert (builder.here.channels, builder.here.height, builder.here.width) == (3, 8, 10)
+
+
+def test_an_earlier_layer_is_found_again_by_its_name():
+    builder = NetworkBuilder("net", channels=8, height=4, width=4)
+    builder.conv("a", 6, 3, activation="relu")
+    builder.conv("b", 2, 1)
+    assert builder.after("a.relu").channels == 6
+    with pytest.raises(UnknownName, match="layer"):
+        builder.after("c")
+
+
+def test_a_group_size_that_does_not_divide_is_refused():
+    builder = NetworkBuilder("net", channels=8, height=4, width=4)
+    with pytest.raises(BadInput, match="no multiple of the group size 48"):
+        inverted_bottleneck(builder, "b", kernel=3, expansion=4, out_channels=8, fused=True, group_size=48)

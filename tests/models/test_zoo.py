@@ -26,7 +26,9 @@ def test_counts_agree_with_the_published_ones():
     assert not outside
 
 
-TORCHVISION = {"alexnet": "AlexNet", "vgg16": "VGG16", "resnet18": "ResNet18", "resnet50": "ResNet50",
+TORCHVISION = {"alexnet": "AlexNet", "vgg16": "VGG16", "vgg19": "VGG19", "squeezenet1_0": "SqueezeNet1_0",
+               "squeezenet1_1": "SqueezeNet1_1", "inception_v1": "GoogLeNet", "resnet18": "ResNet18",
+               "resnet50": "ResNet50", "resnet152": "ResNet152", "densenet121": "DenseNet121",
                "mobilenet_v2": "MobileNet_V2", "vit_b_16": "ViT_B_16"}
 
 
@@ -188,3 +190,11 @@ def test_a_network_refuses_layers_out_of_order_and_equal_names():
 def test_a_width_no_network_has_is_refused(width, said):
     with pytest.raises(BadInput, match=said):
         load_network("mobilenet_v2", width=width)
+
+
+def test_the_authors_resnet_50_strides_first_and_has_the_paper_s_multiplications():
+    network = load_network("resnet50", authors=True)
+    assert network.macs == pytest.approx(3.8e9, rel=0.02)  # He et al., Table 1
+    strides = {op.name: op.tensor("input").ranks[-1].terms[0][1] for op in network.contractions if op.kind == "conv2d"}
+    assert (strides["layer2.0.conv1"], strides["layer2.0.conv2"]) == (2, 1)
+    assert network.params == load_network("resnet50").params

@@ -1,4 +1,4 @@
-"""Timeloop and Accelergy: eight nests' counts, and two thousand mappings of Gemmini-like arrays."""
+"""Timeloop and Accelergy: eight nests' counts, and two thousand mappings of Gemmini-like arrays, cycles and energy."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def run(reference: Reference) -> list[SuiteResult]:
 
 
 def fixed_nest(case: dict[str, Any]) -> Traffic:
-    """The traffic of one of the fixed nests: loops outer to inner, ``spatial_below`` the fan-out beneath a level."""
+    """The traffic of one of the fixed nests: loops outer to inner by level, ``spatial_below`` the fan-out below it."""
     dims: dict[str, int] = case["dims"]
     levels: list[Memory | Array] = []
     mapped: list[LevelMapping] = []
