@@ -116,6 +116,9 @@ class _Question:
 
 _Answer = MappingResult | Infeasible
 
+_CHECKED: dict[tuple[str, Entry], MappingResult] = {}
+_MOST_CHECKED = 4096
+
 
 @dataclass(frozen=True)
 class _Batch:
@@ -211,15 +214,24 @@ class _Batch:
         return found
 
     def _checked(self, question: _Question, entry: Entry) -> MappingResult | None:
-        """The remembered mapping with its cost; None where it no longer is what its certificate says."""
+        """The remembered mapping with its cost; None where it no longer is what its certificate says.
+
+        The same entry is evaluated once in a process: thousands of similar networks ask for the same operators.
+        """
+        memory = (question.limited, entry)
+        if memory in _CHECKED:
+            return _CHECKED[memory]
         mapping, certificate = entry
         try:
             cost = evaluate(question.op, question.accelerator, mapping)
         except (BadInput, Infeasible):
             return None
         value = self.objective.value(cost.energy_j, cost.latency_s)
-        same = math.isclose(value, certificate.optimum, rel_tol=1e-9)
-        return MappingResult(mapping, cost, certificate) if same else None
+        if not math.isclose(value, certificate.optimum, rel_tol=1e-9):
+            return None
+        if len(_CHECKED) >= _MOST_CHECKED:
+            _CHECKED.clear()
+        return _CHECKED.setdefault(memory, MappingResult(mapping, cost, certificate))
 
     def _ask(self, question: _Question, threads: int) -> _Answer:
         try:
