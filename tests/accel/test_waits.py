@@ -12,13 +12,14 @@ from oracle import Walk
 from test_batch import dressed
 
 from dovetail.accel.accelerator import Accelerator, Array, Compute, Memory, Systolic
-from dovetail.accel.analytic import evaluate
+from dovetail.accel.analytic import check_invariants, evaluate
 from dovetail.accel.batch import Problem
 from dovetail.accel.mapping import LevelMapping, Loop, Mapping
 from dovetail.accel.nest import Nest
 from dovetail.accel.residence import Residence, with_residence
 from dovetail.accel.systolic import Dataflow, pass_overhead_cycles
-from dovetail.errors import BadInput, Infeasible
+from dovetail.accel.traffic import Traffic
+from dovetail.errors import BadInput, ImpossibleResult, Infeasible
 from dovetail.models.op import ROLES, Op, linear
 
 ALL = frozenset(ROLES)
@@ -220,3 +221,16 @@ def test_a_cut_off_tile_that_stays_takes_no_latency_again() -> None:
     mapping = Mapping((LevelMapping("dram", (Loop("K", 2), Loop("N", 3), Loop("K", 2))), LevelMapping("buffer", ())))
     assert Nest(op, nest_of, mapping).tile_changes("weight", 1) == 6 + 1
     assert evaluate(op, nest_of, mapping).cycles == 9 + 70
+
+
+@pytest.mark.parametrize(
+    ("double_buffered", "message"),
+    [(False, "the compute takes 128.0 cycles with buffer"), (True, "buffer moves its w")],
+)
+def test_a_run_shorter_than_its_tiles_take_is_impossible(double_buffered: bool, message: str) -> None:
+    buffer = Memory("buffer", ALL, double_buffered=double_buffered, latency_cycles=10.0)
+    op, accelerator, mapping = linear("fc", n=1, k=4, c=2), chip(buffer), loops(dram="C2 K2", buffer="K2")
+    cost, traffic = evaluate(op, accelerator, mapping), Traffic(Nest(op, accelerator, mapping))
+    check_invariants(cost, traffic, accelerator)
+    with pytest.raises(ImpossibleResult, match=message):
+        check_invariants(replace(cost, cycles=cost.cycles - 1.0), traffic, accelerator)
