@@ -147,6 +147,14 @@ def test_back_to_back_hides_fills_and_drains_but_not_what_is_busy() -> None:
         assert sum(other.energy.values()) == pytest.approx(other.energy_j)
 
 
+def test_the_clock_and_leakage_run_only_while_layers_that_overlap_last() -> None:
+    found = run(residual(), chip(top="back_to_back: true", compute="clock_energy: 0.1 pJ, leakage: 1 mW,"))
+    for cost in found.costs[:2]:
+        assert cost.energy["clock", ""] == pytest.approx(found.accelerator.clock_w * cost.latency_s)
+        assert cost.energy["leakage", ""] == pytest.approx(found.accelerator.leakage_w * cost.latency_s)
+    assert found.breakdown()["clock"] == pytest.approx(found.accelerator.clock_w * found.latency_s)
+
+
 @pytest.mark.parametrize("buffering", ["", "double_buffered: true,", "prefetched: true,"])
 def test_what_is_hidden_at_the_ends_is_all_there_is_to_hide(buffering: str) -> None:
     text = SPEC.replace("double_buffered: true, MEMORY", buffering)

@@ -124,6 +124,13 @@ CHIPS: dict[str, Accelerator] = {
     "arrays in two places": chip(
         dram(), array(2, name="outer"), memory("buffer", 30, pj=2.0), array(2, name="inner"), memory("register", 6)
     ),
+    "arrays side by side": chip(
+        dram(2.0),
+        memory("buffer", 60, bandwidth=(16, 16)),
+        array(2, 2, name="outer"),
+        array(2, multicast="w", name="inner"),
+        memory("register", 5, bandwidth=(16, 8)),
+    ),
     "halting while it fills": chip(
         memory("dram", pj=20.0, bandwidth=(8, 4)),
         memory("buffer", 16, bandwidth=(8, 16), pj=2.0),
