@@ -99,7 +99,8 @@ def output_bits(op: Op, accelerator: Accelerator, memory: Memory, *, partial: bo
     """Width of an output word in ``memory``: the accumulator's while it is an unfinished sum, the tensor's after."""
     if not partial:
         return stored_bits(memory, op.tensor("output"))
-    return float(memory.bits("output", max(op.tensor("output").bits, accelerator.compute.accumulator_bits)))
+    width = memory.bits("output", max(op.tensor("output").bits, accelerator.compute.accumulator_bits))
+    return float(max(width, memory.finished_output_bits or 0.0))
 
 
 def tile_bits(nest: Nest, accelerator: Accelerator, place: int) -> float:

@@ -39,6 +39,8 @@ def stored_bits(memory: Memory, tensor: Tensor) -> float:
     Where the code would be longer than the words themselves, as for the dense input of a first layer, they stay plain.
     """
     plain = memory.bits(tensor.role, tensor.bits)
+    if tensor.role == "output" and memory.finished_output_bits is not None:
+        plain = memory.finished_output_bits
     code = memory.compression.get(tensor.role)
     return float(plain) if code is None else min(plain, CODES[code](tensor.density, plain))
 

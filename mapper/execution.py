@@ -106,8 +106,9 @@ def executed(
     """Operators and accelerators as a mapper is to see them.
 
     ``moved`` are the words of fused chains (`Fusion.moved`). Words that come on top of a tensor's own, or are spared,
-    make its words wider or narrower in the memory where operators find and leave it. Second operands come with
-    the input's words, or, where one port serves reads and writes, with the output's, which move but once.
+    make its words wider or narrower in the memory where operators find and leave it; unfinished sums stay as wide as
+    they are. Second operands come with the input's words, or, where one port serves reads and writes, with the
+    output's finished ones, which move but once.
     """
     made: dict[tuple[int, tuple[tuple[Role, float], ...]], Accelerator] = {}
     found = []
@@ -143,16 +144,19 @@ def back_to_back(cost: Cost, accelerator: Accelerator) -> Cost:
 
 def _widths(op: Op, run: Op, accelerator: Accelerator, moved: tuple[int, int] | None) -> tuple[tuple[Role, float], ...]:
     """Bits of the words of each tensor where they are not those of ``run``, the form in which ``op`` is executed."""
-    own: dict[Role, int] = {tensor.role: tensor.bits for tensor in run.tensors}
     stored, fetched = extension(op) if accelerator.compute.channel_extension else (1.0, 1.0)
-    widths: dict[Role, float] = {"weight": own["weight"] * stored, "input": own["input"] * fetched}
+    wider: dict[Role, float] = {"weight": stored, "input": fetched}
     if moved is not None:
         reads, writes = moved
         if accelerator.keeper("output").shared_port:
             reads, writes = 0, reads + writes
-        widths["input"] += own["input"] * reads / op.words("input")
-        widths["output"] = own["output"] * writes / op.words("output")
-    return tuple((role, bits) for role, bits in widths.items() if bits != own[role])
+        wider["input"] += reads / op.words("input")
+        wider["output"] = writes / op.words("output")
+    return tuple(
+        (role, accelerator.keeper(role).bits(role, run.tensor(role).bits) * times)
+        for role, times in wider.items()
+        if times != 1.0
+    )
 
 
 def extension(op: Op) -> tuple[float, float]:
@@ -176,11 +180,14 @@ def _strided(rank: Rank) -> bool:
 
 
 def _of_widths(accelerator: Accelerator, widths: tuple[tuple[Role, float], ...]) -> Accelerator:
-    """The accelerator with other word widths in the outermost memory that keeps each tensor."""
+    """The accelerator with other word widths in the outermost memory that keeps each tensor; sums keep theirs."""
     levels = list(accelerator.levels)
     for role, bits in widths:
         home = accelerator.keeper(role).name
         for place, level in enumerate(levels):
             if isinstance(level, Memory) and level.name == home:
-                levels[place] = replace(level, word_bits={**level.word_bits, role: bits})
+                if role == "output":
+                    levels[place] = replace(level, finished_output_bits=bits)
+                else:
+                    levels[place] = replace(level, word_bits={**level.word_bits, role: bits})
     return replace(accelerator, levels=tuple(levels))

@@ -8,6 +8,7 @@ import pytest
 
 import dovetail as dt
 from dovetail.accel.accelerator import Accelerator
+from dovetail.accel.mapping import LevelMapping, Loop, Mapping
 from dovetail.accel.spec import accelerator_from_document
 from dovetail.document import parse_document
 from dovetail.errors import SpecError
@@ -103,6 +104,23 @@ def test_where_ports_are_separate_second_operands_come_with_the_input() -> None:
     [(_, variant)] = executed([(op, split)], {"conv": (512, 512)})
     assert variant.memories[0].bits("input", 8) == 8 + 8 * 512 / 256
     assert variant.memories[0].bits("output", 8) == 8
+
+
+def test_unfinished_sums_are_as_wide_as_ever_behind_a_fused_pool() -> None:
+    op, accelerator = conv2d("conv", k=8, c=4, p=8, q=8, r=1, s=1), chip(vector="fuses: [max_pool],")
+    [(_, pooled)] = executed([(op, accelerator)], {"conv": (0, 128)})
+    spilled = Mapping(
+        (
+            LevelMapping("dram", (Loop("C", 4), Loop("K", 8), Loop("P", 8), Loop("Q", 8))),
+            LevelMapping("sram"),
+            LevelMapping("cells"),
+        )
+    )
+    plain, shrunk = (dt.evaluate(op, one, spilled) for one in (accelerator, pooled))
+    dram, saved = accelerator.memories[0], 512 * 8 - 128 * 8  # bits of finished words that the pool swallows
+    difference = plain.energy["dram", "output"] - shrunk.energy["dram", "output"]
+    assert difference == pytest.approx(saved * dram.write_energy_j_per_bit)
+    assert plain.energy["dram", "output"] > 6 * 512 * 32 * dram.write_energy_j_per_bit  # three sums out and back
 
 
 @pytest.mark.parametrize(
