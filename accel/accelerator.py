@@ -23,18 +23,18 @@ Code = Literal["run_length"]  # in which a memory may store words, see `sparsity
 class Memory:
     """A memory; ``size_bits`` and bandwidths are per instance, ``math.inf`` where unlimited.
 
-    ``keeps`` are the tensors that may live here, ``may_bypass`` those among them a mapping may leave out.
-    ``word_bits`` overrides a tensor's word width in this memory (wide partial sums), ``finished_output_bits`` that of
-    outputs once they are finished. ``shared_port`` says reads and writes share one bandwidth, stated as
+    ``keeps`` are the tensors that may live here, ``may_bypass`` those among them a mapping may leave out. ``word_bits``
+    overrides a tensor's word width in this memory (wide partial sums), ``finished_output_bits`` that of outputs once
+    they are finished. ``shared_port`` says reads and writes share one bandwidth, stated as
     ``read_bandwidth_bits_per_s``. A ``double_buffered`` memory is filled while the compute works and gives each tile
     half its size; a ``prefetched`` one gives a tile all of it, as the next words wait in a queue before it or beside
     what is in use below it. ``latency_cycles`` pass for each tile that comes in from above or leaves upwards, besides
-    the time of its words. ``compression`` names the code in which finished words of a tensor are stored. ``refetch``: every step of a loop outside brings the operands' whole tiles in anew, even
-    where they stay the same. ``origin`` maps each energy and area to "stated" or the estimator's source. ``may_reside``
-    are the tensors that may stay here between operators (weights: between runs), ``weight_room_bits`` the part set
-    aside for such weights (None: they take what is left). ``resident`` are those that do stay during one operator
-    (`with_residence`), and weights in a memory that they come from while activations come from another: their tiles
-    take no room.
+    the time of its words. ``compression`` names the code in which finished words of a tensor are stored. ``refetch``:
+    every step of a loop outside brings the operands' whole tiles in anew, even where they stay the same. ``origin``
+    maps each energy and area to "stated" or the estimator's source. ``may_reside`` are the tensors that may stay here
+    between operators (weights: between runs), ``weight_room_bits`` the part set aside for such weights (None: they take
+    what is left). ``resident`` are those that do stay during one operator (`with_residence`), and weights in a memory
+    that they come from while activations come from another: their tiles take no room.
     """
 
     name: str

@@ -156,9 +156,11 @@ def _copied(space: Mapspace, bypass: I64) -> F64:
     """[B, 3] each memory's place and tensor, and J that every copy of the tensor costs there at least."""
     rows = []
     for p, level in enumerate(space.problem.places):
-        if not isinstance(level, Memory) or level is space.accelerator.memories[0]:
+        if not isinstance(level, Memory):
             continue
         for r, role in enumerate(ROLES):
+            if level is space.accelerator.keeper(role):  # which nothing comes into
+                continue
             if role in level.keeps - level.resident and not bypass[p, r]:
                 per_bit = level.read_energy_j_per_bit if role == "output" else level.write_energy_j_per_bit
                 bits = stored_bits(level, space.op.tensor(role))

@@ -22,6 +22,9 @@ CHIPS: dict[str, Accelerator] = {
         memory("register", 2, "w", double=True, pj=0.1),
     ),
     "inside the activations": chip(HOST, memory("buffer", 40, "io", pj=3.0), WEIGHTS, memory("register", 6, pj=0.3)),
+    "outside the activations": chip(
+        WEIGHTS, HOST, array(3, 2, hop_pj=0.3), memory("inputs", 6, "i"), memory("register", 4, "w", pj=3.0)
+    ),
 }  # fmt: skip
 
 
