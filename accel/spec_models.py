@@ -18,7 +18,8 @@ from .expressions import KINDS, Kind
 from .systolic import Dataflow
 
 __all__ = [
-    "LEVEL_MODELS", "AcceleratorSpec", "ArraySpec", "ComputeSpec", "HostSpec", "LevelSpec", "MemorySpec", "ParameterSpec",
+    "LEVEL_MODELS",
+    "AcceleratorSpec", "ArraySpec", "ComputeSpec", "HostSpec", "LevelSpec", "MemorySpec", "ParameterSpec",
     "SystolicSpec", "VectorSpec", "kinds",
 ]  # fmt: skip
 
