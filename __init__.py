@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from .accel.accelerator import Accelerator
     from .accel.analytic import Cost, evaluate
     from .accel.mapping import LevelMapping, Loop, Mapping
+    from .accel.mapping_text import format_mapping, parse_mapping
     from .accel.spec import list_accelerators, load_accelerator
     from .cosearch.study import StudyResult, search
     from .errors import BadInput, CannotDo, DovetailError, Infeasible
@@ -53,6 +54,7 @@ _HOMES = {
     "estimate": "mapper.estimate",
     "estimate_many": "mapper.estimate",
     "evaluate": "accel.analytic",
+    "format_mapping": "accel.mapping_text",
     "from_onnx": "models.from_onnx",
     "from_torch": "models.from_torch",
     "list_accelerators": "accel.spec",
@@ -61,6 +63,7 @@ _HOMES = {
     "load_network": "models.load",
     "map_many": "mapper.search",
     "pareto_front": "mapper.pareto",
+    "parse_mapping": "accel.mapping_text",
     "search": "cosearch.study",
 }
 
@@ -87,6 +90,7 @@ __all__ = [
     "estimate",
     "estimate_many",
     "evaluate",
+    "format_mapping",
     "from_onnx",
     "from_torch",
     "list_accelerators",
@@ -95,6 +99,7 @@ __all__ = [
     "load_network",
     "map_many",
     "pareto_front",
+    "parse_mapping",
     "search",
 ]
 

@@ -18,6 +18,7 @@ from ..errors import ImpossibleResult, Infeasible, check_type
 from ..models.op import ROLES, Op, Role
 from .accelerator import Accelerator, Array, Memory
 from .mapping import Mapping
+from .mapping_text import parse_mapping
 from .nest import Nest
 from .sparsity import access_share, computed_share, stored_bits
 from .traffic import Boundary, Traffic
@@ -57,14 +58,16 @@ class Cost:
         return {"energy": self.energy_j, "latency": self.latency_s, "edp": self.edp}[name]
 
 
-def evaluate(op: Op, accelerator: Accelerator, mapping: Mapping) -> Cost:
-    """Analytic cost of ``mapping``.
+def evaluate(op: Op, accelerator: Accelerator, mapping: Mapping | str) -> Cost:
+    """Analytic cost of ``mapping``, which may be text (`parse_mapping`).
 
     Raises `BadInput` where the mapping does not fit the operator or the levels, `Infeasible` where a tile does not fit.
     """
-    check_type(mapping, Mapping, "mapping", "make one, or take best_mapping(...).mapping")
-    check_type(op, Op, "op", "take one of a network's contractions")
     check_type(accelerator, Accelerator, "accelerator", "load it with load_accelerator")
+    if isinstance(mapping, str):
+        mapping = parse_mapping(mapping, accelerator)
+    check_type(mapping, Mapping, "mapping", "make one, write one as text, or take best_mapping(...).mapping")
+    check_type(op, Op, "op", "take one of a network's contractions")
     nest = Nest(op, accelerator, mapping)
     check_capacity(nest, accelerator)
     traffic = Traffic(nest)
@@ -231,15 +234,14 @@ def _tiles(nest: Nest, way: Boundary) -> int:
 
 
 def _passes(nest: Nest) -> tuple[float, dict[int, float]]:
-    """Cycles besides the steps that systolic arrays take: once for the run, and in all their passes by place."""
+    """Cycles besides the steps that systolic arrays take: once for the run, and by place in further passes."""
     once, apart = 0.0, {}
     for place, array in enumerate(nest.places):
         if isinstance(array, Array) and array.systolic:
-            if array.systolic.overlapped:
-                once += array.systolic.overhead_cycles
-            else:
-                passes = nest.tile_changes(array.systolic.stationary, place)
-                apart[place] = float(passes * array.systolic.overhead_cycles)
+            once += array.systolic.overhead_cycles
+            if not array.systolic.overlapped:
+                further = nest.tile_changes(array.systolic.stationary, place) - 1
+                apart[place] = float(further * array.systolic.overhead_cycles)
     return once, apart
 
 
@@ -286,7 +288,7 @@ def _steady_cycles(traffic: Traffic, accelerator: Accelerator) -> float:
         child = traffic.nest.places[way.child]
         if isinstance(child, Memory):
             waiting = child.latency_cycles * _tiles(traffic.nest, way) if child.latency_cycles else 0.0
-            if child.double_buffered:
+            if child.overlaps:
                 waits[way.child] += waiting
             else:
                 moving = clock.up(way, way.drained, way.collected, way.words)
@@ -337,6 +339,8 @@ def check_invariants(cost: Cost, traffic: Traffic, accelerator: Accelerator) -> 
     if not math.isclose(math.fsum(cost.energy.values()), cost.energy_j, rel_tol=1e-9):
         raise ImpossibleResult(f"the breakdown sums to {math.fsum(cost.energy.values())} J of {cost.energy_j} J")
     _check_times(cost, traffic, accelerator)
+    if cost.steady_cycles > cost.cycles * (1.0 + 1e-9):
+        raise ImpossibleResult(f"{cost.steady_cycles} cycles without fill and drain, more than {cost.cycles} with them")
     if not 0.0 < cost.utilization <= cost.compute_utilization <= 1.0 or cost.cycles < cost.compute_cycles:
         raise ImpossibleResult(f"above peak: utilization {cost.utilization}, {cost.cycles} cycles")
 

@@ -91,7 +91,7 @@ class Problem:
                 reals[place, columns.WRITE_J] = level.write_energy_j_per_bit
                 shares = [access_share(self.op, self.accelerator, level, role) for role in ROLES]
                 reals[place, columns.USED0 : columns.USED0 + 3] = shares
-                reals[place, columns.WAIT] = level.latency_cycles if place else 0.0
+                reals[place, columns.WAIT] = level.latency_cycles
             else:
                 ints[place, columns.REDUCES] = level.reduces
                 ints[place, columns.MULTICAST0 : columns.MULTICAST0 + 3] = [role in level.multicast for role in ROLES]
@@ -123,11 +123,11 @@ class Problem:
         return cast("ProblemArrays", record)
 
     def _scalars(self) -> F64:
-        """Output words, all multiply-accumulates (J), leakage and clock (J per cycle), cycles of pipeline and skew."""
+        """Output words, all multiplications (J), leakage and clock (J/cycle), pipeline and first passes (cycles)."""
         op, accelerator = self.op, self.accelerator
         standing = accelerator.standing_w / accelerator.clock_hz
-        skews = (array.systolic for array in accelerator.arrays if array.systolic and array.systolic.overlapped)
-        pipeline = accelerator.compute.pipeline_cycles + sum(systolic.overhead_cycles for systolic in skews)
+        passes = sum(array.systolic.overhead_cycles for array in accelerator.arrays if array.systolic)
+        pipeline = accelerator.compute.pipeline_cycles + passes
         computing = op.macs * accelerator.compute.energy_j * computed_share(op, accelerator)
         return _floats([op.words("output"), computing, standing, pipeline])
 

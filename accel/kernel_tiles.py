@@ -19,7 +19,6 @@ from .kernel_nest import (
     MEMORY,
     OUTPUT,
     REFETCH,
-    RESIDENT,
     SPATIAL,
     STATES_APART,
     STATES_OWN,
@@ -92,15 +91,16 @@ def tile_times(pr: ProblemArrays, bypass: Table, ws: Workspace) -> tuple[float, 
     """Cycles of (first and last tiles' latencies, halts); what double-buffered memories wait goes to ``ws.places``."""
     edges = halts = 0.0
     for place in range(pr.n_places):
-        wait = pr.reals[place, WAIT]
-        if wait == 0.0:
-            continue
-        if not pr.ints[place, MEMORY]:
-            halts += wait * _changes(pr, ws, pr.ints[place, STATIONARY], place)
-            continue
-        for role in range(3):
-            kept = pr.ints[place, KEEPS0 + role]
-            if not kept or kept == RESIDENT or bypass[place, role]:
+        if not pr.ints[place, MEMORY] and pr.reals[place, WAIT] > 0.0:
+            halts += pr.reals[place, WAIT] * (_changes(pr, ws, pr.ints[place, STATIONARY], place) - 1.0)
+    for role in range(3):
+        outermost = True  # into which no tile comes
+        for place in range(pr.n_places):
+            if not pr.ints[place, KEEPS0 + role] or bypass[place, role]:
+                continue
+            wait = pr.reals[place, WAIT]
+            if outermost or wait == 0.0:
+                outermost = False
                 continue
             tiles = _changes(pr, ws, role, place)
             if role == OUTPUT:  # each leaves, and comes back unless it is new

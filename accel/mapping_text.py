@@ -20,7 +20,7 @@ from .mapping import LevelMapping, Loop, Mapping
 
 __all__ = ["format_mapping", "parse_mapping"]
 
-_SEPARATOR = re.compile(r"\s+-\s+")
+_SEPARATOR = re.compile(r"\s-(?=\s|$)")
 _PLACE = re.compile(r"(?P<name>[A-Za-z]\w*)(?:\[(?P<kept>[^\]]*)\])?")
 _LOOP = re.compile(r"(?P<dim>[A-Z])(?P<bound>\d+)(?:(?P<any>[XY])|@(?P<axis>[A-Za-z]\w*(?:\.[A-Za-z]\w*)?))?")
 _LETTERS: dict[str, Role] = {role[0].upper(): role for role in ROLES}
@@ -168,7 +168,9 @@ def _read_place(at: int, word: str, text: str, group: _Group) -> None:
 def _read_loop(at: int, word: str, text: str, group: _Group) -> None:
     match = _LOOP.fullmatch(word)
     if match is None or int(match["bound"]) < 1:
-        _refuse(at, text, f"'{word}' is no loop", "write a dimension and a bound, as K16 or, spread over an array, K16X")
+        _refuse(
+            at, text, f"'{word}' is no loop", "write a dimension and a bound, as K16 or, spread over an array, K16X"
+        )
     dim, bound = match["dim"], int(match["bound"])
     if bound == 1:
         return

@@ -254,7 +254,7 @@ class _Tally:
         for place in places:
             if not ints[place, MEMORY] and reals[place, WAIT]:
                 passes, _ = tile_changes(nest, int(ints[place, STATIONARY]), place)
-                self.halts = self.halts + passes * float(reals[place, WAIT])
+                self.halts = self.halts + (passes - 1.0) * float(reals[place, WAIT])
 
     def _ways(self, keeps: Tensor) -> Iterator[tuple[int, int, Tensor]]:
         """(parent, child, [B] 1 where it is taken) of the ways of a tensor; past the last place comes the compute."""
@@ -344,10 +344,8 @@ class _Tally:
         if not latency:
             return
         tiles, distinct = tile_changes(self.nest, role, child)
-        if role == OUTPUT:
-            tiles = 2.0 * tiles - distinct
-        self.edges = self.edges + latency * taken
-        waiting = latency * (tiles - 1.0) * taken
+        tiles = 2.0 * tiles - distinct if role == OUTPUT else tiles
+        self.edges, waiting = self.edges + latency * taken, latency * (tiles - 1.0) * taken
         if self.arrays.ints[child, DOUBLE_BUFFERED]:
             self.waits[child] = self.waits[child] + waiting
         else:

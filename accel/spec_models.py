@@ -18,9 +18,8 @@ from .expressions import KINDS, Kind
 from .systolic import Dataflow
 
 __all__ = [
-    "LEVEL_MODELS",
-    "AcceleratorSpec", "ArraySpec", "ComputeSpec", "HostSpec", "LevelSpec", "MemorySpec", "ParameterSpec",
-    "SystolicSpec", "VectorSpec", "kinds",
+    "LEVEL_MODELS", "AcceleratorSpec", "ArraySpec", "ComputeSpec", "HostSpec", "LevelSpec", "MemorySpec",
+    "ParameterSpec", "SystolicSpec", "VectorSpec", "kinds",
 ]  # fmt: skip
 
 Dimension = Literal["N", "G", "K", "C", "P", "Q", "R", "S"]

@@ -21,8 +21,7 @@ from typing import Any
 import mapper_pages as pages
 import mapper_parts as parts
 
-import dovetail as dt
-
+CHIPS = ("edge_tpu", "eyeriss", "gemmini", "nvdla", "simba", "tpu_v1")
 NETWORKS = ("resnet18", "resnet50", "mobilenet_v2", "vit_b_16", "bert_base")
 PARTS: dict[str, Callable[[parts.Settings], dict[str, Any]]] = {
     "throughput": parts.throughput,
@@ -38,7 +37,7 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", choices=PARTS, action="append", help="a part; may be given several times")
     parser.add_argument("--quick", action="store_true", help="few layers")
-    parser.add_argument("--chips", nargs="+", default=list(dt.list_accelerators()), metavar="CHIP")
+    parser.add_argument("--chips", nargs="+", default=list(CHIPS), metavar="CHIP")
     parser.add_argument("--networks", nargs="+", default=list(NETWORKS), metavar="NETWORK")
     parser.add_argument("--seconds", type=float, default=10.0, help="the optimal mapper's limit for a layer")
     parser.add_argument("--evaluations", type=int, default=20_000, help="the other mappers' limit for a layer")

@@ -218,6 +218,8 @@ class Estimate:
         widest = max((t.bits for op in self.network.contractions for t in op.tensors[:2]), default=0)
         if widest > bits:
             own.append(f"{name} multiplies {bits}-bit operands; products of {widest}-bit ones count as its own")
+        if self.schedule.plan is None and any(memory.may_reside for memory in self.accelerator.memories):
+            own.append(f"{name} keeps nothing on the chip here: some operator has no mapping beside what would stay")
         return (*self.network.notes, *self.accelerator.notes, *own)
 
 

@@ -131,8 +131,9 @@ def back_to_back(cost: Cost, accelerator: Accelerator) -> Cost:
         return cost
     cycles, energy = cost.steady_cycles, dict(cost.energy)
     latency_s = cycles / accelerator.clock_hz
-    if accelerator.leakage_w:
-        energy["leakage", ""] = accelerator.leakage_w * latency_s
+    for name, power_w in (("leakage", accelerator.leakage_w), ("clock", accelerator.clock_w)):
+        if power_w:
+            energy[name, ""] = power_w * latency_s
     utilization = cost.utilization * cost.cycles / cycles
     return replace(
         cost, cycles=cycles, latency_s=latency_s, energy=energy, energy_j=math.fsum(energy.values()),

@@ -17,7 +17,10 @@ __all__ = ["SUITES", "Suite", "SuiteReport", "calibrate", "load_suite", "run_sui
 
 # Each is a module of `suites` with TITLE, ABOUT (Markdown: what is compared and how), run(reference) and, where
 # constants are fitted, CALIBRATES: calibration's name -> fit(reference).
-SUITES = ("networks", "systolic", "timeloop", "eyeriss", "nvdla", "tpu_v1", "edge_tpu", "pixel6", "nasbench201_edge")
+SUITES = (
+    "networks", "systolic", "timeloop", "gemmini", "eyeriss", "nvdla", "tpu_v1", "edge_tpu", "pixel6",
+    "nasbench201_edge",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -87,6 +87,15 @@ def tile_words(it: Instance, b: int, tau: Vector, skip: int) -> float:
 
 
 @compiled
+def _across(it: Instance, child: int, spread: Table, place: int, dim: int) -> int:
+    """Instances of memory ``child`` along a dimension within one instance of what is below the array at ``place``."""
+    total = 1
+    for other in range(place + 1, it.place[child]):
+        total *= spread[other, dim]
+    return int(total)
+
+
+@compiled
 def _share(it: Instance, b: int, tau: Vector, spread: Table, between: bool) -> tuple[float, float]:
     """[low, high] share of the words served when an array sends equal windows once."""
     place = it.direct[b]
@@ -98,14 +107,14 @@ def _share(it: Instance, b: int, tau: Vector, spread: Table, between: bool) -> t
     for r in range(it.n_windows[role]):
         u, a, w, c = it.windows[role, r, 0], it.windows[role, r, 1], it.windows[role, r, 2], it.windows[role, r, 3]
         many_u, many_w = 1, 1
-        for dim in range(spread.shape[1]):
+        step_u, step_w = a * tau[u] * it.inside[child, u], c * tau[w] * it.inside[child, w]
+        for dim in range(spread.shape[1]):  # neighbours are as far apart as arrays between them and the child reach
             if it.joined[dim] == u:
-                many_u = spread[place, dim]
+                many_u, step_u = spread[place, dim], step_u * _across(it, child, spread, place, dim)
             if it.joined[dim] == w:
-                many_w = spread[place, dim]
+                many_w, step_w = spread[place, dim], step_w * _across(it, child, spread, place, dim)
         if many_u < 2 or many_w < 2:
             continue
-        step_u, step_w = a * tau[u] * it.inside[child, u], c * tau[w] * it.inside[child, w]
         x, y = step_u, step_w
         while y:
             x, y = y, x % y

@@ -85,7 +85,7 @@ def _passing(it: Instance, role: int, child: int) -> int:
 
 @compiled
 def prepare_waits(pr: ProblemArrays, it: Instance) -> None:
-    """Fill the record's part of it. The first pass and the first and last tiles are paid in any case."""
+    """Fill the record's part of it. First and last tiles are paid in any case; the first pass is with the pipeline."""
     it.waits = pr.waits
     if not pr.waits:
         return
@@ -110,5 +110,3 @@ def prepare_waits(pr: ProblemArrays, it: Instance) -> None:
                 it.failed = 1
                 return
             it.pass_cycles[b] += wait
-            it.base[0, 1 + COMPUTE] += wait
-            it.base[1, 1 + COMPUTE] += wait

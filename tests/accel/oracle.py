@@ -17,7 +17,8 @@ not in the old tile move.
 
 Time, besides that of steps and words: each operand tile that comes into a memory takes its latency, as does each output
 tile that leaves it or comes back. On a systolic array every pass, as long as the stationary tensor's tile inside the
-array is the same, takes its overhead; where passes overlap, the first takes it for all.
+array is the same, takes its overhead; where passes overlap, the first takes it for all. The first operands' and the
+last outputs' tiles and the first pass take theirs before and after everything else.
 """
 
 from __future__ import annotations
@@ -53,14 +54,17 @@ class Walk:
         self.steps = 0
         self.macs = 0
         for role in ROLES:
-            keepers = [
-                p
-                for p, lv in enumerate(self.order)
-                if isinstance(lv, Memory) and role in lv.keeps and role not in self.bypass[lv.name]
-            ]
+            keepers = self.keepers(role)
             for parent, child in itertools.pairwise(keepers):
                 self.walk_boundary(role, parent, child)
             self.walk_compute(role, keepers[-1])
+
+    def keepers(self, role: Role) -> list[int]:
+        return [
+            p
+            for p, lv in enumerate(self.order)
+            if isinstance(lv, Memory) and role in lv.keeps and role not in self.bypass[lv.name]
+        ]
 
     def step_of(self, index: int) -> int:
         step = 1
@@ -234,12 +238,11 @@ class Walk:
     def latencies(self) -> dict[str, float]:
         """Cycles of each memory's tiles, the first operands' and the last outputs' included."""
         cycles: dict[str, float] = defaultdict(float)
-        for place, level in enumerate(self.order):
-            for role in ROLES:
-                if place and isinstance(level, Memory) and role in level.keeps and role not in self.bypass[level.name]:
-                    changes, returns = self.tile_changes(role, place)
-                    tiles = changes + returns if role == "output" else changes
-                    cycles[level.name] += tiles * level.latency_cycles
+        for role in ROLES:
+            for place in self.keepers(role)[1:]:
+                changes, returns = self.tile_changes(role, place)
+                tiles = changes + returns if role == "output" else changes
+                cycles[self.order[place].name] += tiles * self.order[place].latency_cycles
         return cycles
 
     def passes(self) -> dict[str, float]:

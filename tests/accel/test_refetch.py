@@ -76,7 +76,9 @@ def test_the_compiled_model_equals_the_reference_on_random_nests() -> None:
             left += 1
             continue
         compared += 1
-        assert (energy, cycles) == (pytest.approx(cost.energy_j, rel=1e-12), pytest.approx(cost.cycles, rel=1e-12)), seed
+        assert (energy, cycles) == (pytest.approx(cost.energy_j, rel=1e-12), pytest.approx(cost.cycles, rel=1e-12)), (
+            seed
+        )
         assert steps == cost.compute_cycles
     assert compared > 400
     assert left < 0.02 * compared
@@ -96,6 +98,8 @@ def test_inputs_that_stay_are_fetched_for_every_iteration() -> None:
 
 def test_the_optimal_mapper_says_that_it_proves_nothing_of_them() -> None:
     accelerator = load_accelerator("gemmini")
-    levels = tuple(replace(one, refetch=one.name == "scratchpad") if isinstance(one, Memory) else one for one in accelerator.levels)
-    with pytest.raises(BadInput, match="'scratchpad' of 'gemmini' fetches every tile anew.*annealing"):
+    levels = tuple(
+        replace(one, refetch=one.name == "scratchpad") if isinstance(one, Memory) else one for one in accelerator.levels
+    )
+    with pytest.raises(BadInput, match=r"'scratchpad' of 'gemmini' fetches every tile anew.*annealing"):
         best_mapping(linear("fc", n=4, k=32, c=32), replace(accelerator, levels=levels))

@@ -69,7 +69,12 @@ def test_the_compiled_model_equals_the_readable_one_where_tensors_stay() -> None
     fitting = 0
     for seed in range(400):
         op, accelerator, mapping = random_case(seed)
-        accelerator = with_waits(dressed(accelerator, random.Random(seed)), random.Random(seed))
+        rng = random.Random(seed)
+        accelerator = with_waits(dressed(accelerator, rng), rng)
+        levels = [
+            replace(one, refetch=rng.random() < 0.2) if isinstance(one, Memory) else one for one in accelerator.levels
+        ]
+        accelerator = replace(accelerator, levels=tuple(levels))
         problem = Problem(op, accelerator)
         try:
             factors, order, bypass = problem.from_mapping(mapping)

@@ -10,11 +10,9 @@ from nests import random_case
 from oracle import Walk
 
 import dovetail
-from dovetail.accel.accelerator import Accelerator, Array, Compute, Memory
-from dovetail.accel.mapping import LevelMapping, Loop, Mapping
 from dovetail.accel.nest import Nest
 from dovetail.accel.traffic import Traffic
-from dovetail.models.op import ROLES, conv2d
+from dovetail.cosearch.validation.suites.timeloop import fixed_nest
 
 CASES = Path(dovetail.__file__).resolve().parent.parent / "shared/reference/timeloop_counts/cases.json"
 KINDS = ("reads", "fills", "updates", "drains")
@@ -43,36 +41,11 @@ def test_counts_equal_the_oracle_on_random_nests(block: int) -> None:
     assert compared >= 100  # 20 blocks: at least 2,000 nests
 
 
-def timeloop_case(case: dict) -> Traffic:
-    dims = case["dims"]
-    op = conv2d(
-        "case",
-        n=dims["N"],
-        k=dims["K"],
-        c=dims["C"],
-        p=dims["P"],
-        q=dims["Q"],
-        r=dims["R"],
-        s=dims["S"],
-        stride=tuple(case["stride"]),
-    )
-    levels: list = []
-    mapped: list[LevelMapping] = []
-    for index, level in enumerate(case["levels_outermost_first"]):
-        keeps = frozenset(level["keeps"]) if index else frozenset(ROLES)
-        levels.append(Memory(level["name"], keeps))
-        mapped.append(LevelMapping(level["name"], tuple(Loop(d, b) for d, b in level["temporal"])))
-        if level["spatial_below"]:
-            levels.append(Array(level["name"] + " array", (("x", 1024),)))
-            mapped.append(LevelMapping(levels[-1].name, tuple(Loop(d, b, "x") for d, b in level["spatial_below"])))
-    return Traffic(Nest(op, Accelerator("timeloop", 1e9, 45.0, (*levels, Compute("mac"))), Mapping(tuple(mapped))))
-
-
 @pytest.mark.skipif(not CASES.exists(), reason="reference data not at hand")
 def test_counts_agree_with_timeloop() -> None:
     """Exact, but for the halo corners of one case: Timeloop credits overlap only along the innermost changing loop."""
     for name, case in json.loads(CASES.read_text()).items():
-        traffic = timeloop_case(case)
+        traffic = fixed_nest(case)
         places = [level.name for level in traffic.nest.places]
         for level, tensors in case["counts"].items():
             for role, published in tensors.items():
@@ -96,6 +69,6 @@ def test_timeloop_halo_case_differs_by_its_three_corners_only() -> None:
     """Three steps of Q keep a 2×2 corner of 16 channels that Timeloop fetches again: 3·2·2·16 words."""
     if not CASES.exists():
         pytest.skip("reference data not at hand")
-    traffic = timeloop_case(json.loads(CASES.read_text())["conv_16pe_halo"])
+    traffic = fixed_nest(json.loads(CASES.read_text())["conv_16pe_halo"])
     places = [level.name for level in traffic.nest.places]
     assert traffic.counts[places.index("GlobalBuffer"), "input"].fills == 21760 - 3 * 2 * 2 * 16

@@ -147,6 +147,29 @@ def test_back_to_back_hides_fills_and_drains_but_not_what_is_busy() -> None:
         assert sum(other.energy.values()) == pytest.approx(other.energy_j)
 
 
+def test_the_clock_and_leakage_run_only_while_layers_that_overlap_last() -> None:
+    found = run(residual(), chip(top="back_to_back: true", compute="clock_energy: 0.1 pJ, leakage: 1 mW,"))
+    for cost in found.costs[:2]:
+        assert cost.energy["clock", ""] == pytest.approx(found.accelerator.clock_w * cost.latency_s)
+        assert cost.energy["leakage", ""] == pytest.approx(found.accelerator.leakage_w * cost.latency_s)
+    assert found.breakdown()["clock"] == pytest.approx(found.accelerator.clock_w * found.latency_s)
+
+
+@pytest.mark.parametrize("buffering", ["", "double_buffered: true,", "prefetched: true,"])
+def test_what_is_hidden_at_the_ends_is_all_there_is_to_hide(buffering: str) -> None:
+    text = SPEC.replace("double_buffered: true, MEMORY", buffering)
+    for word in ("TOP", "COMPUTE", "VECTOR"):
+        text = text.replace(word, "")
+    found = run(residual(), accelerator_from_document(parse_document(text, "core.yaml")))
+    for cost in found.costs[:2]:
+        assert cost.compute_cycles <= cost.steady_cycles <= cost.cycles
+        if buffering:  # nothing halts the compute, so that the ends are all that one resource does not hide
+            words = sum(joules for (name, _), joules in cost.energy.items() if name == "dram")
+            dram = found.accelerator.memories[0]
+            moving = words / dram.read_energy_j_per_bit / dram.read_bandwidth_bits_per_s * found.accelerator.clock_hz
+            assert cost.steady_cycles >= moving * (1 - 1e-9)
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

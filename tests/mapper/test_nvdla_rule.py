@@ -24,7 +24,8 @@ def mapped(op: Op, accelerator: Accelerator) -> MappingResult:
 def dram_bytes(op: Op, accelerator: Accelerator) -> dict[str, float]:
     dram = accelerator.memories[0]
     energy = mapped(op, accelerator).cost.energy
-    return {tensor: joules / dram.read_energy_j_per_bit / 8 for (name, tensor), joules in energy.items() if name == "dram"}
+    per_byte = 8 * dram.read_energy_j_per_bit
+    return {tensor: joules / per_byte for (name, tensor), joules in energy.items() if name == "dram"}
 
 
 def plain(**parameters: object) -> Accelerator:

@@ -55,8 +55,8 @@ def memory(
         writes,
         shared,
         double,
-        latency,
-        wide or {},
+        latency_cycles=latency,
+        word_bits=wide or {},
         read_energy_j_per_bit=pj * 1e-12,
         write_energy_j_per_bit=pj * 1.1e-12,
         leakage_w=leakage_w,
@@ -124,6 +124,13 @@ CHIPS: dict[str, Accelerator] = {
     "arrays in two places": chip(
         dram(), array(2, name="outer"), memory("buffer", 30, pj=2.0), array(2, name="inner"), memory("register", 6)
     ),
+    "arrays side by side": chip(
+        dram(2.0),
+        memory("buffer", 60, bandwidth=(16, 16)),
+        array(2, 2, name="outer"),
+        array(2, multicast="w", name="inner"),
+        memory("register", 5, bandwidth=(16, 8)),
+    ),
     "halting while it fills": chip(
         memory("dram", pj=20.0, bandwidth=(8, 4)),
         memory("buffer", 16, bandwidth=(8, 16), pj=2.0),
@@ -140,6 +147,16 @@ CHIPS: dict[str, Accelerator] = {
         dram(), memory("buffer", 40, wide={"input": 16, "output": 24}), array(2), memory("register", 9)
     ),
     "open bypasses": chip(dram(), memory("buffer", 16, skips="iwo", pj=5.0), memory("register", 4, skips="w")),
+    "weights alone below an array": chip(
+        memory("dram", pj=0.1, bandwidth=(16, math.inf)),
+        memory("buffer", 14, "io", double=True),
+        array(2, 2, multicast="iw"),
+        memory("register", 1, "w", pj=0.1),
+        accumulator=16,
+    ),
+    "sums alone below an array": chip(
+        dram(), memory("buffer", 40, double=True, bandwidth=(32, 16)), array(2, 2), memory("register", 2, "o")
+    ),
     "passes of stationary weights": chip(
         dram(),
         memory("buffer", 40, "io", double=True, bandwidth=(32, 16)),

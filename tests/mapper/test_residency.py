@@ -272,7 +272,9 @@ def test_an_operator_without_a_mapping_beside_what_stays_gets_more_room() -> Non
     plan = dt.estimate(network, chip(136), constraints=demand, cache=False).schedule.plan
     assert plan is not None
     assert homes(network, plan) == {"a0": "", "a1": "", "a2": "o", "sum": "o", "a3": "i"}
-    assert dt.estimate(network, chip(300, aside=200), constraints=demand, cache=False).schedule.plan is None
+    nothing = dt.estimate(network, chip(300, aside=200), constraints=demand, cache=False)
+    assert nothing.schedule.plan is None
+    assert "keeps nothing on the chip here" in nothing.notes[-1]
     with pytest.raises(Infeasible, match="a1"):
         dt.estimate(network, chip(60), constraints=demand, cache=False)
 

@@ -190,3 +190,11 @@ def test_a_network_refuses_layers_out_of_order_and_equal_names():
 def test_a_width_no_network_has_is_refused(width, said):
     with pytest.raises(BadInput, match=said):
         load_network("mobilenet_v2", width=width)
+
+
+def test_the_authors_resnet_50_strides_first_and_has_the_paper_s_multiplications():
+    network = load_network("resnet50", authors=True)
+    assert network.macs == pytest.approx(3.8e9, rel=0.02)  # He et al., Table 1
+    strides = {op.name: op.tensor("input").ranks[-1].terms[0][1] for op in network.contractions if op.kind == "conv2d"}
+    assert (strides["layer2.0.conv1"], strides["layer2.0.conv2"]) == (2, 1)
+    assert network.params == load_network("resnet50").params

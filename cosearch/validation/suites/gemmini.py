@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import math
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -51,10 +52,17 @@ class _Row:
     cycles: float
     timeloop: float | None
 
+    @property
+    def fitted(self) -> bool:
+        """Whether the constants are fitted to it: a property of its mapping, the same in any copy of the file."""
+        return zlib.crc32(self.text.encode()) % 2 == 0
+
 
 def run(reference: Reference) -> list[SuiteResult]:
     """The peak that is published; RTL cycles of all rows, and of those the constants were not fitted to."""
-    peak = Case("gemmini", _PEAK_OPS / 1e9, load_accelerator("gemmini").peak_ops_per_s / 1e9, "H. Genc et al., DAC 2021")
+    peak = Case(
+        "gemmini", _PEAK_OPS / 1e9, load_accelerator("gemmini").peak_ops_per_s / 1e9, "H. Genc et al., DAC 2021"
+    )
     results = [
         SuiteResult(
             "gemmini", "peak", (peak,), "an exact count is possible", unit="Gop/s",
@@ -89,17 +97,25 @@ def _cycles(rows: Sequence[_Row]) -> list[SuiteResult]:
             "gemmini", quantity, tuple(chosen),
             "Timeloop's cycles for the same mappings" + (f": mean |error| {bar:.1f} %" if bar else ""), unit="cycles",
             published_pct=bar, calibration="gemmini_rtl",
-            targets=(Target("mape_pct", 15.0), Target("spearman", 0.98)), notes=_NOTES if len(chosen) > 1 else (),
+            targets=_TARGETS if len(chosen) == len(cases) else _TARGETS[:1], notes=_NOTES if len(chosen) > 1 else (),
         )
-        for quantity, chosen in (("cycles", cases), ("cycles, rows not fitted", cases[1::2]))
+        for quantity, chosen in (
+            ("cycles", cases),
+            ("cycles, rows not fitted", [case for row, case in zip(rows, cases, strict=True) if not row.fitted]),
+        )
         if chosen
     ]  # fmt: skip
 
 
+_TARGETS = (Target("mape_pct", 15.0), Target("spearman", 0.98))
 _NOTES = (
-    "The largest errors are layers whose words come in pieces shorter than the bus or miss the caches behind it: one "
-    "input or two output channels (a U-Net's first and last layer), strided layers with many weights and few outputs. "
-    "The model has one bandwidth for all of them.",
+    "The constants are fitted to one half of the rows. Which mechanisms the model has (an issue time per instruction, "
+    "tiles fetched anew, a latency of the DMA, weights that load before they are used) was settled with all visible "
+    "rows in view, among some eighty variants; the rows not fitted are therefore no clean test of its form. Fetching "
+    "tiles anew is worth 1.5 to 2 points of error, the time of an instruction stands in many rows by itself.",
+    "The largest errors are layers with one input or two output channels (a U-Net's first and last) and strided ones "
+    "with many weights and few outputs. Their words may come in pieces shorter than the bus, or miss the caches behind "
+    "it; the model has one bandwidth for all. A cache in the model did not mend them.",
     "The same mapping was measured up to 30 % apart in two sets of the file (lines 36 and 114), which no model of the "
     "mapping can follow.",
     "Ideal compute (every step a cycle) is off by about a third, its rank correlation 0.97.",
@@ -172,7 +188,7 @@ _MEANING = {
 
 
 def fit_rtl(reference: Reference) -> Calibration:
-    """Instruction issue, DMA bandwidth and latency that give the RTL cycles of every second row.
+    """Instruction issue, DMA bandwidth and latency that give the RTL cycles of one half of the rows.
 
     Nelder-Mead on the mean absolute relative error, in the logarithms of the three. Raises `BadInput` where the rows
     are absent.
@@ -180,7 +196,7 @@ def fit_rtl(reference: Reference) -> Calibration:
     import numpy as np
     from scipy.optimize import minimize
 
-    rows = _rows(reference)[::2]
+    rows = [row for row in _rows(reference) if row.fitted]
     if not rows:
         raise BadInput(f"the constants are fitted to {_ROWS}; give --reference")
     plain = load_accelerator("gemmini_rtl")
@@ -203,7 +219,7 @@ def fit_rtl(reference: Reference) -> Calibration:
             for value, (name, (_, unit)) in zip(rounded, _START.items(), strict=True)
         ],
         reference=_ROWS,
-        rows="every second row, from the first",
+        rows="those whose mapping's text has an even CRC-32",
         row_count=len(rows),
         method="Nelder-Mead on the mean absolute relative error, in the logarithms of the constants",
         residual=f"mean absolute error {100.0 * error(np.log(rounded).tolist()):.1f} %",

@@ -36,6 +36,9 @@ _NOTES = (
     "The sheet moves 1,024 bytes per microsecond where a bandwidth says 1 GB/s; so do the rates compared with it.",
     "The network is ResNet-50 as its authors released it: a block's stride in its first 1x1 convolution. Frame rates "
     "are without Winograd, which the hardware's configurations (spec/defs, github.com/nvdla/hw) switch off.",
+    "The published rates are those of the vendor's tiling. With the optimal mapper in the rule's place the seven sizes "
+    "come 4, 20, 9, 17, 22, 67 and 69 % above the published ones: it splits channels and takes groups smaller than 32 "
+    "kernels (and keeps no room in the buffer for the padding of channel-extended filters).",
 )
 _AREA_NOTE = (
     "Estimated areas count multipliers, memories and vector lanes; the published synthesis also has control, the DMA "
@@ -83,17 +86,17 @@ def run(reference: Reference) -> list[SuiteResult]:
 def _sizes(reference: Reference) -> list[SuiteResult]:
     published = _published(reference)
     modelled = {row.size.macs: _estimated(row.size) for row in published}
-    results = [
-        SuiteResult(
-            "nvdla", "frame rate", tuple(_cases(published, "fps", {m: 1.0 / e.latency_s for m, e in modelled.items()})),
-            _UNPUBLISHED, unit="frames/s", targets=(Target("each_abs_error_pct", 5.0),), notes=_NOTES,
-        )
-    ]  # fmt: skip
-    areas = list(_cases(published, "area_mm2", {m: e.area_mm2 for m, e in modelled.items()}))
-    power = list(_cases(published, "power_w", {m: _chip_w(e) for m, e in modelled.items()}))
-    for quantity, unit, cases in (("area at 16 nm", "mm2", areas), ("average power at 16 nm", "W", power)):
+    rates = {macs: 1.0 / found.latency_s for macs, found in modelled.items()}
+    areas = {macs: found.area_mm2 for macs, found in modelled.items()}
+    watts = {macs: _chip_w(found) for macs, found in modelled.items()}
+    bars, results = (Target("each_abs_error_pct", 5.0),), []
+    for quantity, unit, cases, targets, notes in (
+        ("frame rate", "frames/s", tuple(_cases(published, "fps", rates)), bars, _NOTES),
+        ("area at 16 nm", "mm2", tuple(_cases(published, "area_mm2", areas)), (), (_AREA_NOTE,)),
+        ("average power at 16 nm", "W", tuple(_cases(published, "power_w", watts)), (), (_AREA_NOTE,)),
+    ):
         if cases:
-            results.append(SuiteResult("nvdla", quantity, tuple(cases), _UNPUBLISHED, unit=unit, notes=(_AREA_NOTE,)))
+            results.append(SuiteResult("nvdla", quantity, cases, _UNPUBLISHED, unit, targets=targets, notes=notes))
     return results
 
 

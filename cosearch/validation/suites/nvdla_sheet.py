@@ -30,11 +30,11 @@ class Sheet:
     samples: int = 16  # fully connected layers run for so many frames at once, beside an SRAM
     notes: tuple[str, ...] = (
         "The first convolution: the sheet counts 16 channels for 3 x 4 of a stride, and kernels in multiples of 128 "
-        "(DRAM alone); the model lays 7 columns and 2 rows of 3 channels along the array, as channel post-extension does.",
-        "The sheet gives the first 1x1 convolution of the main branch 256 input channels (ResNet-50 has 64), and the last "
-        "addition the words left after the pool; its layers are compared as it lists them.",
-        "With SRAM: every output goes there; once what layers have read and written in it exceeds its 4 MB, outputs also "
-        "go to the DRAM, although the room of dead tensors would do. That rule is read off the sheet's traffic; "
+        "(DRAM alone); the model lays 7 columns and 2 rows of 3 channels along the array (channel post-extension).",
+        "The sheet gives the first 1x1 convolution of the main branch 256 input channels (ResNet-50 has 64), and the "
+        "last addition the words left after the pool; its layers are compared as it lists them.",
+        "With SRAM: every output goes there; once what layers have read and written in it exceeds its 4 MB, outputs "
+        "also go to the DRAM, although the room of dead tensors would do. That rule is read off the sheet's traffic; "
         "`estimate` with `nvdla_large` keeps all activations in the SRAM instead.",
         "With SRAM: the model reads a residual operand from the SRAM, the sheet does not count it.",
     )

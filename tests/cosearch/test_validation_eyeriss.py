@@ -33,16 +33,20 @@ def test_without_the_table_the_published_totals_are_compared() -> None:
 
 
 def test_the_parameters_of_table_iii_ask_more_of_the_buffer_in_conv3_than_was_measured() -> None:
-    assert layer_runs()["conv3"].buffer_mb == pytest.approx(50.2, abs=0.05)
-    assert layer_runs(as_stated=True)["conv3"].buffer_mb > 66
+    assert layer_runs()["conv3"].buffer_mb > 66
+    assert layer_runs(as_measured=True)["conv3"].buffer_mb == pytest.approx(50.2, abs=0.05)
 
 
 @measured
-def test_every_layer_is_within_its_target() -> None:
-    results = {result.quantity: result for result in run(Reference(FOLDER))}
-    assert all(result.met is not False for result in results.values())
-    assert results["buffer accesses"].each_abs_error_pct < 0.4  # the figures have three digits
-    assert {len(result.cases) for result in results.values()} == {6}
+def test_every_layer_is_within_its_target_but_for_the_buffer_in_conv3() -> None:
+    *results, chosen = run(Reference(FOLDER))
+    assert [result.quantity for result in results if result.met is False] == ["buffer accesses"]
+    assert {len(result.cases) for result in results} == {6}
+    buffer = results[4]
+    others = [abs(case.error_pct) for case in buffer.cases if case.name not in ("conv3", "total")]
+    assert max(others) < 0.4  # the figures have three digits
+    assert buffer.worst.name == "conv3"
+    assert chosen.each_abs_error_pct < 0.4
 
 
 @measured
