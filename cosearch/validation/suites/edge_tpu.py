@@ -31,7 +31,7 @@ ABOUT = """\
 Coral publishes the time of an inference for eighteen networks, on a desktop computer with the USB accelerator and on
 the dev board. The networks come from the zoo; `configs/validation/edge_tpu.yaml` says which, and what was assumed where
 the table is not clear. `coral_usb` and `coral_devboard` differ in their link and in the processor beside them. Mappings
-are weight stationary (`coral_weight_stationary`), chosen for latency.
+are weight stationary (`coral_usb_weight_stationary`), chosen for latency.
 
 Per table a bandwidth of the link and a rate of the host are fitted, on USB also the time of a call, to every second
 row. The chip's own constants (operator overhead, vector lanes) and the dev board's call come from the cells of
@@ -81,7 +81,7 @@ def model_network(model: str) -> Network:
 
 def on_edge_tpu(network: Network, accelerator: Accelerator) -> Estimate:
     """A network under the mappings of Coral's compiler as we infer them: weight stationary, for latency."""
-    constraints = load_constraints("coral_weight_stationary")
+    constraints = load_constraints("coral_usb_weight_stationary")
     return estimate(network, accelerator, objective="latency", constraints=constraints)
 
 
