@@ -9,12 +9,20 @@ __all__ = ["Times", "fit_times"]
 Times = Callable[[Mapping[str, float]], Sequence[float]]
 
 
-def fit_times(times: Times, start: Mapping[str, float], measured: Sequence[float], rounds: int = 3) -> dict[str, float]:
+def fit_times(
+    times: Times,
+    start: Mapping[str, float],
+    measured: Sequence[float],
+    *,
+    least: Mapping[str, float] | None = None,
+    rounds: int = 3,
+) -> dict[str, float]:
     """Constants (durations of something, ≥ 0) for which ``times(constants)`` come closest to ``measured``.
 
     Times are sums of durations, so that the model is close to linear in each constant: a linear programme finds the
     least sum of |modelled − measured| / measured with slopes taken at the present values, ``rounds`` times over. Unlike
-    least squares it lets a single outlier be one. Constants stay above a hundredth of their start.
+    least squares it lets a single outlier be one. Constants stay at or above ``least`` (default: a hundredth of their
+    start).
     """
     import numpy as np
     from scipy.optimize import linprog
@@ -30,7 +38,7 @@ def fit_times(times: Times, start: Mapping[str, float], measured: Sequence[float
         slopes = slopes / wanted[:, None]
         count = len(wanted)
         # Variables: the constants, then one bound on the absolute error of each row.
-        bounds = [(0.01 * start[name], None) for name in names] + [(0.0, None)] * count
+        bounds = [((least or {}).get(name, 0.01 * start[name]), None) for name in names] + [(0.0, None)] * count
         identity = np.eye(count)
         found = linprog(
             np.concatenate([np.zeros(len(names)), np.ones(count)]),

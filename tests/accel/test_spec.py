@@ -19,7 +19,10 @@ from dovetail.accel.spec import (
 from dovetail.document import load_document, parse_document, shipped
 from dovetail.errors import BadInput, SpecError, UnknownName
 
-SHIPPED = ("edge_tpu", "eyeriss", "gemmini", "nvdla", "nvdla_large", "simba", "tpu_v1")
+SHIPPED = (
+    "coral_devboard", "coral_usb", "edge_tpu", "eyeriss", "gemmini", "nvdla", "nvdla_large", "pixel6", "simba",
+    "tpu_v1",
+)
 
 SMALL = """
 name: small
@@ -261,3 +264,22 @@ def test_what_may_stay_and_the_overheads_are_read_and_follow_parameters() -> Non
     assert (home.name, home.may_reside, home.weight_room_bits) == ("unified_buffer", {"weight"}, 12 * 2**23)
     assert chip.residence("input") is None
     assert accelerator_from_document(parse_document(accelerator_to_yaml(chip), "u.yaml")).levels == chip.levels
+
+
+def test_a_host_takes_kinds_of_operators_at_its_rate():
+    host = load_accelerator("coral_usb").with_parameters(host_rate="2 GHz").host
+    assert host.operators == {"resize", "argmax", "detection_post_process"}
+    assert host.operations_per_s == 2e9
+
+
+@pytest.mark.parametrize(("host", "where", "said"), [
+    ("{operators: [argmax], rate: 5 mm2}", r"host\.rate", "area"),
+    ("{operators: [], rate: 1 GHz}", r"host\.operators", "at least 1"),
+    ("{operators: [argmax]}", r"host\.rate", "is missing"),
+])
+def test_a_wrong_host_is_refused_with_its_place(tmp_path, host, where, said):
+    text = shipped("accelerators")["gemmini"].read_text()
+    path = tmp_path / "chip.yaml"
+    path.write_text(f"{text}\nhost: {host}\n")
+    with pytest.raises(SpecError, match=f"{where}.*{said}"):
+        load_accelerator(path)

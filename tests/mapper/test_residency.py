@@ -8,7 +8,7 @@ import pytest
 from plain_mapper import PlainMapper
 
 import dovetail as dt
-from dovetail.accel.accelerator import Accelerator, Compute, Memory, Vector
+from dovetail.accel.accelerator import Accelerator, Compute, Host, Memory, Vector
 from dovetail.errors import Infeasible
 from dovetail.mapper.base import Limits
 from dovetail.mapper.constraints import Constraints, LevelConstraint
@@ -342,3 +342,26 @@ def test_a_shipped_chip_keeps_its_activations_in_the_unified_buffer() -> None:
     assert kept.schedule.plan.resident_share == 1.0
     assert kept.energy_j < away.energy_j
     assert kept.latency_s <= away.latency_s
+
+
+def test_what_the_host_reads_and_writes_does_not_stay() -> None:
+    builder = NetworkBuilder("net", channels=16)
+    builder.linear("a0", 16, bias=False)
+    builder.softmax("b")
+    builder.linear("a1", 8, bias=False)
+    network = builder.build()
+    plain = chip(1000, operator_s=1e-6)
+    hosted = replace(plain, host=Host(frozenset({"softmax"}), 1e6))
+    assert homes(network, planned(network, plain)) == {"a0": "wo", "b": "io", "a1": "iw"}
+    assert homes(network, planned(network, hosted)) == {"a0": "w", "b": "", "a1": "w"}
+    found = dt.estimate(network, hosted, cache=False)
+    assert found.started_layers == 2
+    assert found.costs[1].latency_s == pytest.approx(5 * 16 / 1e6)
+
+
+def test_fused_operators_have_the_lanes_at_the_arrays_outputs() -> None:
+    op = dt.VectorOp("relu", "relu", 640, 640, 640, fused=True)
+    plain = chip(100)
+    wide = replace(plain, levels=(*plain.levels[:-1], Vector("lanes", 8, fused_lanes=64)))
+    cycles = [dt.accel.evaluate_vector(op, one, hidden_cycles=4.0).cycles for one in (plain, wide)]
+    assert cycles == [76.0, 6.0]

@@ -69,7 +69,9 @@ def run(reference: Reference) -> list[SuiteResult]:
     ]
 
 
-_NOTES = ("The times are predictions of the chip alone: the measurements include calls, drivers and clocks below nominal.",)
+_NOTES = (
+    "The times are predictions of the chip alone: the measurements include calls, drivers and clocks below nominal.",
+)
 
 
 def _measured(reference: Reference) -> list[tuple[_Row, float]]:
@@ -82,7 +84,7 @@ def _measured(reference: Reference) -> list[tuple[_Row, float]]:
         where = f"{_TABLE}:{line}"
         value = number(row, _COLUMNS[1], where)
         if row["model"] not in known:
-            raise BadInput(f"{where}: no network stands for '{row['model']}'; add it to configs/validation/pixel6.yaml")
+            raise BadInput(f"{where}: no network stands for '{row['model']}'; check the reference folder")
         if value is not None:
             found.append((known[row["model"]], value))
     return found
