@@ -41,6 +41,7 @@ from .kernel_nest import (
     READ_J,
     READS,
     REDUCES,
+    REFETCH,
     RESIDENT,
     ROOM,
     SHARED_PORT,
@@ -62,6 +63,7 @@ from .relaxed_words import (
     sharing,
     size_pair,
     tile_changes,
+    words_anew,
     words_asked,
     words_entering,
 )
@@ -280,7 +282,8 @@ class _Tally:
 
     def _down(self, role: int, parent: int, child: int, taken: Tensor) -> None:
         nest, arrays = self.nest, self.arrays
-        whole, first = words_entering(nest, role, child) * taken, edge_tile(nest, role, child) * taken
+        entering = words_anew if arrays.ints[child, REFETCH] else words_entering
+        whole, first = entering(nest, role, child) * taken, edge_tile(nest, role, child) * taken
         copies = idle(nest, role, 0, child)
         scale: Tensor | float = 1.0
         filled, first_filled = whole * copies, first * copies
@@ -343,7 +346,8 @@ class _Tally:
         latency = float(self.arrays.reals[child, WAIT])
         if not latency:
             return
-        tiles, distinct = tile_changes(self.nest, role, child)
+        anew = role != OUTPUT and bool(self.arrays.ints[child, REFETCH])
+        tiles, distinct = tile_changes(self.nest, role, child, anew=anew)
         tiles = 2.0 * tiles - distinct if role == OUTPUT else tiles
         self.edges, waiting = self.edges + latency * taken, latency * (tiles - 1.0) * taken
         if self.arrays.ints[child, DOUBLE_BUFFERED]:

@@ -32,6 +32,7 @@ __all__ = [
     "sharing",
     "size_pair",
     "tile_changes",
+    "words_anew",
     "words_asked",
     "words_entering",
 ]
@@ -129,6 +130,16 @@ def _run(values: Tensor) -> Tensor:
     return values.flip(1).cumsum(1).flip(1) - values
 
 
+def words_anew(nest: RelaxedNest, role: int, child: int) -> Tensor:
+    """`words_entering` where every step of a loop outside ``child`` brings in the whole tile."""
+    loops = nest.above[child]
+    apart = nest.kinds[role, :, :loops] == APART
+    total = nest.bounds[:, :loops].where(apart, 1.0).prod(1) * nest.layout.single_words[role]
+    for rank in nest.layout.windows[role]:
+        total = total * _tiles(nest, child, rank, nest.layout.bounds[rank[0]], nest.layout.bounds[rank[2]])
+    return total
+
+
 def words_entering(nest: RelaxedNest, role: int, child: int) -> Tensor:
     """Words entering the instances of ``child`` over the whole run, for one instance per idle copy."""
     loops = nest.above[child]
@@ -159,14 +170,19 @@ def words_entering(nest: RelaxedNest, role: int, child: int) -> Tensor:
     return total - kept.sum(1)
 
 
-def tile_changes(nest: RelaxedNest, role: int, place: int) -> tuple[Tensor, Tensor]:
-    """How often the tensor's tile at ``place`` is replaced over the run, and how many tiles differ."""
+def tile_changes(nest: RelaxedNest, role: int, place: int, *, anew: bool = False) -> tuple[Tensor, Tensor]:
+    """How often the tensor's tile at ``place`` is replaced over the run, and how many tiles differ.
+
+    ``anew``: every step brings it in again.
+    """
     bounds = nest.bounds[:, : nest.above[place]]
     own = nest.kinds[role, :, : nest.above[place]] != APART
     inside = _run((own & (bounds > nest.least)).double()) > 0.5
     weight = 1.0 - 1.0 / _inside(bounds.where(own, 1.0))
     nudge = weight - weight.detach() if nest.straight_through else weight * 0.0
     distinct = bounds.where(own, 1.0).prod(1)
+    if anew:
+        return distinct * bounds.where(~own, 1.0).prod(1), distinct
     return distinct * (bounds ** (inside + nudge)).where(~own, 1.0).prod(1), distinct
 
 

@@ -94,11 +94,22 @@ def exact_mapping(rng: random.Random, op: Op, accelerator: Accelerator) -> Mappi
     return Mapping(tuple(levels))
 
 
+def fetching_anew(accelerator: Accelerator, rng: random.Random) -> Accelerator:
+    """The accelerator with some memories that keep no operand from one tile to the next."""
+    levels = [
+        replace(level, refetch=rng.random() < 0.5) if isinstance(level, Memory) and place else level
+        for place, level in enumerate(accelerator.levels)
+    ]
+    return replace(accelerator, levels=tuple(levels))
+
+
 def exact_case(seed: int) -> tuple[Problem, Mapping] | None:
     rng = random.Random(seed)
     op, accelerator = exact_op(rng), dressed(random_accelerator(rng), rng)
     if seed % 2:
         accelerator = with_waits(accelerator, rng)
+    if seed % 3 == 0:
+        accelerator = fetching_anew(accelerator, rng)
     problem = Problem(op, accelerator)
     return (problem, exact_mapping(rng, op, accelerator)) if problem.dims else None
 
