@@ -220,6 +220,12 @@ class Estimate:
             own.append(f"{name} multiplies {bits}-bit operands; products of {widest}-bit ones count as its own")
         if self.schedule.plan is None and any(memory.may_reside for memory in self.accelerator.memories):
             own.append(f"{name} keeps nothing on the chip here: some operator has no mapping beside what would stay")
+        origin, weights = self.accelerator.keeper("weight"), [op.tensor("weight") for op in self.network.contractions]
+        words = [op.words("weight") for op in self.network.contractions]
+        needed = sum(n * origin.bits("weight", t.bits) for n, t in zip(words, weights, strict=True) if t.is_parameter)
+        if needed > origin.size_bits:
+            room = f"{origin.name} of {origin.size_bits / 8:.4g} B"
+            own.append(f"weights of {needed / 8:.4g} B come from {room} in {name}; loading them costs nothing here")
         return (*self.network.notes, *self.accelerator.notes, *own)
 
 

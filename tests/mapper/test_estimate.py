@@ -138,6 +138,16 @@ def test_operands_wider_than_the_multipliers_are_noted() -> None:
     assert not any("products of" in note for note in noted[1])
 
 
+def test_weights_that_do_not_fit_where_they_come_from_are_noted() -> None:
+    chip = dt.load_accelerator("tpu_v1")
+    origin = chip.keeper("weight")
+    for words, noted in ((16 * 8 * 9 * 2, False), (16 * 8 * 9 * 2 - 1, True)):
+        small = replace(origin, size_bits=words * 8.0)
+        scarce = replace(chip, levels=tuple(small if level is origin else level for level in chip.levels))
+        notes = dt.estimate(tiny_network(), scarce, "random", cache=False).notes
+        assert any(f"weights of 2304 B come from {origin.name}" in note for note in notes) == noted
+
+
 def test_a_network_that_only_names_its_operators_costs_nothing() -> None:
     network = dt.Network("empty", (dt.Layer(dt.VectorOp("flatten", "reshape", 0, 0, 0)),))
     nothing = dt.estimate(network, dt.load_accelerator("edge_tpu"), cache=False)
