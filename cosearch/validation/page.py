@@ -16,10 +16,10 @@ MOST_ROWS = 30  # a longer table is left to the picture and to --csv
 _INTRO = """\
 # Validation
 
-Every figure on this page was computed by `dovetail validate --docs docs`; nothing on it is typed by hand. Each suite
-sets what the model says beside silicon, RTL, another model or a published figure, row by row. `dovetail validate SUITE`
-prints the rows, `--csv` and `--json` hand them on, `--reference DIR` reads another copy of the reference data,
-`--strict` exits with 1 where a target is missed.
+This page is written by `dovetail validate --docs docs`: its tables and pictures are computed anew each time, the
+remarks below them are people's. Each suite sets what the model says beside silicon, RTL, another model or a published
+figure, row by row. `dovetail validate SUITE` prints the rows, `--csv` and `--json` hand them on, `--reference DIR`
+reads another copy of the reference data, `--strict` exits with 1 where a target is missed.
 
 The error of a row is (modelled − reference) / reference. A *target* is what this project asks of itself; *best
 published* is the best error anyone has published for such a comparison. Where constants were fitted, the record says on
@@ -51,8 +51,8 @@ def page_text(reports: Sequence[SuiteReport]) -> str:
 
 
 _SUMMARY = (
-    "suite", "quantity", "rows", "mean \\|error\\|", "median", "worst row", "Spearman", "Kendall", "fitted constants",
-    "best published", "target",
+    "suite", "quantity", "rows", "mean \\|error\\|", "median error", "worst row", "Spearman", "Kendall",
+    "fitted constants", "best published", "target",
 )  # fmt: skip
 
 
@@ -79,7 +79,7 @@ def _section(report: SuiteReport) -> str:
         parts.append(f"![Modelled against reference](img/validation-{report.suite.name}.png)\n")
     for name in dict.fromkeys(result.calibration for result in report.results if result.calibration):
         parts.append(_calibration(name))
-    parts += [_rows(result) for result in report.results]
+    parts += [text for result in report.results if (text := _rows(result))]
     notes = dict.fromkeys(note for result in report.results for note in result.notes)
     if notes:
         parts.append("\n".join(f"- {note}" for note in notes) + "\n")
@@ -92,7 +92,7 @@ def _calibration(name: str) -> str:
     count = f"{len(rows)} constant{'s' if len(rows) > 1 else ''}"
     return (
         f"**Fitted: {count}**, on {record.row_count} rows of `{record.reference}` ({record.rows}), {record.date}. "
-        f"{record.method} {record.residual}\n\n" + _table(("constant", "value", "meaning"), rows)
+        f"Method: {record.method}. Left over: {record.residual}.\n\n" + _table(("constant", "value", "meaning"), rows)
     )
 
 

@@ -16,7 +16,7 @@ __all__ = ["save_overview", "save_suite"]
 
 INK, MUTED, GRID, MODEL, BAR, BAD = "#1c2430", "#667085", "#e4e7ec", "#2f6fdb", "#b4bcc9", "#d7263d"
 _STYLE: Any = {"font.size": 9, "axes.linewidth": 0.6, "axes.edgecolor": "#98a2b3", "axes.titlesize": 10}
-MOST_NAMED = 8  # rows whose names fit into one small picture
+MOST_NAMED = 4  # rows whose names fit into one small picture
 
 
 def save_overview(results: Sequence[SuiteResult], path: Path) -> None:
@@ -33,7 +33,7 @@ def save_overview(results: Sequence[SuiteResult], path: Path) -> None:
 def _draw_overview(ax: Axes, results: Sequence[SuiteResult]) -> None:
     floor = 0.01  # percent: what an exact suite is drawn at on the logarithmic axis
     for place, result in enumerate(reversed(results)):
-        colour = BAD if result.met is False else MODEL
+        colour = BAR if result.met is None else MODEL if result.met else BAD
         ax.barh(place, max(result.mape_pct, floor * 1.2), left=0, height=0.62, color=colour, alpha=0.85)
         ax.text(max(result.mape_pct, floor * 1.2) * 1.12, place, f"{result.mape_pct:.2g} %", va="center", fontsize=8)
         if result.published_pct is not None:
@@ -45,9 +45,8 @@ def _draw_overview(ax: Axes, results: Sequence[SuiteResult]) -> None:
     ticks = [0.01, 0.1, 1, 10, 100]
     ax.set_xticks(ticks, ["≤ 0.01 %", "0.1 %", "1 %", "10 %", "100 %"])
     ax.minorticks_off()
-    ax.set_xlabel(
-        "mean absolute error   (blue: targets met or none stated; red: a target missed; black line: best published)"
-    )
+    colours = "blue: targets met, red: a target missed, grey: no target; black line: best published"
+    ax.set_xlabel(f"mean absolute error\n{colours}")
     ax.grid(True, axis="x", linewidth=0.4, color=GRID)
     ax.set_axisbelow(True)
     ax.spines[["top", "right", "left"]].set_visible(False)
@@ -89,20 +88,28 @@ def _draw_result(ax: Axes, result: SuiteResult) -> None:
         ax.fill_between(
             [low, high], [low * 0.9, high * 0.9], [low * 1.1, high * 1.1], color=GRID, zorder=0, linewidth=0
         )
-    many = len(result.cases) > 100
-    ax.scatter(
-        published, modelled, 5 if many else 22, color=MODEL, alpha=0.25 if many else 0.85, linewidths=0, zorder=3
-    )
-    for case in sorted(result.cases, key=lambda case: -abs(case.error_pct))[: 0 if many else MOST_NAMED // 2]:
-        if abs(case.error_pct) > 1.0:
-            ax.annotate(
-                case.name, (case.published, case.modelled), (5, -3), textcoords="offset points", fontsize=6.5, color=INK
-            )
+    size, alpha = (4, 0.25) if len(result.cases) > 1000 else (12, 0.5) if len(result.cases) > 100 else (22, 0.85)
+    ax.scatter(published, modelled, size, color=MODEL, alpha=alpha, linewidths=0, zorder=3)
+    if len(result.cases) <= 100:
+        _name_worst(ax, result, (low, high), logarithmic=positive)
     ax.set(xlim=(low, high), ylim=(low, high), aspect="equal")
     unit = f" ({result.unit})" if result.unit else ""
     ax.set_xlabel(f"reference{unit}")
     ax.set_ylabel("modelled")
-    ax.set_title(f"{result.quantity}: {result.mape_pct:.2g} %", loc="left")
+    ax.set_title(f"{result.quantity}\nmean error {result.mape_pct:.2g} %, {len(result.cases):,} rows", loc="left")
     ax.grid(True, which="major", linewidth=0.4, color=GRID)
     ax.set_axisbelow(True)
     ax.spines[["top", "right"]].set_visible(False)
+
+
+def _name_worst(ax: Axes, result: SuiteResult, ends: tuple[float, float], *, logarithmic: bool) -> None:
+    """Names beside the points that are farthest off, on the side where there is room."""
+    low, high = (math.log(end) if logarithmic else end for end in ends)
+    for case in sorted(result.cases, key=lambda case: -abs(case.error_pct))[:MOST_NAMED]:
+        if abs(case.error_pct) > 1.0 and len(case.name) < 30:
+            at = ((math.log(case.published) if logarithmic else case.published) - low) / (high - low)
+            left = at > 0.5
+            ax.annotate(
+                case.name, (case.published, case.modelled), (-5 if left else 5, -3), textcoords="offset points",
+                ha="right" if left else "left", fontsize=6.5, color=INK,
+            )  # fmt: skip
