@@ -27,6 +27,8 @@ def save_overview(results: Sequence[SuiteResult], path: Path) -> None:
     with rc_context(_STYLE):
         figure = Figure(figsize=(8.0, 0.6 + 0.27 * len(results)), layout="constrained", dpi=160)
         _draw_overview(figure.subplots(), results)
+        colours = "blue: targets met, red: a target missed, grey: no target; black line: best published"
+        figure.supxlabel(colours, fontsize=8, color=MUTED)
         figure.savefig(path)
 
 
@@ -45,8 +47,7 @@ def _draw_overview(ax: Axes, results: Sequence[SuiteResult]) -> None:
     ticks = [0.01, 0.1, 1, 10, 100]
     ax.set_xticks(ticks, ["≤ 0.01 %", "0.1 %", "1 %", "10 %", "100 %"])
     ax.minorticks_off()
-    colours = "blue: targets met, red: a target missed, grey: no target; black line: best published"
-    ax.set_xlabel(f"mean absolute error\n{colours}")
+    ax.set_xlabel("mean absolute error")
     ax.grid(True, axis="x", linewidth=0.4, color=GRID)
     ax.set_axisbelow(True)
     ax.spines[["top", "right", "left"]].set_visible(False)
