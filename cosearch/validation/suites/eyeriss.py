@@ -34,8 +34,8 @@ The chip's own measurements of five convolutions (Chen et al., JSSC 2017, Table 
 beside the model under its authors' mappings. *Processing latency* is as they define it: DRAM traffic fully overlapped
 with processing; in the *total latency* the chip rests while inputs come in and outputs leave. *Buffer accesses* are the
 words between the global buffer and the array and finished outputs on their way out; that words written on their way in
-are not counted is inferred: so counted, the model equals four of the five published figures. *Chip power* is without DRAM, averaged over the
-total latency.
+are not counted is inferred: so counted, the model equals four of the five published figures. *Chip power* is without
+DRAM, averaged over the total latency.
 """
 TABLE = "eyeriss/alexnet_batch4.csv"
 FITTED = ("conv1", "conv5")
