@@ -139,6 +139,7 @@ def test_the_unedited_spec_is_good():
         ("    word:", "    double_buffered: true\n    prefetched: true\n    word:", "19:5: levels[1].prefetched:"),
         ("    word:", "    energy_scale: 2 pJ\n    word:", "18:5: levels[1].energy_scale: '2 pJ' is an energy"),
         ("operand: 8 bit", "operand: 8 bit\n    gating: [output]", "26:14: levels[3].gating[0]: 'output' is"),
+        ("operand: 8 bit", "operand: 8 bit\n    clock_energy: -1 pJ", "'-1 pJ' is -1e-12; an energy must be zero or more"),
         ("operand: 8 bit", "operand: 8 bit\n    clock_energy: 3", "26:5: levels[3].clock_energy: '3' has no unit"),
         ("clock: 1 GHz", "clock: 1 GHz\ncall_overhead: 1", "4:1: call_overhead: '1' has no unit; write '1 us'"),
         ("clock: 1 GHz", "clock: 1 GHz\noperator_overhead: 1 nm", "4:1: operator_overhead: '1 nm' is a length, but a"),
