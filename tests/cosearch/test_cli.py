@@ -116,13 +116,13 @@ def test_an_unknown_key_is_answered_with_line_and_column(refused, tmp_path):
 @pytest.mark.parametrize(
     ("good", "wrong", "said"),
     [
-        ("{x: pes_x, y: pes_y}", "{x: 0, y: pes_y}", "levels[2].shape.x"),
+        ("{x: pes_x, y: pes_y}", "{x: 0, y: pes_y}", "levels[3].shape.x"),
         ("size: glb_size - 8 KiB", "size: 100 parsecs", "levels[1].size"),
         ("clock: 200 MHz", "clock: 200", "clock"),
         ("component: dram", "component: drum", "levels[0].component"),
-        ("size: 12 * 16 bit", "size: 16 bit", "levels[3].size"),
+        ("size: 12 * 16 bit", "size: 8 bit", "levels[4].size"),
     ],
-    ids=["an array of no size", "no unit of size", "no unit", "no such component", "no room for two tiles of a word"],
+    ids=["an array of no size", "no unit of size", "no unit", "no such component", "no room for a word"],
 )
 def test_a_wrong_value_is_answered_with_its_place_and_path(refused, tmp_path, good, wrong, said):
     text = EYERISS.read_text()
@@ -461,6 +461,6 @@ def test_an_estimate_says_what_stays_on_the_chip_and_what_is_overhead(capsys, tm
     data = json.loads(answered(capsys, "estimate", "autoencoder_ad", chip, "--json", "-"))
     assert data["residency"]["resident_share"] == 1.0
     assert data["overhead_s"] == pytest.approx(1.05e-3)
-    assert [row["input_at"] for row in data["layers"] if row["macs"]] == ["dram", *9 * ["unified_buffer"]]
+    assert [row["input_at"] for row in data["layers"] if row["macs"]] == ["host", *9 * ["unified_buffer"]]
     plain = json.loads(answered(capsys, "estimate", "autoencoder_ad", "edge_tpu", "--json", "-"))
     assert (plain["residency"], plain["overhead_s"]) == (None, 0.0)
