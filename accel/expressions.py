@@ -111,8 +111,9 @@ class Expression:
             result *= clock_hz
         where = "" if not self.names else f" (with {', '.join(f'{n} = {parameters[n]:g}' for n in sorted(self.names))})"
         if result < 0 or (result == 0 and not kind.zero):
-            least = "zero or more" if kind.zero else "more than zero"
-            raise BadInput(f"'{self.text}' is {result:g}{where}; a {kind.name.replace('_', ' ')} must be {least}")
+            least, name = "zero or more" if kind.zero else "more than zero", kind.name.replace("_", " ")
+            article = "an" if name[0] in "ae" else "a"
+            raise BadInput(f"'{self.text}' is {result:g}{where}; {article} {name} must be {least}")
         if not kind.whole:
             return result
         if abs(result - round(result)) > 1e-9 * max(1.0, abs(result)):

@@ -15,8 +15,10 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from ...accel.accelerator import Accelerator, Array, Compute, Memory
 from ...accel.analytic import evaluate
 from ...errors import BadInput, ImpossibleResult, Infeasible
+from ...models.op import ROLES, linear
 from ..base import UNLIMITED, Certificate, Limits, Mapper, MappingResult
 from ..baselines.annealing import AnnealingMapper
 from ..bounds import roofline
@@ -55,6 +57,7 @@ class OptimalMapper:
 
     def map(self, space: Mapspace, objective: Objective, seed: int, limits: Limits = UNLIMITED) -> MappingResult:
         """See `Mapper`; the seed changes nothing. Raises `BadInput` where a memory fetches every tile anew."""
+        _load()
         begin = time.perf_counter()
         anew = [memory.name for memory in space.accelerator.memories if memory.refetch]
         if anew:
@@ -82,6 +85,15 @@ class OptimalMapper:
         lower = float(min(lower, value))
         certificate = Certificate(value, lower, hunt.evaluated, hunt.pruned, time.perf_counter() - begin)
         return MappingResult(mapping, cost, certificate, tuple(hunt.history))
+
+
+@lru_cache(maxsize=1)
+def _load() -> None:
+    """Load the compiled code with a small search, so that no limit on the time of a first one is spent on it."""
+    everything = frozenset(ROLES)
+    levels = (Memory("outer", everything), Memory("inner", everything), Array("array", (("x", 2),)), Compute("mac"))
+    space = Mapspace(linear("small", n=2, k=2, c=2), Accelerator("small", 1e9, 45.0, levels))
+    Hunt(space, Objective.parse("energy"), UNLIMITED, time.perf_counter(), 1, EFFORT).run()
 
 
 def _infeasible(space: Mapspace) -> Infeasible:

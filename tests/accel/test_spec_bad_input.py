@@ -101,6 +101,7 @@ def test_the_unedited_spec_is_good():
         ("[input, output]", "[input, input]", "17:5: levels[1].keeps: 'input' stands twice in this list"),
         ("[input, output]", "[inptu, output]", "17:13: levels[1].keeps[0]: 'inptu' is not allowed here; did you"),
         ("    word:", "    may_bypass: [weight]\n    word:", "18:5: levels[1].may_bypass: 'weight' is not kept here"),
+        ("8 bit", "8 bit\n    energy: -1 J", "26:5: levels[3].energy: '-1 J' is -1; an energy must be zero or more"),
         ("{x: pes}", "{x: 0}", "21:13: levels[2].shape.x: '0' is 0; a count must be more than zero"),
         ("{x: pes}", "{x: pes / 8}", "21:13: levels[2].shape.x: 'pes / 8' is 0.5 (with pes = 4), not a whole number"),
         ("{x: pes}", "{x: 4 KiB}", "21:13: levels[2].shape.x: '4 KiB' is a size; write a whole number without unit"),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import random
+import subprocess
+import sys
 from collections.abc import Callable
 
 import numpy as np
@@ -409,6 +411,18 @@ def test_out_of_budget_it_answers_with_a_bound_that_holds(limits: Limits) -> Non
             assert 0.0 <= found.lower_bound <= best * (1.0 + ROUNDING)
             assert best * (1.0 - ROUNDING) <= found.optimum
             assert limits.evaluations is None or found.evaluated <= limits.evaluations
+
+
+def test_a_first_search_does_not_spend_its_time_on_loading_code() -> None:
+    program = """
+import dovetail as dt
+from dovetail.mapper.base import Limits
+op, chip = dt.load_network("ds_cnn_kws").contractions[0], dt.load_accelerator("edge_tpu")
+certificate = dt.best_mapping(op, chip, "latency", cache=False, limits=Limits(seconds=0.3)).certificate
+print(certificate.evaluated)
+"""
+    found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert int(found.stdout) > 1
 
 
 def test_what_does_not_fit_is_named() -> None:
