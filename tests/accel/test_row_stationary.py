@@ -51,13 +51,13 @@ def elements_with_work(op: Op, mapping: Mapping) -> int:
 def test_as_many_elements_work_as_on_the_chip(layer: str) -> None:
     op, (dataflow, published) = alexnet(layer), PUBLISHED[layer]
     assert dataflow.active_elements(op) == published
-    assert elements_with_work(op, dataflow.mapping(op, load_accelerator("eyeriss"))) == published
+    assert elements_with_work(op, dataflow.mapping(op, load_accelerator("eyeriss_chip"))) == published
 
 
 @pytest.mark.parametrize("layer", PUBLISHED)
 def test_the_published_parameters_fit_the_chip_and_no_larger_ones(layer: str) -> None:
     op, (dataflow, _) = alexnet(layer), PUBLISHED[layer]
-    chip = load_accelerator("eyeriss")
+    chip = load_accelerator("eyeriss_chip")
     cost = evaluate(op, chip, dataflow.mapping(op, chip))
     assert cost.compute_cycles >= op.macs / dataflow.active_elements(op)
     larger = replace(dataflow, m=2 * dataflow.m, n=2 * dataflow.n).mapping(op, chip)
@@ -66,7 +66,7 @@ def test_the_published_parameters_fit_the_chip_and_no_larger_ones(layer: str) ->
 
 
 def test_a_set_wider_than_the_array_is_folded() -> None:
-    chip = load_accelerator("eyeriss")
+    chip = load_accelerator("eyeriss_chip")
     mapping = RowStationary(m=4, n=1, e=20, p=4, q=1, r=1, t=1).mapping(
         conv2d("c", k=4, c=2, p=20, q=8, r=3, s=3), chip
     )
@@ -86,19 +86,19 @@ def test_sets_that_do_not_fit_are_refused(changes: dict[str, int], message: str)
     op = conv2d("conv", k=64, c=16, p=13, q=13, r=3, s=3)
     with pytest.raises(BadInput, match=message):
         RowStationary(**{"m": 64, "n": 1, "e": 13, "p": 16, "q": 1, "r": 1, "t": 1} | changes).mapping(
-            op, load_accelerator("eyeriss")
+            op, load_accelerator("eyeriss_chip")
         )
 
 
 def test_filters_taller_than_the_array_are_refused() -> None:
     op = conv2d("tall", k=4, c=4, p=8, q=8, r=13, s=1)
     with pytest.raises(BadInput, match="do not fit an array of 12 x 14"):
-        RowStationary(m=4, n=1, e=8, p=4, q=1, r=1, t=1).mapping(op, load_accelerator("eyeriss"))
+        RowStationary(m=4, n=1, e=8, p=4, q=1, r=1, t=1).mapping(op, load_accelerator("eyeriss_chip"))
 
 
 def test_other_operators_and_other_chips_are_refused() -> None:
     dataflow = RowStationary(m=4, n=1, e=4, p=4, q=1, r=1, t=1)
     with pytest.raises(BadInput, match="fc: row stationary maps convolutions, and this has no dimension P"):
-        dataflow.mapping(linear("fc", n=1, k=4, c=4), load_accelerator("eyeriss"))
+        dataflow.mapping(linear("fc", n=1, k=4, c=4), load_accelerator("eyeriss_chip"))
     with pytest.raises(BadInput, match="'edge_tpu' is not built for row stationary"):
         dataflow.mapping(conv2d("c", k=4, c=4, p=4, q=4, r=3, s=3), load_accelerator("edge_tpu"))

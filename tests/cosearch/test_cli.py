@@ -116,13 +116,13 @@ def test_an_unknown_key_is_answered_with_line_and_column(refused, tmp_path):
 @pytest.mark.parametrize(
     ("good", "wrong", "said"),
     [
-        ("{x: pes_x, y: pes_y}", "{x: 0, y: pes_y}", "levels[3].shape.x"),
+        ("{x: pes_x, y: pes_y}", "{x: 0, y: pes_y}", "levels[2].shape.x"),
         ("size: glb_size - 8 KiB", "size: 100 parsecs", "levels[1].size"),
         ("clock: 200 MHz", "clock: 200", "clock"),
         ("component: dram", "component: drum", "levels[0].component"),
-        ("size: 12 * 16 bit", "size: 8 bit", "levels[4].size"),
+        ("size: 12 * 16 bit", "size: 16 bit", "levels[3].size"),
     ],
-    ids=["an array of no size", "no unit of size", "no unit", "no such component", "no room for a word"],
+    ids=["an array of no size", "no unit of size", "no unit", "no such component", "no room for two tiles of a word"],
 )
 def test_a_wrong_value_is_answered_with_its_place_and_path(refused, tmp_path, good, wrong, said):
     text = EYERISS.read_text()
@@ -451,7 +451,8 @@ def test_what_is_not_finite_becomes_null_in_json():
     assert jsonable({"a": float("inf"), "b": (1, frozenset({"y", "x"}))}) == {"a": None, "b": [1, ["x", "y"]]}
 
 
-def test_an_estimate_says_what_stays_on_the_chip_and_what_is_overhead(capsys, tmp_path):
+def test_an_estimate_says_what_stays_on_the_chip_and_what_is_overhead(capsys, tmp_path, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "120")
     text = shipped("accelerators")["tpu_v1"].read_text()
     chip = tmp_path / "chip.yaml"
     chip.write_text(text.replace("clock: 700 MHz", "clock: 700 MHz\ncall_overhead: 1 ms\noperator_overhead: 5 us"))

@@ -16,8 +16,9 @@ FOLDER = Path(dovetail.__file__).resolve().parents[1] / "shared" / "reference"
 measured = pytest.mark.skipif(not (FOLDER / TABLE).is_file(), reason="the reference folder is absent")
 
 
-def test_the_accelerator_has_the_calibrated_values() -> None:
-    values = dovetail.load_accelerator("eyeriss").values
+@pytest.mark.parametrize("name", load_calibration("eyeriss").accelerators)
+def test_the_accelerators_have_the_calibrated_values(name: str) -> None:
+    values = dovetail.load_accelerator(name).values
     constants = {constant.name: constant.value for constant in load_calibration("eyeriss").constants}
     assert constants == {"clock_energy": f"{values['clock_energy'] * 1e12:g} pJ", "spad_energy": values["spad_energy"]}
 

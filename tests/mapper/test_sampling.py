@@ -96,7 +96,7 @@ def test_without_constraints_everything_outside_is_one_loop_nest() -> None:
 def test_no_points_are_an_empty_batch() -> None:
     space, rng = Mapspace(OPS["conv"], dt.load_accelerator("eyeriss")), np.random.default_rng(1)
     points = random_points(space, 0, rng)
-    assert points[0].shape == (0, 8, 7)
+    assert points[0].shape == (0, 7, 7)
     assert same(repair(space, *points, rng), points)
 
 

@@ -31,11 +31,11 @@ __all__ = ["ABOUT", "CALIBRATES", "TITLE", "LayerRun", "calibrate", "layer_runs"
 TITLE = "Eyeriss on AlexNet"
 ABOUT = """\
 The chip's own measurements of five convolutions (Chen et al., JSSC 2017, Table V; batch 4, 200 MHz core, 60 MHz link)
-beside the model under its authors' mappings. *Processing latency* is as they define it: DRAM traffic fully overlapped
-with processing; in the *total latency* the chip rests while inputs come in and outputs leave. *Buffer accesses* are the
-words between the global buffer and the array and finished outputs on their way out; that words written on their way in
-are not counted is inferred: so counted, the model equals four of the five published figures. *Chip power* is without
-DRAM, averaged over the total latency.
+beside `eyeriss_chip` under its authors' mappings. *Processing latency* is as they define it: DRAM traffic fully
+overlapped with processing; in the *total latency* the chip rests while inputs come in and outputs leave. *Buffer
+accesses* are the words between the global buffer and the array and finished outputs on their way out; that words
+written on their way in are not counted is inferred: so counted, the model equals four of the five published figures.
+*Chip power* is without DRAM, averaged over the total latency.
 """
 TABLE = "eyeriss/alexnet_batch4.csv"
 FITTED = ("conv1", "conv5")
@@ -197,7 +197,7 @@ def layer_runs(zeros: dict[str, float] | None = None, *, as_measured: bool = Fal
 
     ``as_measured`` takes the mapping parameters that the measurements ask for where the published ones contradict them.
     """
-    stated, accelerator = _stated(), load_accelerator("eyeriss")
+    stated, accelerator = _stated(), load_accelerator("eyeriss_chip")
     network = load_network("alexnet", batch=4, grouped=True, bits=16)
     given = zeros or stated.zeros
     network = with_densities(network, {name: {"input": 1.0 - share} for name, share in given.items()})
@@ -276,7 +276,7 @@ def calibrate(reference: Reference) -> Calibration:
     Raises `BadInput` where the table or one of its two rows is absent.
     """
     rows = _rows(reference)
-    accelerator, runs = load_accelerator("eyeriss"), layer_runs(_zeros(rows))
+    accelerator, runs = load_accelerator("eyeriss_chip"), layer_runs(_zeros(rows))
     values = accelerator.values
     lines = []
     for name in FITTED:
@@ -290,7 +290,7 @@ def calibrate(reference: Reference) -> Calibration:
     clock_j, scale = (x * d - b * y) / (a * d - b * c), (a * y - c * x) / (a * d - b * c)
     clock_pj, scale = float(f"{clock_j * 1e12:.3g}"), float(f"{scale:.3g}")
     return Calibration(
-        accelerators=["eyeriss"],
+        accelerators=["eyeriss", "eyeriss_chip"],
         constants=[
             Constant(name="clock_energy", value=f"{clock_pj:g} pJ", meaning="clock network, per element and cycle"),
             Constant(name="spad_energy", value=scale, meaning="a scratchpad's access over the tables' estimate"),
