@@ -155,7 +155,7 @@ def _summary_row(result: SuiteResult) -> tuple[str, ...]:
         f"{len(result.cases):,}",
         f"{result.mape_pct:.2f} %",
         f"{result.median_error_pct:+.2f} %",
-        f"{result.worst.name} {result.worst.error_pct:+.1f} %",
+        result.worst_text,
         _rank(result.spearman),
         _rank(result.kendall),
         fitted,

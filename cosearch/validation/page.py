@@ -61,7 +61,7 @@ def _summary(result: SuiteResult) -> tuple[str, ...]:
     return (
         f"[{result.suite}](#{result.suite.replace('_', '-')})", result.quantity, f"{len(result.cases):,}",
         f"{result.mape_pct:.2f} %", f"{result.median_error_pct:+.2f} %",
-        f"{result.worst.name} {result.worst.error_pct:+.1f} %", _rank(result.spearman), _rank(result.kendall), fitted,
+        result.worst_text, _rank(result.spearman), _rank(result.kendall), fitted,
         result.published_bar, "<br>".join(target_text(result)) or "–",
     )  # fmt: skip
 

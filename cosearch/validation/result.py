@@ -140,6 +140,12 @@ class SuiteResult:
         """Kendall's tau-b; NaN for fewer than two cases."""
         return self._rank_correlation("kendalltau")
 
+    @property
+    def worst_text(self) -> str:
+        """The worst case in a few words; a long name is cut."""
+        name = self.worst.name if len(self.worst.name) <= 28 else f"{self.worst.name[:27]}…"
+        return f"{name} {self.worst.error_pct:+.1f} %"
+
     def _rank_correlation(self, method: str) -> float:
         from scipy import stats
 
