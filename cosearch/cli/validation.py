@@ -103,6 +103,8 @@ def _show(to: Console, reports: Sequence[SuiteReport], *, details: bool) -> None
                 _cases(to, result)
     table(to, _SUMMARY, [_summary_row(result) for report in reports for result in report.results])
     for report in reports:
+        if to.width < _WIDE:
+            _in_words(to, report)
         for result in report.results:
             _fitted(to, result)
         if report.missing:
@@ -129,18 +131,20 @@ def _cases(to: Console, result: SuiteResult) -> None:
     table(to, columns, rows, title=f"{result.suite}: {result.quantity}{unit}")
 
 
+_WIDE = 170  # a console that shows targets and the best published errors in the table itself
 _SUMMARY = (
     Column("suite", style="cyan"),
     Column("quantity", folds=True),
     Column("rows", right=True),
-    Column("mean |err|", right=True),
-    Column("median", right=True),
+    Column("error", right=True),
+    Column("median", right=True, least_width=_WIDE),
     Column("worst row", folds=True),
     Column("Spearman", right=True),
     Column("Kendall", right=True),
     Column("fitted", right=True),
-    Column("best published", folds=True, least_width=140),
     Column("target", folds=True),
+    Column("targets", folds=True, least_width=_WIDE),
+    Column("best published", folds=True, least_width=_WIDE),
 )
 
 
@@ -159,13 +163,26 @@ def _summary_row(result: SuiteResult) -> tuple[str, ...]:
         _rank(result.spearman),
         _rank(result.kendall),
         fitted,
-        result.published_bar,
+        "-" if result.met is None else "met" if result.met else "missed",
         "; ".join(target_text(result)) or "-",
+        result.published_bar,
     )
 
 
 def _rank(value: float) -> str:
     return "-" if value != value else f"{value:.3f}"
+
+
+def _in_words(to: Console, report: SuiteReport) -> None:
+    """What the table has no room for: which targets are missed, and the best published errors."""
+    from ..validation.result import target_text
+
+    for result in report.results:
+        if result.met is False:
+            to.print(f"{result.suite}, {result.quantity}: {'; '.join(target_text(result))}")
+    bars = dict.fromkeys(result.published_bar for result in report.results)
+    if bars:
+        to.print(f"{report.suite.name}, best published: {'; '.join(bars)}")
 
 
 def _fitted(to: Console, result: SuiteResult) -> None:
