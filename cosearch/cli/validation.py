@@ -105,8 +105,8 @@ def _show(to: Console, reports: Sequence[SuiteReport], *, details: bool) -> None
     for report in reports:
         if to.width < _WIDE:
             _in_words(to, report)
-        for result in report.results:
-            _fitted(to, result)
+        for name in dict.fromkeys(result.calibration for result in report.results if result.calibration):
+            _fitted(to, report.suite.name, name)
         if report.missing:
             what = "published figures only" if report.results else "nothing to compare"
             to.print(f"{report.suite.name}: no {', '.join(report.missing)} in the reference folder: {what}")
@@ -185,15 +185,13 @@ def _in_words(to: Console, report: SuiteReport) -> None:
         to.print(f"{report.suite.name}, best published: {'; '.join(bars)}")
 
 
-def _fitted(to: Console, result: SuiteResult) -> None:
+def _fitted(to: Console, suite: str, name: str) -> None:
     from ..validation import load_calibration
 
-    if not result.calibration:
-        return
-    record = load_calibration(result.calibration)
+    record = load_calibration(name)
     constants = ", ".join(f"{constant.name} = {constant.value}" for constant in record.constants)
     count = f"{len(record.constants)} constant{'s' if len(record.constants) > 1 else ''}"
     to.print(
-        f"{result.suite}, {result.quantity}: {count} fitted on {record.row_count} rows ({record.rows}), "
-        f"{record.date}, {record.residual}: {constants}"
+        f"{suite}, {name}: {count} fitted on {record.row_count} rows ({record.rows}), {record.date}, "
+        f"{record.residual}: {constants}"
     )
