@@ -69,7 +69,7 @@ def accelerator(chip: dt.Accelerator) -> dict[str, Any]:
 def memory(level: Memory, clock_hz: float) -> dict[str, Any]:
     """One memory: ZigZag counts its energy in pJ for an access of a whole port."""
     widths = [
-        int(min(bandwidth / clock_hz, UNSTATED_BITS))
+        max(1, int(min(bandwidth / clock_hz, UNSTATED_BITS)))  # it knows whole bits only
         for bandwidth in (level.read_bandwidth_bits_per_s, level.write_bandwidth_bits_per_s)
     ]
     if level.shared_port:
