@@ -14,9 +14,10 @@ from .trial import METRICS, Metric
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
     from pandas import DataFrame
 
-__all__ = ["FrontInfo", "front_info", "metric_of", "plot_front"]
+__all__ = ["FrontInfo", "front_info", "metric_of", "plain_ticks", "plot_front", "spans_decades"]
 
 Column = npt.NDArray[np.float64]
 
@@ -76,8 +77,6 @@ def plot_front(info: FrontInfo, ax: Axes | None = None) -> Axes:
 
 
 def _draw(info: FrontInfo, ax: Axes) -> Axes:
-    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
-
     x, y = info.values[:2]
     front, other = info.on_front, ~info.on_front
     ax.scatter(x[other], y[other], 7, color="#b8bec9", linewidths=0, label="dominated", rasterized=True)
@@ -95,15 +94,22 @@ def _draw(info: FrontInfo, ax: Axes) -> Axes:
     for axis, scale, column in ((ax.xaxis, ax.set_xscale, x), (ax.yaxis, ax.set_yscale, y)):
         if spans_decades(column):
             scale("log")
-            axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
-            axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-            axis.set_minor_formatter(NullFormatter())
+            plain_ticks(axis)
     ax.grid(True, which="major", linewidth=0.4, color="#e4e7ec")
     ax.set_axisbelow(True)
     ax.spines[["top", "right"]].set_visible(False)
     tight = {"handletextpad": 0.0, "columnspacing": 1.0, "borderaxespad": 0.3}
     ax.legend(fontsize=7, frameon=False, loc="lower left", bbox_to_anchor=(0, 1), ncols=3, **tight)
     return ax
+
+
+def plain_ticks(axis: Axis) -> None:
+    """Label a logarithmic axis 1, 2, 5, 10, … in plain numbers."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+    axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_minor_formatter(NullFormatter())
 
 
 def spans_decades(column: Column) -> bool:

@@ -7,6 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from ..figures import plain_ticks, spans_decades
 from .result import SuiteResult
 
 if TYPE_CHECKING:
@@ -72,20 +75,27 @@ def save_suite(results: Sequence[SuiteResult], path: Path) -> None:
 
 
 def _draw_result(ax: Axes, result: SuiteResult) -> None:
+    from matplotlib.ticker import NullFormatter
+
     published = [case.published for case in result.cases]
     modelled = [case.modelled for case in result.cases]
-    positive = min(modelled) > 0.0
     low, high = min(*published, *modelled), max(*published, *modelled)
-    spread = (0.0 if high > low else 0.1) + 0.08
+    positive = spans_decades(np.array([low, high]))
     if positive:
         ax.set_xscale("log")
         ax.set_yscale("log")
-        factor = max((high / low) ** spread, 1.15)
+        for axis in (ax.xaxis, ax.yaxis):
+            if high < min(200 * low, 2e4):  # longer numbers would run into each other
+                plain_ticks(axis)
+            else:
+                axis.set_minor_formatter(NullFormatter())
+        factor = (high / low) ** 0.08
         low, high = low / factor, high * factor
     else:
-        low, high = low - spread * (high - low), high + spread * (high - low)
+        margin = max(0.08 * (high - low), 0.03 * abs(high))
+        low, high = low - margin, high + margin
     ax.plot([low, high], [low, high], color=MUTED, linewidth=0.8, zorder=1)
-    if positive:
+    if low >= 0.0:
         ax.fill_between(
             [low, high], [low * 0.9, high * 0.9], [low * 1.1, high * 1.1], color=GRID, zorder=0, linewidth=0
         )
@@ -97,7 +107,8 @@ def _draw_result(ax: Axes, result: SuiteResult) -> None:
     unit = f" ({result.unit})" if result.unit else ""
     ax.set_xlabel(f"reference{unit}")
     ax.set_ylabel("modelled")
-    ax.set_title(f"{result.quantity}\nmean error {result.mape_pct:.2g} %, {len(result.cases):,} rows", loc="left")
+    rows = f"{len(result.cases):,} row{'s' if len(result.cases) > 1 else ''}"
+    ax.set_title(f"{result.quantity}\nmean error {result.mape_pct:.2g} %, {rows}", loc="left")
     ax.grid(True, which="major", linewidth=0.4, color=GRID)
     ax.set_axisbelow(True)
     ax.spines[["top", "right"]].set_visible(False)
