@@ -112,8 +112,10 @@ class UnknownName(BadInput):
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:
-    """The known name closest to ``name`` by edit similarity, or None where nothing is close."""
-    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
+    """The known name closest to ``name`` by edit similarity, one that begins with it first; None if none is close."""
+    names = list(known)
+    begun = [one for one in names if one.startswith(name)] if len(name) > 3 else []
+    close = begun if len(begun) == 1 else difflib.get_close_matches(name, names, n=1, cutoff=0.5)
     return close[0] if close else None
 
 
