@@ -138,7 +138,7 @@ def test_the_unedited_spec_is_good():
         ("    word:", "    compression: {weight: run_length}\n    word:", "18:5: levels[1].compression: 'weight' is"),
         ("    word:", "    compression: {input: zip}\n    word:", "18:19: levels[1].compression.input: 'zip' is"),
         ("    word:", "    double_buffered: true\n    prefetched: true\n    word:", "19:5: levels[1].prefetched:"),
-        ("word:", "prefetch: true\n    word:", "18:5: levels[1].prefetch: unknown key 'prefetch'; did you mean 'prefetched'"),
+        ("word:", "prefetch: true\n    word:", "18:5: levels[1].prefetch: unknown key 'prefetch'; did you mean 'prefe"),
         ("    word:", "    energy_scale: 2 pJ\n    word:", "18:5: levels[1].energy_scale: '2 pJ' is an energy"),
         ("operand: 8 bit", "operand: 8 bit\n    gating: [output]", "26:14: levels[3].gating[0]: 'output' is"),
         ("operand: 8 bit", "operand: 8 bit\n    clock_energy: 3", "26:5: levels[3].clock_energy: '3' has no unit"),
