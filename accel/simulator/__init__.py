@@ -1,0 +1,1 @@
+"""The discrete-event simulator: what a schedule does in time, where it waits, and for what."""
