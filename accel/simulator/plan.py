@@ -21,6 +21,7 @@ from ..clock import Clock, memory_bits, passes, tiles
 from ..mapping import Mapping
 from ..nest import Move, Nest
 from ..traffic import Boundary, TileWords, Traffic
+from .machine import Way
 from .steps import Steps, TileChanges, walked_loops
 
 __all__ = ["Edge", "PortDemand", "Stream", "TilePlan", "plan_tiles"]
@@ -83,12 +84,16 @@ class Stream:
 
 @dataclass(frozen=True)
 class PortDemand:
-    """What the inside of the steps asks of one port of a memory over the whole run."""
+    """What the inside of the steps asks of one port of a memory over the whole run.
+
+    Where no tile is walked to the memory (not ``ported``), the steps' cycles make room for it already.
+    """
 
     place: int
-    way: str  # "read" or "write"
+    way: Way
     bits: float
     cycles: float
+    ported: bool
 
 
 @dataclass(frozen=True)
@@ -110,7 +115,7 @@ class TilePlan:
     fills: tuple[Edge, ...]
     drains: tuple[Edge, ...]
     constant: float
-    moved: dict[tuple[str, str], float] = field(default_factory=dict)  # (memory, "read"/"write") -> bits
+    moved: dict[tuple[str, Way], float] = field(default_factory=dict)  # bits
 
     @property
     def count(self) -> int:
@@ -151,7 +156,7 @@ class _Planner:
         fills = tuple(self._first(way) for way in self._in_order(("input", "weight")))
         drains = tuple(self._last(way) for way in reversed(self._in_order(("output",))))
         once, _ = passes(self.nest)
-        moved = {}
+        moved: dict[tuple[str, Way], float] = {}
         for place, level in enumerate(self.nest.places):
             if isinstance(level, Memory):
                 pairs = [memory_bits(self.traffic, self.accelerator, place, role) for role in ROLES]
@@ -217,9 +222,9 @@ class _Planner:
         return {way.parent: (served, collected), way.child: (drained, filled)}
 
     def _demands(self, streams: Iterable[Stream], edges: Iterable[Edge]) -> Iterable[PortDemand]:
-        """What is left of each ported memory's words once tiles and edges have been taken off."""
-        left: dict[tuple[int, str], float] = {}
-        for place in self.ported:
+        """What is left of each memory's words once tiles and edges have been taken off."""
+        left: dict[tuple[int, Way], float] = {}
+        for place in self.clock.read:
             pairs = [memory_bits(self.traffic, self.accelerator, place, role) for role in ROLES]
             left[place, "read"] = sum(read for read, _ in pairs)
             left[place, "write"] = sum(written for _, written in pairs)
@@ -230,16 +235,15 @@ class _Planner:
             left[stream.child, "read"] -= float(stream.drained.sum())
             left[stream.parent, "write"] -= float(stream.collected.sum())
         for edge in edges:
-            for key, bits in (((edge.source, "read"), edge.source_bits), ((edge.target, "write"), edge.target_bits)):
-                if key in left:
-                    left[key] -= bits
+            left[edge.source, "read"] -= edge.source_bits
+            left[edge.target, "write"] -= edge.target_bits
         for (place, way), bits in left.items():
             if bits < -1e-6 * max(1.0, whole[place, way]):
                 level = self.nest.places[place].name
                 raise ImpossibleResult(f"{self.nest.op.name}: tiles move {-bits:g} bits too many at {level} ({way})")
             if bits > 1e-9 * whole[place, way]:
                 rate = self.clock.read if way == "read" else self.clock.write
-                yield PortDemand(place, way, bits, bits / rate[place])
+                yield PortDemand(place, way, bits, bits / rate[place], place in self.ported)
 
     # ---- edges -----------------------------------------------------------------------------------------------------
 

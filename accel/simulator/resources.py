@@ -7,6 +7,7 @@ resources a moment had to wait for: along the critical path to it, cycles by res
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import TypeAlias
 
@@ -14,7 +15,9 @@ import simpy
 
 from .recorder import Log, Slice
 
-__all__ = ["Clock", "Counter", "Path", "Resource", "extended"]
+__all__ = ["Clock", "Counter", "Path", "Resource", "extended", "ticks"]
+
+TICKS_PER_CYCLE = 1 << 24
 
 Path: TypeAlias = Mapping[str, float]
 
@@ -22,6 +25,11 @@ Path: TypeAlias = Mapping[str, float]
 def extended(path: Path, name: str, cycles: float) -> Path:
     """The path with so many more cycles at a resource."""
     return {**path, name: path.get(name, 0.0) + cycles} if cycles else path
+
+
+def ticks(cycles: float) -> float:
+    """Cycles rounded up to whole ticks: sums of them are exact, so that what happens at once is seen as such."""
+    return math.ceil(cycles * TICKS_PER_CYCLE) / TICKS_PER_CYCLE
 
 
 class Clock:
@@ -94,6 +102,7 @@ class Resource:
         else:
             self.account()
             start = now
+        cycles = ticks(cycles)
         end = start + cycles
         self.log.append(Slice(self.name, start, end, name, kind, op))
         self.busy += cycles
@@ -124,7 +133,7 @@ class Resource:
 
     def state(self, now: float) -> tuple[object, ...]:
         """What decides how it goes on, relative to ``now``."""
-        return (self.name, round(max(0.0, self.free_at - now), 6), tuple(self._waiting.items()))
+        return (self.name, max(0.0, self.free_at - now), tuple(self._waiting.items()))
 
     def totals(self) -> tuple[float, float, dict[str, float]]:
         """(busy, bits, held) so far, for `stepping`."""
