@@ -9,7 +9,7 @@ halts the compute does so one after the other.
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
-from typing import Any
+from typing import Any, NamedTuple
 
 import simpy
 
@@ -21,9 +21,17 @@ from .recorder import Slice
 from .resources import Counter, Path, Resource, extended, ticks
 from .stepping import Stepper
 
-__all__ = ["Execution", "Flow", "Process"]
+__all__ = ["Execution", "Flow", "Process", "Wait"]
 
 Process = Generator[simpy.Event, Any, None]
+
+
+class Wait(NamedTuple):
+    """What a process waits for, until when if that is known, and its turn among those that go on at once."""
+
+    what: str = ""
+    until: float = 0.0
+    turn: int = 0
 
 
 class Flow:
@@ -49,8 +57,7 @@ class Flow:
         self.blame = self.source.name
         self.fetch_path: Path = {}
         self.leave_path: Path = {}
-        self.fetch_state: tuple[str, float] = ("", 0.0)  # what is waited for, and until when if it is known
-        self.leave_state: tuple[str, float] = ("", 0.0)
+        self.fetch_state = self.leave_state = Wait()
 
     def tile_at(self, step: int) -> int:
         """The number of the tile in use during a step."""
@@ -90,12 +97,12 @@ class Execution:
         found = [f"{self.name}: {self.doing}"] if self.doing else []
         for flow in self.flows:
             stream = flow.stream
-            if flow.fetches and flow.fetching < stream.count and flow.fetch_state[0]:
+            if flow.fetches and flow.fetching < stream.count and flow.fetch_state.what:
                 found.append(
-                    f"{self.name}: the fetch of {stream.role} tile {flow.fetching} waits for {flow.fetch_state[0]}"
+                    f"{self.name}: the fetch of {stream.role} tile {flow.fetching} waits for {flow.fetch_state.what}"
                 )
-            if flow.leaves and flow.leaving < stream.count - 1 and flow.leave_state[0]:
-                found.append(f"{self.name}: output tile {flow.leaving} waits for {flow.leave_state[0]}")
+            if flow.leaves and flow.leaving < stream.count - 1 and flow.leave_state.what:
+                found.append(f"{self.name}: output tile {flow.leaving} waits for {flow.leave_state.what}")
         return found
 
     def _memory(self, place: int) -> Memory:
@@ -252,10 +259,10 @@ class Execution:
     def _hold_fetch(self, flow: Flow, counter: Counter, value: int, cause: str) -> Process:
         if counter.value < value:
             flow.source.wait(cause)
-            flow.fetch_state = (f"{cause} {counter.name}", 0.0)
+            flow.fetch_state = Wait(f"{cause} ({counter.name})", 0.0, self.clock.turn())
             yield counter.reach(value)
             flow.source.come(cause)
-            flow.fetch_state = ("", 0.0)
+            flow.fetch_state = Wait()
             flow.fetch_path = counter.path
 
     def _leave(self, flow: Flow) -> Process:
@@ -278,9 +285,9 @@ class Execution:
 
     def _hold_leave(self, flow: Flow, counter: Counter, value: int) -> Process:
         if counter.value < value:
-            flow.leave_state = (counter.name, 0.0)
+            flow.leave_state = Wait(counter.name, 0.0, self.clock.turn())
             yield counter.reach(value)
-            flow.leave_state = ("", 0.0)
+            flow.leave_state = Wait()
             flow.leave_path = counter.path
 
     def _move(self, flow: Flow, asks: tuple[tuple[Resource, float, float], ...], kind: str) -> Process:
@@ -288,7 +295,7 @@ class Execution:
         stream, fetch = flow.stream, kind == "fetch"
         path = flow.fetch_path if fetch else flow.leave_path
         while stream.halts and self.halted_until > self.clock.now:
-            self._set_state(flow, fetch, ("halted", self.halted_until))
+            self._set_state(flow, fetch, Wait("the transfers before", self.halted_until, self.clock.turn()))
             path = self.halted_path
             yield self.clock.until(self.halted_until)
         if stream.latency and not stream.halts:
@@ -300,16 +307,16 @@ class Execution:
             self.halted_until, self.halted_path = end, path
         flow.blame = max(asks, key=lambda ask: ask[0].free_at)[0].name
         if end > self.clock.now:
-            self._set_state(flow, fetch, ("moving", end))
+            self._set_state(flow, fetch, Wait("its ports", end, self.clock.turn()))
             if fetch:
                 flow.fetch_path = path
             else:
                 flow.leave_path = path
             yield self.clock.until(end)
-            self._set_state(flow, fetch, ("", 0.0))
+            self._set_state(flow, fetch, Wait())
 
     @staticmethod
-    def _set_state(flow: Flow, fetch: bool, state: tuple[str, float]) -> None:
+    def _set_state(flow: Flow, fetch: bool, state: Wait) -> None:
         if fetch:
             flow.fetch_state = state
         else:

@@ -36,12 +36,17 @@ class Clock:
     """Time in cycles: the events' own plus what has been stepped over, see `stepping`."""
 
     def __init__(self, env: simpy.Environment) -> None:
-        self.env, self.skipped = env, 0.0
+        self.env, self.skipped, self._turns = env, 0.0, 0
 
     @property
     def now(self) -> float:
         """Cycles since the start."""
         return float(self.env.now) + self.skipped
+
+    def turn(self) -> int:
+        """A larger number at every call: who began to wait earlier goes on first."""
+        self._turns += 1
+        return self._turns
 
     def until(self, moment: float) -> simpy.Event:
         """An event at a moment that is not past."""

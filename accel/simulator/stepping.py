@@ -75,7 +75,7 @@ class Stepper:
         now = run.clock.now
         flows = tuple(_flow_state(flow, step, now) for flow in run.flows)
         resources = tuple(resource.state(now) for resource in run.core.resources)
-        state = (flows, resources, max(0.0, run.halted_until - now))
+        state = (flows, resources, max(0.0, run.halted_until - now), _order(run))
         counts = tuple(
             (flow.fetching, flow.leaving, flow.using, flow.ready.value, flow.gone.value) for flow in run.flows
         )
@@ -106,8 +106,8 @@ class Stepper:
             flow.ready.shift(ready, moved(flow.ready.path))
             flow.gone.shift(gone, moved(flow.gone.path))
             flow.fetch_path, flow.leave_path = moved(flow.fetch_path), moved(flow.leave_path)
-            flow.fetch_state = (flow.fetch_state[0], flow.fetch_state[1] + cycles)
-            flow.leave_state = (flow.leave_state[0], flow.leave_state[1] + cycles)
+            flow.fetch_state = flow.fetch_state._replace(until=flow.fetch_state.until + cycles)
+            flow.leave_state = flow.leave_state._replace(until=flow.leave_state.until + cycles)
         run.path = moved(run.path)
         run.halted_until, run.halted_path = run.halted_until + cycles, moved(run.halted_path)
         run.steps.shift(times * (now.step - before.step), run.path)
@@ -136,17 +136,23 @@ class Stepper:
         return (end - 1 - last) // period
 
 
+def _order(run: Execution) -> tuple[int, ...]:
+    """Who began to wait before whom: that decides where several go on at once."""
+    turns = [one.turn for flow in run.flows for one in (flow.fetch_state, flow.leave_state)]
+    return tuple(sorted((number for number, turn in enumerate(turns) if turn), key=turns.__getitem__))
+
+
 def _flow_state(flow: Flow, step: int, now: float) -> tuple[object, ...]:
     """What decides how a flow goes on: where it is relative to the step, and what it waits for."""
     firsts, count = flow.stream.first_step, flow.stream.count
     coming: tuple[object, ...] = ()
     if flow.fetches and flow.fetching < count:
-        waits, until = flow.fetch_state
+        waits, until, _ = flow.fetch_state
         ahead = int(firsts[flow.fetching]) - step
         coming = (ahead, flow.ready.value - flow.using, waits, max(0.0, until - now))
     going: tuple[object, ...] = ()
     if flow.leaves and flow.leaving < count - 1:
-        waits, until = flow.leave_state
+        waits, until, _ = flow.leave_state
         going = (int(firsts[flow.leaving + 1]) - step, waits, max(0.0, until - now))
     return (flow.using == count - 1, coming, going)
 
