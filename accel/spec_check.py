@@ -18,7 +18,7 @@ from ..errors import BadInput, Problem, nearest
 from ..models.op import ROLES
 from .accelerator import Parameter
 from .expressions import Kind, Unit, compile_expression, parse_literal
-from .spec_models import LEVEL_MODELS, AcceleratorSpec, HostSpec, kinds
+from .spec_models import LEVEL_MODELS, AcceleratorSpec, HostSpec, MemorySpec, TimingSpec, kinds
 
 __all__ = ["Evaluator", "ParameterTable", "Placer", "check_spec", "read_parameters", "same", "systolic_axis"]
 
@@ -51,14 +51,17 @@ class Evaluator:
         self.problems: list[Problem] = []
         self.clock_hz = math.nan
 
-    def number(self, path: YamlPath, raw: str | int | float, kind: Kind) -> float:
-        """The value in SI units; where it is wrong, a problem is noted and 1 returned."""
+    def number(self, path: YamlPath, raw: str | int | float, kind: Kind, owner: str = "") -> float:
+        """The value in SI units; where it is wrong, a problem is noted and 1 returned.
+
+        A wrong bandwidth's problem names the ``owner``, the level that could not move its words.
+        """
         if kind.word and raw == kind.word:
             return math.inf
         try:
             return compile_expression(raw, kind, self.units).value_as(kind, self.values, self.clock_hz)
         except BadInput as error:
-            self.complain(path, str(error))
+            self.complain(path, f"{error} (at '{owner}')" if owner and kind.name == "bandwidth" else str(error))
             return 1
 
     def complain(self, path: YamlPath, message: str) -> None:
@@ -72,9 +75,10 @@ def check_spec(data: Mapping[str, Any], table: ParameterTable, place: Placer) ->
     evaluator = Evaluator(table.units, table.defaults, place)
     _check_quantities(data, evaluator)
     problems = [*table.problems, *evaluator.problems, *_unused(data, place)]
+    problems.extend(place(*found) for found in _host(data.get("host")))
     raw = data.get("levels")
     levels = [level if isinstance(level, dict) else {} for level in raw] if isinstance(raw, list) else []
-    for rule in (_names, _order, _tensors, _residents, _axes, _systolic, _ports) if levels else ():
+    for rule in (_names, _order, _tensors, _residents, _axes, _systolic, _ports, _timings) if levels else ():
         problems.extend(place(*found) for found in rule(levels))
     return problems
 
@@ -194,6 +198,8 @@ def quantities(data: Mapping[str, Any]) -> Iterator[tuple[YamlPath, Any, Kind]]:
         model = LEVEL_MODELS.get(str(level.get("type"))) if isinstance(level, dict) else None
         if model is not None:
             yield from _quantities_of(level, model, ("levels", index))
+        if model is MemorySpec and isinstance(level.get("timing"), dict):
+            yield from _quantities_of(level["timing"], TimingSpec, ("levels", index, "timing"))
 
 
 def _quantities_of(data: Mapping[str, Any], model: Any, path: YamlPath) -> Iterator[tuple[YamlPath, Any, Kind]]:
@@ -216,7 +222,8 @@ def _check_quantities(data: Mapping[str, Any], evaluator: Evaluator) -> None:
     for path, raw, kind in quantities(data):
         if unread & _words(raw):
             continue
-        value = evaluator.number(path, raw, kind)
+        owner = data["levels"][path[1]].get("name") if path[0] == "levels" else ""
+        value = evaluator.number(path, raw, kind, str(owner or ""))
         if path == ("clock",):
             evaluator.clock_hz = value
 
@@ -271,8 +278,9 @@ def _tensors(levels: Levels) -> Iterator[Found]:
     for order, (index, level) in enumerate(memories):
         path: YamlPath = ("levels", index)
         keeps, bypasses, words = level.get("keeps"), level.get("may_bypass", []), level.get("word", {})
-        if level.get("double_buffered") is True and level.get("prefetched") is True:
-            yield (*path, "prefetched"), "stands beside 'double_buffered'", "keep the one that is true of it"
+        for key in ("double_buffered", "buffers"):
+            if level.get(key) not in (None, False) and level.get("prefetched") is True:
+                yield (*path, "prefetched"), f"stands beside '{key}'", "keep the one that is true of it"
         if not isinstance(keeps, list):
             continue
         if not keeps:
@@ -384,5 +392,35 @@ def _ports(levels: Levels) -> Iterator[Found]:
             if "bandwidth" in level and key in level:
                 remedy = "state one shared port, or read_bandwidth and write_bandwidth"
                 yield ("levels", index, key), "stands beside 'bandwidth'", remedy
-        if level.get("type") == "memory" and "dram_kind" in level and level.get("component", "sram") != "dram":
-            yield ("levels", index, "dram_kind"), "this memory is no dram", "write 'component: dram' or remove it"
+        for key in ("dram_kind", "timing"):
+            if level.get("type") == "memory" and key in level and level.get("component", "sram") != "dram":
+                yield ("levels", index, key), "this memory is no dram", "write 'component: dram' or remove it"
+
+
+def _timings(levels: Levels) -> Iterator[Found]:
+    """A DRAM's timing: of one memory outside all arrays, not empty, refresh whole."""
+    array = ""
+    for index, level in enumerate(levels):
+        array = array or (str(level.get("name")) if level.get("type") == "array" else "")
+        if "timing" not in level or level.get("type") != "memory":
+            continue
+        timing, path = level["timing"], ("levels", index, "timing")
+        if not timing:
+            yield path, "says nothing", f"state some of {_listed(list(TimingSpec.model_fields))} or remove it"
+        if array:
+            what = f"'{level.get('name')}' is below the array '{array}'"
+            yield path, what, "state the timing of a memory above all arrays, which exists once"
+        for key, other in (("refresh_interval", "refresh_time"), ("refresh_time", "refresh_interval")):
+            if isinstance(timing, dict) and key in timing and other not in timing:
+                yield (*path, other), "is missing", f"add '{other}:' or remove '{key}'"
+
+
+def _host(host: Any) -> Iterator[Found]:
+    """What runs on a host has a rate."""
+    if not isinstance(host, dict):
+        return
+    if not host:
+        yield ("host",), "says nothing", "state operators and their rate, a link, or remove it"
+    for key, other in (("operators", "rate"), ("rate", "operators")):
+        if key in host and other not in host:
+            yield ("host", other), "is missing", f"add '{other}:' or remove '{key}'"
