@@ -261,8 +261,8 @@ class _Resolver:
             refresh_time_s=numbers.get("refresh_time", 0.0),
         )
         if found.row_bits < found.burst_bits:
-            what = f"a row of {found.row_bits:g} bits is smaller than a burst of {found.burst_bits:g}"
-            self.evaluator.complain((*path, "row"), f"{what}; state the bytes of an open row of one channel")
+            what = f"a row of {found.row_bits / 8:g} B is smaller than a burst of {found.burst_bits / 8:g} B"
+            self.evaluator.complain((*path, "row"), f"{what}; state what one channel has open of a bank")
         if found.refresh_time_s >= found.refresh_interval_s:
             what = f"{found.refresh_time_s:g} s of refresh every {found.refresh_interval_s:g} s leave no time to work"
             self.evaluator.complain((*path, "refresh_time"), f"{what}; keep it below refresh_interval")
