@@ -104,6 +104,15 @@ def test_first_come_is_first_served_and_served_whole() -> None:
     assert len(pieces) == 4
 
 
+def test_in_order_of_arrival_a_request_begins_when_the_one_before_ends() -> None:
+    asked = sorted(random_requests(random.Random(3)))
+    free = 0.0
+    for (when, _, cycles, _), found in zip(asked, run(asked, policy="fifo")[1], strict=True):
+        start = max(when, free)
+        free = start + cycles
+        assert found == pytest.approx((start, free))
+
+
 def test_turns_share_the_server_within_a_chunk() -> None:
     _, found, pieces = run([(0, "a", 100, 0), (0, "b", 100, 0), (0, "c", 30, 0)], policy="round_robin", chunk_cycles=5)
     assert found == [(0, 225), (5, 230), (10, 90)]
