@@ -26,7 +26,8 @@ from .accelerator import (
     Vector,
 )  # fmt: skip
 from .expressions import KINDS, Unit
-from .spec_check import Evaluator, Placer, systolic_axis
+from .spec_check import Evaluator, Placer
+from .spec_levels import systolic_axis
 from .spec_models import (
     AcceleratorSpec,
     ArraySpec,
