@@ -128,7 +128,11 @@ def check_capacity(nest: Nest, accelerator: Accelerator) -> None:
         need = tile_bits(nest, accelerator, place)
         if need > room:
             missing = math.ceil((need - room) / nest.op.tensor("output").bits)
-            half = " (half of it, as it is double-buffered)" if room < memory.size_bits else ""
+            half = ""
+            if memory.buffers > 1:
+                fold = "double-" if memory.buffers == 2 else f"{memory.buffers}-fold "
+                share = "half" if memory.buffers == 2 else f"1/{memory.buffers}"
+                half = f" ({share} of it, as it is {fold}buffered)"
             raise Infeasible(
                 f"{nest.op.name}: {memory.name} of '{accelerator.name}' holds {room:.0f} bit{half}, the tiles need "
                 f"{need:.0f}: {missing} word{'s' if missing > 1 else ''} too many",
