@@ -299,7 +299,7 @@ class _Planner:
             up_parent=up_parent / self.clock.write[way.parent],
             up_child=up_child / self.clock.read[way.child],
             after=_same_before(changes),
-            copies=2 if overlaps else 1, halts=not overlaps, latency=self._latency(way.child),
+            copies=child.copies if isinstance(child, Memory) else 1, halts=not overlaps, latency=self._latency(way.child),
         )  # fmt: skip
 
     def _steady_bits(self, way: Boundary, place: int) -> float:
