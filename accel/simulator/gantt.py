@@ -28,7 +28,7 @@ STYLE: Any = {
     "font.size": 8, "axes.linewidth": 0.6, "axes.edgecolor": "#98a2b3", "hatch.linewidth": 0.5, "axes.titlesize": 10
 }  # fmt: skip
 CHARACTER = 0.54  # mean width of a character in sizes of the font
-WIDTH, ROW, LANE, FOOT, HEAD = 9.5, 0.36, 0.20, 0.82, 0.52  # inches
+WIDTH, ROW, LANE, FOOT, HEAD = 9.5, 0.36, 0.20, 0.82, 0.56  # inches
 NAME_POINTS = 6.5
 MOST_CHARACTERS = 22
 LEAST_CHARACTERS = 6

@@ -134,7 +134,7 @@ def _window(timeline: Timeline, window_s: tuple[float, float] | None) -> tuple[f
     if window_s is None:
         return 0.0, timeline.cycles or 1.0
     start, end = (at * timeline.clock_hz for at in window_s)
-    start, end = max(0.0, start), min(timeline.cycles, end)
+    start, end = max(start, 0.0), min(end, timeline.cycles)
     if not start < end:
         raise BadInput(f"window_s {window_s} shows nothing; give a start and an end from 0 to {timeline.latency_s:g} s")
     return start, end
