@@ -14,9 +14,30 @@ from .systolic import Dataflow, pass_overhead_cycles
 if TYPE_CHECKING:
     from .spec import AcceleratorSpec
 
-__all__ = ["Accelerator", "Array", "Code", "Compute", "Host", "Level", "Memory", "Parameter", "Systolic", "Vector"]
+__all__ = [
+    "Accelerator", "Array", "Code", "Compute", "DramTiming", "Host", "Level", "Memory", "Parameter", "Systolic",
+    "Vector",
+]  # fmt: skip
 
 Code = Literal["run_length"]  # in which a memory may store words, see `sparsity`
+
+
+@dataclass(frozen=True)
+class DramTiming:
+    """What a DRAM takes besides its words' time at its bandwidth; only the simulator knows of it.
+
+    The memory's bandwidth is that of all ``channels``. Each moves whole bursts (0: any number of bits) and opens rows
+    of ``row_bits`` in ``banks`` by turns, ``row_miss_s`` (precharge and activate) beyond a hit. All banks of all
+    channels refresh for ``refresh_time_s`` at each multiple of ``refresh_interval_s``.
+    """
+
+    channels: int = 1
+    burst_bits: float = 0.0
+    row_bits: float = math.inf
+    row_miss_s: float = 0.0
+    banks: int = 1
+    refresh_interval_s: float = math.inf
+    refresh_time_s: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -27,14 +48,14 @@ class Memory:
     overrides a tensor's word width in this memory (wide partial sums), ``finished_output_bits`` that of outputs once
     they are finished. ``shared_port`` says reads and writes share one bandwidth, stated as
     ``read_bandwidth_bits_per_s``. A ``double_buffered`` memory is filled while the compute works and gives each tile
-    half its size; a ``prefetched`` one gives a tile all of it, as the next words wait in a queue before it or beside
-    what is in use below it. ``latency_cycles`` pass for each tile that comes in from above or leaves upwards, besides
-    the time of its words. ``compression`` names the code in which finished words of a tensor are stored. ``refetch``:
-    every step of a loop outside brings the operands' whole tiles in anew, even where they stay the same. ``origin``
-    maps each energy and area to "stated" or the estimator's source. ``may_reside`` are the tensors that may stay here
-    between operators (weights: between runs), ``weight_room_bits`` the part set aside for such weights (None: they take
-    what is left). ``resident`` are those that do stay during one operator (`with_residence`), and weights in a memory
-    that they come from while activations come from another: their tiles take no room.
+    half its size (one n-th where ``fold`` is n); a ``prefetched`` one gives a tile all of it, as the next words wait in
+    a queue before it or beside what is in use below it. ``latency_cycles`` pass for each tile that comes in from above
+    or leaves upwards, besides the time of its words. ``compression`` names the code in which finished words of a tensor
+    are stored. ``refetch``: every step of a loop outside brings the operands' whole tiles in anew, even where they stay
+    the same. ``origin`` maps each energy and area to "stated" or the estimator's source. ``may_reside`` are the tensors
+    that may stay here between operators (weights: between runs), ``weight_room_bits`` the part set aside for such
+    weights (None: they take what is left). ``resident`` are those that do stay during one operator (`with_residence`),
+    and weights in a memory that they come from while activations come from another: their tiles take no room.
     """
 
     name: str
@@ -62,6 +83,18 @@ class Memory:
     weight_room_bits: float | None = None
     resident: frozenset[Role] = frozenset()
     finished_output_bits: float | None = None
+    fold: int = 2
+    timing: DramTiming | None = None
+
+    @property
+    def buffers(self) -> int:
+        """How many tiles of a tensor share its room: ``fold`` of a double-buffered memory, else one."""
+        return self.fold if self.double_buffered else 1
+
+    @property
+    def copies(self) -> int:
+        """How many tiles of a tensor may be under way at once, the one in use included: 2 of a prefetched memory."""
+        return max(self.buffers, 2 if self.prefetched else 1)
 
     @property
     def overlaps(self) -> bool:
@@ -74,8 +107,8 @@ class Memory:
 
     @property
     def room_bits(self) -> float:
-        """What the tiles of one instance may take: half of a double-buffered memory."""
-        return self.size_bits / 2 if self.double_buffered else self.size_bits
+        """What the tiles of one instance may take: half of a double-buffered memory, an n-th of an n-fold one."""
+        return self.size_bits / self.buffers
 
 
 @dataclass(frozen=True)
@@ -112,7 +145,8 @@ class Array:
     ``dims`` limits which dimensions may be laid along an axis (absent axis: any). ``multicast`` names the operands
     whose identical tiles are sent once to all instances that need them; ``reduces`` says partial sums of one output
     word are added on their way up. ``systolic``: passes take time to begin and to end. ``hop_energy_j_per_bit`` is
-    paid for each word delivered to or collected from an instance.
+    paid for each word delivered to or collected from an instance. ``bandwidth_bits_per_s`` is that of its whole
+    network, of which only the simulator knows.
     """
 
     name: str
@@ -124,6 +158,7 @@ class Array:
     hop_energy_j_per_bit: float = 0.0
     area_mm2: float = 0.0
     origin: Mapping[str, str] = field(default_factory=dict)
+    bandwidth_bits_per_s: float = math.inf
 
     @cached_property
     def size(self) -> int:
@@ -201,11 +236,13 @@ class Parameter:
 class Host:
     """The processor beside the accelerator, for vector operators of the kinds that the accelerator's compiler refuses.
 
-    It finds and leaves their tensors in its own memory, so that they cost their operations alone.
+    It finds and leaves their tensors in its own memory, so that they cost their operations alone. A network's inputs
+    and outputs come and go over its link, of which only the simulator knows.
     """
 
-    operators: frozenset[str]
-    operations_per_s: float
+    operators: frozenset[str] = frozenset()
+    operations_per_s: float = math.inf
+    link_bits_per_s: float = math.inf
 
 
 @dataclass(frozen=True)

@@ -17,13 +17,14 @@ from dataclasses import dataclass
 from ..errors import ImpossibleResult, Infeasible, check_type
 from ..models.op import ROLES, Op, Role
 from .accelerator import Accelerator, Array, Memory
+from .clock import Clock, memory_bits, output_bits, passes, tiles, widths
 from .mapping import Mapping
 from .mapping_text import parse_mapping
 from .nest import Nest
 from .sparsity import access_share, computed_share, stored_bits
-from .traffic import Boundary, Traffic
+from .traffic import Traffic
 
-__all__ = ["Cost", "evaluate", "output_bits", "tile_bits"]
+__all__ = ["Cost", "evaluate", "tile_bits"]
 
 
 @dataclass(frozen=True)
@@ -95,14 +96,6 @@ def evaluate(op: Op, accelerator: Accelerator, mapping: Mapping | str) -> Cost:
     return cost
 
 
-def output_bits(op: Op, accelerator: Accelerator, memory: Memory, *, partial: bool) -> float:
-    """Width of an output word in ``memory``: the accumulator's while it is an unfinished sum, the tensor's after."""
-    if not partial:
-        return stored_bits(memory, op.tensor("output"))
-    width = memory.bits("output", max(op.tensor("output").bits, accelerator.compute.accumulator_bits))
-    return float(max(width, memory.finished_output_bits or 0.0))
-
-
 def tile_bits(nest: Nest, accelerator: Accelerator, place: int) -> float:
     """Bits that the tiles of all tensors kept by the memory at ``place`` occupy in one instance.
 
@@ -135,7 +128,11 @@ def check_capacity(nest: Nest, accelerator: Accelerator) -> None:
         need = tile_bits(nest, accelerator, place)
         if need > room:
             missing = math.ceil((need - room) / nest.op.tensor("output").bits)
-            half = " (half of it, as it is double-buffered)" if room < memory.size_bits else ""
+            half = ""
+            if memory.buffers > 1:
+                fold = "double-" if memory.buffers == 2 else f"{memory.buffers}-fold "
+                share = "half" if memory.buffers == 2 else f"1/{memory.buffers}"
+                half = f" ({share} of it, as it is {fold}buffered)"
             raise Infeasible(
                 f"{nest.op.name}: {memory.name} of '{accelerator.name}' holds {room:.0f} bit{half}, the tiles need "
                 f"{need:.0f}: {missing} word{'s' if missing > 1 else ''} too many",
@@ -144,113 +141,22 @@ def check_capacity(nest: Nest, accelerator: Accelerator) -> None:
             )
 
 
-def _widths(nest: Nest, accelerator: Accelerator, place: int, role: Role) -> tuple[float, float]:
-    """(bits of a finished word, bits of a partial sum) of ``role`` in the memory at ``place``."""
-    memory = nest.places[place]
-    if not isinstance(memory, Memory):
-        return 0.0, 0.0
-    if role == "output":
-        return (
-            output_bits(nest.op, accelerator, memory, partial=False),
-            output_bits(nest.op, accelerator, memory, partial=True),
-        )
-    width = stored_bits(memory, nest.op.tensor(role))
-    return width, width
-
-
-def _memory_bits(traffic: Traffic, accelerator: Accelerator, place: int, role: Role) -> tuple[float, float]:
-    """(bits read, bits written) of ``role`` at the memory at ``place``, over all instances."""
-    count = traffic.counts[place, role]
-    whole, partial = _widths(traffic.nest, accelerator, place, role)
-    read = count.reads * partial + count.partial_drains * partial + (count.drains - count.partial_drains) * whole
-    written = count.fills * partial + count.partial_updates * partial + (count.updates - count.partial_updates) * whole
-    return float(read), float(written)
-
-
 def _gated_bits(traffic: Traffic, accelerator: Accelerator, place: int, role: Role) -> tuple[float, float]:
-    """Bits that gated multipliers neither read nor write, of those `_memory_bits` counts."""
+    """Bits that gated multipliers neither read nor write, of those `memory_bits` counts."""
     memory, count = traffic.nest.places[place], traffic.counts[place, role]
     if place != traffic.keepers(role)[-1] or not isinstance(memory, Memory):
         return 0.0, 0.0
     idle = 1.0 - access_share(traffic.nest.op, accelerator, memory, role)
-    whole, partial = _widths(traffic.nest, accelerator, place, role)
+    whole, partial = widths(traffic.nest, accelerator, place, role)
     finished = count.updates - count.partial_updates
     return idle * count.reads * partial, idle * (count.partial_updates * partial + finished * whole)
 
 
-class _Clock:
-    """Transfer times in cycles at one accelerator under one nest; bandwidths are per instance in use."""
-
-    def __init__(self, traffic: Traffic, accelerator: Accelerator) -> None:
-        self.traffic, self.accelerator, self.nest = traffic, accelerator, traffic.nest
-        self.read: dict[int, float] = {}
-        self.write: dict[int, float] = {}
-        for place, memory in enumerate(self.nest.places):
-            if isinstance(memory, Memory):
-                used = math.prod(loop.bound for loop in self.nest.spatial_above(place))
-                self.read[place] = memory.read_bandwidth_bits_per_s / accelerator.clock_hz * used
-                write = memory.read_bandwidth_bits_per_s if memory.shared_port else memory.write_bandwidth_bits_per_s
-                self.write[place] = write / accelerator.clock_hz * used
-
-    def busy(self, place: int, read: float, written: float) -> float:
-        """Cycles the memory at ``place`` needs to read and write so many bits."""
-        memory = self.nest.places[place]
-        reading, writing = read / self.read[place], written / self.write[place]
-        return reading + writing if isinstance(memory, Memory) and memory.shared_port else max(reading, writing)
-
-    def total(self, place: int, read_before: float = 0.0, written_before: float = 0.0) -> float:
-        """Cycles the memory at ``place`` needs for all its words but the bits read and written before."""
-        moved = [_memory_bits(self.traffic, self.accelerator, place, role) for role in ROLES]
-        read, written = sum(r for r, _ in moved), sum(w for _, w in moved)
-        return self.busy(place, max(0.0, read - read_before), max(0.0, written - written_before))
-
-    def bits(self, way: Boundary, place: int) -> float:
-        """Width at ``place`` of the words that ``way`` brings down; output words among them are partial sums."""
-        return _widths(self.nest, self.accelerator, place, way.role)[1]
-
-    def rising(self, place: int, passed: int, words: int) -> float:
-        """Bits of outputs on their way up that pass the memory at ``place``; ``words`` of them are distinct."""
-        whole, partial = _widths(self.nest, self.accelerator, place, "output")
-        finished = self.traffic.finished(place, words)
-        return float((passed - finished) * partial + finished * whole)
-
-    def down(self, way: Boundary, served: int, filled: int) -> float:
-        """Cycles to bring words to the child: the slower of the parent's reading and the child's writing."""
-        reading = served * self.bits(way, way.parent) / self.read[way.parent]
-        return max(reading, filled * self.bits(way, way.child) / self.write[way.child])
-
-    def up(self, way: Boundary, drained: int, collected: int, words: int) -> float:
-        """Cycles to bring outputs to the parent."""
-        reading = self.rising(way.child, drained, words) / self.read[way.child]
-        return max(reading, self.rising(way.parent, collected, words) / self.write[way.parent])
-
-
-def _tiles(nest: Nest, way: Boundary) -> int:
-    """Tiles that the child takes in or gives back over the run; an output's tile that comes back had left before.
-
-    The first operand's and the last output's among them move before and after all steps.
-    """
-    changes = nest.tile_changes(way.role, way.child)
-    return changes if way.role != "output" else 2 * changes - nest.distinct_tiles("output", way.child)
-
-
-def _passes(nest: Nest) -> tuple[float, dict[int, float]]:
-    """Cycles besides the steps that systolic arrays take: once for the run, and by place in further passes."""
-    once, apart = 0.0, {}
-    for place, array in enumerate(nest.places):
-        if isinstance(array, Array) and array.systolic:
-            once += array.systolic.overhead_cycles
-            if not array.systolic.overlapped:
-                further = nest.tile_changes(array.systolic.stationary, place) - 1
-                apart[place] = float(further * array.systolic.overhead_cycles)
-    return once, apart
-
-
 def _cycles(traffic: Traffic, accelerator: Accelerator) -> tuple[float, str]:
     """Total cycles and the name of what bounds them."""
-    clock, places = _Clock(traffic, accelerator), traffic.nest.places
+    clock, places = Clock(traffic, accelerator), traffic.nest.places
     first = last = 0.0
-    once, halts = _passes(traffic.nest)
+    once, halts = passes(traffic.nest)
     waits: dict[int, float] = defaultdict(float)
     edge: dict[int, list[float]] = defaultdict(lambda: [0.0, 0.0])
     for way in traffic.boundaries:
@@ -258,7 +164,7 @@ def _cycles(traffic: Traffic, accelerator: Accelerator) -> tuple[float, str]:
         leaving = clock.up(way, way.last_drained, way.last_collected, way.last_words)
         child = places[way.child]
         latency = child.latency_cycles if isinstance(child, Memory) else 0.0
-        waiting = latency * (_tiles(traffic.nest, way) - 1) if latency else 0.0
+        waiting = latency * (tiles(traffic.nest, way) - 1) if latency else 0.0
         first, last = first + coming, last + leaving + latency
         edge[way.parent][0] += way.first_served * clock.bits(way, way.parent)
         edge[way.child][1] += way.first_filled * clock.bits(way, way.child)
@@ -282,13 +188,13 @@ def _cycles(traffic: Traffic, accelerator: Accelerator) -> tuple[float, str]:
 
 def _steady_cycles(traffic: Traffic, accelerator: Accelerator) -> float:
     """Cycles of the compute and of what halts it, or of the busiest memory, first tiles and last outputs included."""
-    clock = _Clock(traffic, accelerator)
-    _, halts = _passes(traffic.nest)
+    clock = Clock(traffic, accelerator)
+    _, halts = passes(traffic.nest)
     stopped, waits = sum(halts.values()), defaultdict[int, float](float)
     for way in traffic.boundaries:
         child = traffic.nest.places[way.child]
         if isinstance(child, Memory):
-            waiting = child.latency_cycles * _tiles(traffic.nest, way) if child.latency_cycles else 0.0
+            waiting = child.latency_cycles * tiles(traffic.nest, way) if child.latency_cycles else 0.0
             if child.overlaps:
                 waits[way.child] += waiting
             else:
@@ -303,7 +209,7 @@ def _energy(traffic: Traffic, accelerator: Accelerator) -> dict[tuple[str, str],
     for place, level in enumerate(traffic.nest.places):
         for role in ROLES:
             if isinstance(level, Memory):
-                read, written = _memory_bits(traffic, accelerator, place, role)
+                read, written = memory_bits(traffic, accelerator, place, role)
                 unread, unwritten = _gated_bits(traffic, accelerator, place, role)
                 read, written = read - unread, written - unwritten
                 joules = read * level.read_energy_j_per_bit + written * level.write_energy_j_per_bit
@@ -348,14 +254,14 @@ def check_invariants(cost: Cost, traffic: Traffic, accelerator: Accelerator) -> 
 
 def _check_times(cost: Cost, traffic: Traffic, accelerator: Accelerator) -> None:
     """Raise `ImpossibleResult` where a memory's words and tiles, or the compute's passes, take longer than all."""
-    clock, nest = _Clock(traffic, accelerator), traffic.nest
-    once, apart = _passes(nest)
+    clock, nest = Clock(traffic, accelerator), traffic.nest
+    once, apart = passes(nest)
     steps = traffic.steps + once + sum(apart.values())
     for place in clock.read:
         memory, wait = nest.places[place], 0.0
         for way in traffic.boundaries:
             if way.child == place and isinstance(memory, Memory):
-                wait += _tiles(nest, way) * memory.latency_cycles
+                wait += tiles(nest, way) * memory.latency_cycles
         hidden = isinstance(memory, Memory) and memory.overlaps
         moving, halted = clock.total(place) + (wait if hidden else 0.0), steps + (0.0 if hidden else wait)
         if moving > cost.cycles * (1.0 + 1e-9):

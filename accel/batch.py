@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from ..errors import BadInput
 from ..models.op import ROLES, Op, Tensor
 from .accelerator import Accelerator, Array, Memory
-from .analytic import output_bits
+from .clock import output_bits
 from .mapping import LevelMapping, Loop, Mapping
 from .sparsity import access_share, computed_share, stored_bits
 

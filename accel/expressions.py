@@ -66,6 +66,7 @@ KINDS: dict[str, Kind] = {
     for kind in (
         Kind("size", _UNITS["size"], "KiB", word="unbounded"),
         Kind("bits", _UNITS["size"], "bit", whole=True),
+        Kind("burst", _UNITS["size"], "B", whole=True),
         Kind("bandwidth", _UNITS["bandwidth"], "GB/s", word="unlimited"),
         Kind("frequency", _UNITS["frequency"], "MHz"),
         Kind("energy", _UNITS["energy"], "pJ", zero=True),

@@ -164,11 +164,14 @@ class Nest:
         return {dim: 2 * outside[dim] + (above[stepping].dim == dim) for dim in self.dims}
 
     @remembered
-    def moves(self, dim: str, place: int, case: int) -> list[Move]:
+    def moves(self, dim: str, place: int, case: int | Move) -> list[Move]:
         """What happens to ``dim`` at ``place`` whenever a temporal loop outside ``place`` advances.
 
-        ``case`` says which one. Loops inside it wrap from their last iteration to their first.
+        ``case`` says which one, or is the one move asked about. Loops inside it wrap from their last iteration to their
+        first.
         """
+        if isinstance(case, Move):
+            return [case]
         bound, reach = self.op.bounds[dim], self.reach(dim, place)
         above = self.steppers(dim, place)
         if case == START:

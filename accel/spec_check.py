@@ -1,4 +1,4 @@
-"""Every rule of an accelerator spec that a key's own type does not express.
+"""Every rule of an accelerator spec that a key's own type does not express; those of its levels are in `spec_levels`.
 
 The checks read the raw document, so that one bad key does not hide the other problems: what has no usable type is
 skipped here, because the model has already complained about it.
@@ -6,21 +6,20 @@ skipped here, because the model has already complained about it.
 
 from __future__ import annotations
 
-import itertools
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from ..document import YamlPath
-from ..errors import BadInput, Problem, nearest
-from ..models.op import ROLES
+from ..errors import BadInput, Problem
 from .accelerator import Parameter
 from .expressions import Kind, Unit, compile_expression, parse_literal
-from .spec_models import LEVEL_MODELS, AcceleratorSpec, HostSpec, kinds
+from .spec_levels import Found, level_problems, listed
+from .spec_models import LEVEL_MODELS, AcceleratorSpec, HostSpec, MemorySpec, TimingSpec, kinds
 
-__all__ = ["Evaluator", "ParameterTable", "Placer", "check_spec", "read_parameters", "same", "systolic_axis"]
+__all__ = ["Evaluator", "ParameterTable", "Placer", "check_spec", "read_parameters", "same"]
 
 
 class Placer(Protocol):
@@ -51,14 +50,17 @@ class Evaluator:
         self.problems: list[Problem] = []
         self.clock_hz = math.nan
 
-    def number(self, path: YamlPath, raw: str | int | float, kind: Kind) -> float:
-        """The value in SI units; where it is wrong, a problem is noted and 1 returned."""
+    def number(self, path: YamlPath, raw: str | int | float, kind: Kind, owner: str = "") -> float:
+        """The value in SI units; where it is wrong, a problem is noted and 1 returned.
+
+        A wrong bandwidth's problem names the ``owner``, the level that could not move its words.
+        """
         if kind.word and raw == kind.word:
             return math.inf
         try:
             return compile_expression(raw, kind, self.units).value_as(kind, self.values, self.clock_hz)
         except BadInput as error:
-            self.complain(path, str(error))
+            self.complain(path, f"{error} (at '{owner}')" if owner and kind.name == "bandwidth" else str(error))
             return 1
 
     def complain(self, path: YamlPath, message: str) -> None:
@@ -72,10 +74,11 @@ def check_spec(data: Mapping[str, Any], table: ParameterTable, place: Placer) ->
     evaluator = Evaluator(table.units, table.defaults, place)
     _check_quantities(data, evaluator)
     problems = [*table.problems, *evaluator.problems, *_unused(data, place)]
+    problems.extend(place(*found) for found in _host(data.get("host")))
     raw = data.get("levels")
     levels = [level if isinstance(level, dict) else {} for level in raw] if isinstance(raw, list) else []
-    for rule in (_names, _order, _tensors, _residents, _axes, _systolic, _ports) if levels else ():
-        problems.extend(place(*found) for found in rule(levels))
+    if levels:
+        problems.extend(place(*found) for found in level_problems(levels))
     return problems
 
 
@@ -140,7 +143,7 @@ def _range_problems(parameter: Parameter, entry: Mapping[str, Any]) -> Iterator[
         if not parameter.choices:
             yield ("choices",), "is empty", "list at least the default"
         elif not any(same(parameter.default, choice) for choice in parameter.choices):
-            yield ("default",), f"'{default}' is not among the choices", f"use one of {_listed(entry['choices'])}"
+            yield ("default",), f"'{default}' is not among the choices", f"use one of {listed(entry['choices'])}"
         for index, choice in enumerate(parameter.choices):
             if any(same(choice, other) for other in parameter.choices[:index]):
                 yield ("choices", index), f"'{entry['choices'][index]}' stands twice", "keep one of them"
@@ -150,16 +153,12 @@ def _range_problems(parameter: Parameter, entry: Mapping[str, Any]) -> Iterator[
         elif parameter.bounds[0] >= parameter.bounds[1]:
             yield ("range",), "does not rise", "write [lowest, highest]"
         elif not parameter.bounds[0] <= parameter.default <= parameter.bounds[1]:
-            yield ("default",), f"'{default}' is outside the range", f"stay within {_listed(entry['range'], ' to ')}"
+            yield ("default",), f"'{default}' is outside the range", f"stay within {listed(entry['range'], ' to ')}"
 
 
 def same(a: float, b: float) -> bool:
     """Equal up to the rounding of a unit's conversion."""
     return math.isclose(a, b, rel_tol=1e-9)
-
-
-def _listed(values: Sequence[Any], separator: str = ", ") -> str:
-    return separator.join(map(str, values))
 
 
 def _placed(place: Placer, path: YamlPath, error: BadInput) -> Problem:
@@ -181,6 +180,17 @@ def _unused(data: Mapping[str, Any], place: Placer) -> Iterator[Problem]:
             yield place(("parameters", name), f"parameter '{name}' is never used", remedy)
 
 
+def _host(host: Any) -> Iterator[Found]:
+    """What runs on a host has a rate."""
+    if not isinstance(host, dict):
+        return
+    if not host:
+        yield ("host",), "says nothing", "state operators and their rate, a link, or remove it"
+    for key, other in (("operators", "rate"), ("rate", "operators")):
+        if key in host and other not in host:
+            yield ("host", other), "is missing", f"add '{other}:' or remove '{key}'"
+
+
 # ---- quantities ----------------------------------------------------------------------------------------------------
 
 
@@ -194,6 +204,8 @@ def quantities(data: Mapping[str, Any]) -> Iterator[tuple[YamlPath, Any, Kind]]:
         model = LEVEL_MODELS.get(str(level.get("type"))) if isinstance(level, dict) else None
         if model is not None:
             yield from _quantities_of(level, model, ("levels", index))
+        if model is MemorySpec and isinstance(level.get("timing"), dict):
+            yield from _quantities_of(level["timing"], TimingSpec, ("levels", index, "timing"))
 
 
 def _quantities_of(data: Mapping[str, Any], model: Any, path: YamlPath) -> Iterator[tuple[YamlPath, Any, Kind]]:
@@ -216,173 +228,7 @@ def _check_quantities(data: Mapping[str, Any], evaluator: Evaluator) -> None:
     for path, raw, kind in quantities(data):
         if unread & _words(raw):
             continue
-        value = evaluator.number(path, raw, kind)
+        owner = data["levels"][path[1]].get("name") if path[0] == "levels" else ""
+        value = evaluator.number(path, raw, kind, str(owner or ""))
         if path == ("clock",):
             evaluator.clock_hz = value
-
-
-# ---- levels --------------------------------------------------------------------------------------------------------
-
-Found = tuple[YamlPath, str, str]
-Levels = Sequence[Mapping[str, Any]]
-
-
-def _names(levels: Levels) -> Iterator[Found]:
-    first: dict[str, int] = {}
-    for index, level in enumerate(levels):
-        name = level.get("name")
-        if isinstance(name, str) and first.setdefault(name, index) != index:
-            yield ("levels", index, "name"), f"'{name}' is also the name of levels[{first[name]}]", "rename one of them"
-
-
-def _order(levels: Levels) -> Iterator[Found]:
-    types = [level.get("type") for level in levels]
-    if any(not isinstance(kind, str) or kind not in LEVEL_MODELS for kind in types):
-        return  # what is missing may be the level that cannot be read
-    if types[0] != "memory":
-        what = f"the outermost level is of type '{types[0]}'"
-        yield ("levels", 0), what, "begin with the memory that holds all tensors"
-    if "memory" not in types:
-        yield ("levels",), "there is no memory", "add a level of type memory"
-    if types.count("vector") > 1:
-        yield ("levels", len(types) - 1 - types[::-1].index("vector")), "there is a second vector unit", "keep one"
-    if types.count("compute") != 1:
-        what = f"there are {types.count('compute')} compute levels"
-        yield ("levels",), what, "write exactly one, as the innermost level"
-        return
-    at = types.index("compute")
-    inside = [index for index in range(at + 1, len(types)) if types[index] != "vector"]
-    if inside:
-        yield ("levels", inside[0]), "stands inside the compute level", "move it before the compute level"
-
-
-def _origins(levels: Levels) -> dict[str, int]:
-    """The outermost of the memories outside all arrays that keeps each tensor, by number of its level."""
-    found: dict[str, int] = {}
-    for index, level in enumerate(itertools.takewhile(lambda level: level.get("type") != "array", levels)):
-        for role in level["keeps"] if isinstance(level.get("keeps"), list) else ():
-            found.setdefault(str(role), index)
-    return found
-
-
-def _tensors(levels: Levels) -> Iterator[Found]:
-    memories = [(index, level) for index, level in enumerate(levels) if level.get("type") == "memory"]
-    origin = _origins(levels)
-    for order, (index, level) in enumerate(memories):
-        path: YamlPath = ("levels", index)
-        keeps, bypasses, words = level.get("keeps"), level.get("may_bypass", []), level.get("word", {})
-        if level.get("double_buffered") is True and level.get("prefetched") is True:
-            yield (*path, "prefetched"), "stands beside 'double_buffered'", "keep the one that is true of it"
-        if not isinstance(keeps, list):
-            continue
-        if not keeps:
-            yield (*path, "keeps"), "this memory keeps no tensor", f"list some of {_listed(ROLES)}"
-        missing = [role for role in ROLES if role not in keeps and not (role == "weight" and role in origin)]
-        if order == 0 and missing:
-            what = f"the outermost memory does not keep {_listed(missing)}"
-            yield (*path, "keeps"), what, "only weights may have another memory outside all arrays to come from"
-        if order == 0 and level.get("latency"):
-            remedy = "state it at the memory that the tiles go to"
-            yield (*path, "latency"), "no tile comes into the outermost memory", remedy
-        if level.get("refetch") is True and (order == 0 or not set(level.get("keeps") or ()) & {"input", "weight"}):
-            yield (*path, "refetch"), "no operand comes into this memory", "remove this line"
-        if order == 0 and bypasses:
-            yield (*path, "may_bypass"), "nothing can bypass the outermost memory", "remove this line"
-        if order > 0 and origin.get("weight") == index and "weight" in bypasses:
-            yield (*path, "may_bypass"), "weights come from this memory", "remove 'weight' from this list"
-        for key, roles in (("may_bypass", bypasses), ("word", words), ("compression", level.get("compression", {}))):
-            for role in roles if isinstance(roles, list | dict) else ():
-                if role in ROLES and role not in keeps:
-                    yield (*path, key), f"'{role}' is not kept here", f"add it to 'keeps' or remove it from '{key}'"
-
-
-def _residents(levels: Levels) -> Iterator[Found]:
-    """What may stay between operators: in one memory outside all arrays, inputs and outputs together."""
-    array, homes = "", dict[str, str]()
-    outermost = next((index for index, level in enumerate(levels) if level.get("type") == "memory"), -1)
-    for index, level in enumerate(levels):
-        name, kind, roles = str(level.get("name")), level.get("type"), level.get("resident")
-        array = array or (name if kind == "array" else "")
-        path: YamlPath = ("levels", index, "resident")
-        listed = [role for role in roles if role in ROLES] if isinstance(roles, list) else []
-        if kind == "memory" and "resident_size" in level and "weight" not in listed:
-            what = "sets room aside for weights, but no weights may stay here"
-            yield ("levels", index, "resident_size"), what, "add 'resident: [weight]' or remove this line"
-        if kind != "memory" or not listed:
-            continue
-        if index == outermost:
-            yield path, "the outermost memory holds every tensor between operators anyway", "remove this line"
-        elif array:
-            what = f"'{name}' is below the array '{array}', so that each instance holds a part only"
-            yield path, what, "let tensors stay in a memory above all arrays"
-        if ("input" in listed) != ("output" in listed):
-            what = "one operator's output is the next one's input; they can only stay together"
-            yield path, what, "list both input and output, or neither"
-        keeps = level.get("keeps")
-        for role in listed:
-            if isinstance(keeps, list) and role not in keeps:
-                yield path, f"'{role}' is not kept here", "add it to 'keeps' or remove it from 'resident'"
-            if homes.setdefault(role, name) != name:
-                yield path, f"'{role}' may stay in '{homes[role]}' already", "name it in one memory"
-
-
-def _axes(levels: Levels) -> Iterator[Found]:
-    for index, level in enumerate(levels):
-        shape, dims = level.get("shape"), level.get("dims")
-        if not (isinstance(shape, dict) and isinstance(dims, dict)):
-            continue
-        for axis in dims:
-            if axis not in shape:
-                close = nearest(str(axis), map(str, shape))
-                remedy = f"did you mean '{close}'?" if close else f"its axes are {_listed(list(shape))}"
-                yield ("levels", index, "dims", axis), f"the array has no axis '{axis}'", remedy
-
-
-def systolic_axis(array: str, axis: str) -> tuple[str, str]:
-    """(array, axis) that ``rows`` or ``columns`` of a systolic array mean: ``axis`` is its own, ``array.axis`` any."""
-    name, dot, other = axis.partition(".")
-    return (name, other) if dot else (array, axis)
-
-
-def _systolic(levels: Levels) -> Iterator[Found]:
-    shapes = {str(one.get("name")): one["shape"] for one in levels if isinstance(one.get("shape"), dict)}
-    stated = [index for index, one in enumerate(levels) if isinstance(one.get("systolic"), dict)]
-    for index in stated:
-        level, path = levels[index], ("levels", index, "systolic")
-        own, found = str(level.get("name")), {}
-        if index != stated[0]:
-            yield path, f"levels[{stated[0]}] is systolic, too", "keep one of them"
-        for key in ("rows", "columns"):
-            if not isinstance(axis := level["systolic"].get(key), str):
-                continue
-            name, axis = systolic_axis(own, axis)
-            if axis in shapes.get(name, ()):
-                found[key] = name, axis
-                continue
-            known = [a if array == own else f"{array}.{a}" for array, shape in shapes.items() for a in shape]
-            yield (*path, key), f"there is no axis '{level['systolic'][key]}'", f"the axes are {_listed(known)}"
-        if len(found) == 2 and found["rows"] == found["columns"]:
-            remedy = "an array has two axes, or name another array's as 'array.axis'"
-            yield (*path, "columns"), "rows and columns are the same axis", remedy
-        inside = levels[index + 1 :]
-        if any(name in [str(one.get("name")) for one in inside] for name, _ in found.values()):
-            yield path, "one of its axes belongs to an array inside this one", "state 'systolic' there"
-        yield from _held(str(level["systolic"].get("dataflow", "")), inside, path)
-
-
-def _held(dataflow: str, inside: Levels, path: YamlPath) -> Iterator[Found]:
-    """What is stationary must have a memory to stay in."""
-    role = dataflow.partition("_")[0]
-    kept = [one["keeps"] for one in inside if one.get("type") == "memory" and isinstance(one.get("keeps"), list)]
-    if role in ROLES and not any(role in keeps for keeps in kept):
-        yield path, f"no memory inside the array keeps the {role}", f"add one to each element that keeps [{role}]"
-
-
-def _ports(levels: Levels) -> Iterator[Found]:
-    for index, level in enumerate(levels):
-        for key in ("read_bandwidth", "write_bandwidth"):
-            if "bandwidth" in level and key in level:
-                remedy = "state one shared port, or read_bandwidth and write_bandwidth"
-                yield ("levels", index, key), "stands beside 'bandwidth'", remedy
-        if level.get("type") == "memory" and "dram_kind" in level and level.get("component", "sram") != "dram":
-            yield ("levels", index, "dram_kind"), "this memory is no dram", "write 'component: dram' or remove it"

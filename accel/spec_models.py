@@ -19,7 +19,7 @@ from .systolic import Dataflow
 
 __all__ = [
     "LEVEL_MODELS", "AcceleratorSpec", "ArraySpec", "ComputeSpec", "HostSpec", "LevelSpec", "MemorySpec",
-    "ParameterSpec", "SystolicSpec", "VectorSpec", "kinds",
+    "ParameterSpec", "SystolicSpec", "TimingSpec", "VectorSpec", "kinds",
 ]  # fmt: skip
 
 Dimension = Literal["N", "G", "K", "C", "P", "Q", "R", "S"]
@@ -72,6 +72,7 @@ EnergyPerBit = Annotated[_Optional, KINDS["energy_per_bit"]]
 Power = Annotated[_Optional, KINDS["power"]]
 Area = Annotated[_Optional, KINDS["area"]]
 Bandwidth = Annotated[_Optional, KINDS["bandwidth"]]
+Time = Annotated[_Optional, KINDS["time"]]
 Bits = Annotated[Scalar, KINDS["bits"]]
 Count = Annotated[Scalar, KINDS["count"]]
 
@@ -89,10 +90,23 @@ class ParameterSpec(_Strict):
     description: str = ""
 
 
+class TimingSpec(_Strict):
+    """What a DRAM takes besides its words' time, for the simulator; its bandwidth is that of all channels."""
+
+    channels: Count = 1
+    burst: Annotated[_Optional, KINDS["burst"]] = None
+    row: Annotated[_Optional, KINDS["size"]] = None
+    row_miss: Time = None
+    banks: Count = 1
+    refresh_interval: Time = None
+    refresh_time: Time = None
+
+
 class MemorySpec(_Strict):
     """A memory level; ``bandwidth`` is one port shared by reads and writes, without any bandwidth it is unlimited.
 
     ``resident`` tensors may stay here between operators (weights: between runs), weights in ``resident_size`` of it.
+    ``buffers`` from two on say how many tiles of a tensor share a double-buffered memory.
     """
 
     name: Name
@@ -108,6 +122,7 @@ class MemorySpec(_Strict):
     read_bandwidth: Bandwidth = None
     write_bandwidth: Bandwidth = None
     double_buffered: bool = False
+    buffers: Annotated[_Optional, KINDS["count"]] = None
     prefetched: bool = False
     compression: dict[Role, Code] = {}
     latency: Annotated[Scalar, KINDS["latency"]] = "0 cycle"
@@ -115,6 +130,7 @@ class MemorySpec(_Strict):
     word: Annotated[dict[Role, Scalar], KINDS["bits"]] = {}
     width: Bits = "64 bit"
     banks: Count = 1
+    timing: TimingSpec | None = None
     read_energy: EnergyPerBit = None
     write_energy: EnergyPerBit = None
     energy_scale: Annotated[Scalar, KINDS["factor"]] = 1
@@ -132,7 +148,10 @@ class SystolicSpec(_Strict):
 
 
 class ArraySpec(_Strict):
-    """A spatial fan-out; ``shape`` names its axes, ``dims`` limits the loops an axis may unroll."""
+    """A spatial fan-out; ``shape`` names its axes, ``dims`` limits the loops an axis may unroll.
+
+    ``bandwidth`` is that of its whole network, for the simulator.
+    """
 
     name: Name
     type: Literal["array"]
@@ -141,6 +160,7 @@ class ArraySpec(_Strict):
     multicast: Roles = ["input", "weight", "output"]
     reduces: bool = True
     systolic: SystolicSpec | None = None
+    bandwidth: Bandwidth = None
     hop_energy: EnergyPerBit = None
     area: Area = None
 
@@ -182,10 +202,14 @@ class VectorSpec(_Strict):
 
 
 class HostSpec(_Strict):
-    """The processor beside the accelerator: the kinds of vector operators left to it, scalar operations a second."""
+    """The processor beside the accelerator: the kinds of vector operators left to it, scalar operations a second.
 
-    operators: Annotated[list[str], AfterValidator(_distinct), Field(min_length=1)]
-    rate: Annotated[Scalar, KINDS["frequency"]]
+    ``link`` is what a network's inputs and outputs come and go over, for the simulator.
+    """
+
+    operators: Annotated[list[str], AfterValidator(_distinct), Field(min_length=1)] = []
+    rate: Annotated[_Optional, KINDS["frequency"]] = None
+    link: Bandwidth = None
 
 
 LevelSpec = MemorySpec | ArraySpec | ComputeSpec | VectorSpec

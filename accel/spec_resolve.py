@@ -13,10 +13,32 @@ from ..energy.estimators import Component, ComponentEstimate, estimate_component
 from ..energy.scaling import check_node
 from ..errors import BadInput, SpecError
 from ..models.op import Role
-from .accelerator import Accelerator, Array, Compute, Host, Level, Memory, Parameter, Systolic, Vector
+from .accelerator import (
+    Accelerator,
+    Array,
+    Compute,
+    DramTiming,
+    Host,
+    Level,
+    Memory,
+    Parameter,
+    Systolic,
+    Vector,
+)  # fmt: skip
 from .expressions import KINDS, Unit
-from .spec_check import Evaluator, Placer, systolic_axis
-from .spec_models import AcceleratorSpec, ArraySpec, ComputeSpec, LevelSpec, MemorySpec, VectorSpec, kinds
+from .spec_check import Evaluator, Placer
+from .spec_levels import systolic_axis
+from .spec_models import (
+    AcceleratorSpec,
+    ArraySpec,
+    ComputeSpec,
+    HostSpec,
+    LevelSpec,
+    MemorySpec,
+    TimingSpec,
+    VectorSpec,
+    kinds,
+)  # fmt: skip
 
 __all__ = ["FrozenDict", "resolve"]
 
@@ -54,10 +76,7 @@ def resolve(
     technology_nm = round(metres * 1e9, 6)
     call_s = evaluator.number(("call_overhead",), spec.call_overhead, KINDS["time"])
     operator_s = evaluator.number(("operator_overhead",), spec.operator_overhead, KINDS["time"])
-    host = None
-    if spec.host is not None:
-        rate = evaluator.number(("host", "rate"), spec.host.rate, KINDS["frequency"])
-        host = Host(frozenset(spec.host.operators), rate)
+    host = None if spec.host is None else _host(spec.host, evaluator)
     resolver = _Resolver(spec, evaluator, technology_nm)
     levels = resolver.levels()
     if evaluator.problems:
@@ -77,6 +96,15 @@ def resolve(
         host=host,
         back_to_back=spec.back_to_back,
     )
+
+
+def _host(spec: HostSpec, evaluator: Evaluator) -> Host:
+    rate = link = math.inf
+    if spec.rate is not None:
+        rate = evaluator.number(("host", "rate"), spec.rate, KINDS["frequency"])
+    if spec.link is not None:
+        link = evaluator.number(("host", "link"), spec.link, KINDS["bandwidth"], "host")
+    return Host(frozenset(spec.operators), rate, link)
 
 
 class _Resolver:
@@ -129,13 +157,13 @@ class _Resolver:
             return self._compute(level, numbers, path)
         return self._vector(level, numbers, path)
 
-    def _numbers(self, level: LevelSpec, path: YamlPath) -> dict[str, float]:
-        """Every stated scalar quantity of a level in SI units."""
+    def _numbers(self, level: LevelSpec | TimingSpec, path: YamlPath) -> dict[str, float]:
+        """Every stated scalar quantity of a level, or of a part of it, in SI units."""
         found = {}
         for name, kind in kinds(type(level)).items():
             raw = getattr(level, name)
             if raw is not None and not isinstance(raw, dict):
-                found[name] = self.evaluator.number((*path, name), raw, kind)
+                found[name] = self.evaluator.number((*path, name), raw, kind, getattr(level, "name", ""))
         return found
 
     def _each(self, values: Mapping[_Key, Scalar], kind: str, path: YamlPath) -> dict[_Key, int]:
@@ -173,7 +201,8 @@ class _Resolver:
         actions = {"read_energy": "read", "write_energy": "write"}
         size, width, banks = numbers["size"], numbers["width"], numbers["banks"]
         words = self._each(level.word, "bits", (*path, "word"))
-        self._check_room(level, size, numbers.get("resident_size"), words, path)
+        buffers = self._buffers(level, numbers, path)
+        self._check_room(level, numbers, words, buffers, path)
         if level.component == "dram":
             costs, origin = self._costs(numbers, actions, path, "dram", dram_kind=level.dram_kind or "lpddr4")
         elif level.component == "sram":
@@ -191,7 +220,7 @@ class _Resolver:
             read_bandwidth_bits_per_s=numbers.get("bandwidth" if shared else "read_bandwidth", math.inf),
             write_bandwidth_bits_per_s=numbers.get("bandwidth" if shared else "write_bandwidth", math.inf),
             shared_port=shared,
-            double_buffered=level.double_buffered,
+            double_buffered=buffers > 1,
             prefetched=level.prefetched,
             compression=FrozenDict(level.compression),
             latency_cycles=numbers["latency"],
@@ -207,20 +236,52 @@ class _Resolver:
             origin=origin,
             may_reside=frozenset(level.resident),
             weight_room_bits=numbers.get("resident_size"),
+            fold=max(2, buffers),
+            timing=None if level.timing is None else self._timing(level.timing, (*path, "timing")),
         )
 
-    def _check_room(
-        self, level: MemorySpec, size_bits: float, aside: float | None, words: Mapping[Role, int], path: YamlPath
-    ) -> None:
-        """A memory must hold one word of every tensor it cannot leave out, twice where it is double-buffered.
+    def _buffers(self, level: MemorySpec, numbers: Mapping[str, float], path: YamlPath) -> int:
+        """How many tiles share the memory: as stated, else two where it is double-buffered."""
+        buffers = int(numbers.get("buffers", 2 if level.double_buffered else 1))
+        stated = "double_buffered" in level.model_fields_set and "buffers" in numbers
+        if stated and level.double_buffered != (buffers > 1):
+            what = f"{buffers} stands beside 'double_buffered: {str(level.double_buffered).lower()}'"
+            self.evaluator.complain((*path, "buffers"), f"{what}; keep the line that is true of it")
+        return buffers
 
-        That is beside what is set ``aside`` for weights (bits).
+    def _timing(self, timing: TimingSpec, path: YamlPath) -> DramTiming:
+        """A DRAM's timing; a row holds a burst, and between two refreshes there is time to work."""
+        numbers = self._numbers(timing, path)
+        found = DramTiming(
+            channels=int(numbers["channels"]),
+            burst_bits=numbers.get("burst", 0.0),
+            row_bits=numbers.get("row", math.inf),
+            row_miss_s=numbers.get("row_miss", 0.0),
+            banks=int(numbers["banks"]),
+            refresh_interval_s=numbers.get("refresh_interval", math.inf),
+            refresh_time_s=numbers.get("refresh_time", 0.0),
+        )
+        if found.row_bits < found.burst_bits:
+            what = f"a row of {found.row_bits / 8:g} B is smaller than a burst of {found.burst_bits / 8:g} B"
+            self.evaluator.complain((*path, "row"), f"{what}; state what one channel has open of a bank")
+        if found.refresh_time_s >= found.refresh_interval_s:
+            what = f"{found.refresh_time_s:g} s of refresh every {found.refresh_interval_s:g} s leave no time to work"
+            self.evaluator.complain((*path, "refresh_time"), f"{what}; keep it below refresh_interval")
+        return found
+
+    def _check_room(
+        self, level: MemorySpec, numbers: Mapping[str, float], words: Mapping[Role, int], buffers: int, path: YamlPath
+    ) -> None:
+        """A memory must hold one word of every tensor it cannot leave out, as often as it is buffered.
+
+        That is beside what is set aside for weights.
         """
+        size_bits, aside = numbers["size"], numbers.get("resident_size")
         kept = [role for role in level.keeps if role not in level.may_bypass]
-        halves = 2 if level.double_buffered else 1
-        needed = sum(words.get(role, self.operand_bits) for role in kept) * halves
+        needed = sum(words.get(role, self.operand_bits) for role in kept) * buffers
         if size_bits < needed:
-            twice = ", twice as it is double-buffered" if halves == 2 else ""
+            often = "twice as it is double-buffered" if buffers == 2 else f"{buffers} times as it is so often buffered"
+            twice = f", {often}" if buffers > 1 else ""
             what = f"{size_bits:g} bits cannot hold one word of each tensor that '{level.name}' keeps{twice}"
             self.evaluator.complain((*path, "size"), f"{what}; make it at least {needed} bits")
         elif aside is not None and size_bits - aside < needed:
@@ -254,6 +315,7 @@ class _Resolver:
             reduces=level.reduces,
             hop_energy_j_per_bit=hop,
             area_mm2=numbers.get("area", 0.0),
+            bandwidth_bits_per_s=numbers.get("bandwidth", math.inf),
             origin=FrozenDict({"hop_energy": origin, "area": "stated" if level.area is not None else "not counted"}),
         )
 

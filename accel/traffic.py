@@ -19,7 +19,7 @@ from ..models.op import ROLES, Rank, Role
 from .accelerator import Array, Memory
 from .nest import END, START, FlatLoop, Move, Nest, remembered
 
-__all__ = ["Boundary", "Traffic", "WordCounts"]
+__all__ = ["Boundary", "TileWords", "Traffic", "WordCounts"]
 
 
 @dataclass
@@ -65,7 +65,7 @@ class Boundary:
 
 
 @dataclass(frozen=True)
-class _Sums:
+class TileWords:
     """Words entering, staying and leaving, for one way of sharing transfers."""
 
     new: int
@@ -103,14 +103,14 @@ class Traffic:
         """Cycles of the compute."""
         return self.nest.steps()
 
-    def _arrays(self, way: Boundary) -> tuple[int, ...]:
+    def arrays(self, way: Boundary) -> tuple[int, ...]:
         """Places of the arrays on the way, innermost first."""
         return tuple(p for p in range(way.child - 1, way.parent, -1) if isinstance(self.nest.places[p], Array))
 
-    def _sharing(self, way: Boundary, flag: Callable[[Array], bool]) -> list[frozenset[int]]:
+    def sharing(self, way: Boundary, flag: Callable[[Array], bool]) -> list[frozenset[int]]:
         """Sets of sharing arrays: none, then after each array on the way from inside to outside."""
         stages, able = [frozenset[int]()], self._able_to_share(way.role)
-        for place in self._arrays(way):
+        for place in self.arrays(way):
             array = self.nest.places[place]
             shares = place in able and isinstance(array, Array) and flag(array)
             stages.append(stages[-1] | {place} if shares else stages[-1])
@@ -128,7 +128,7 @@ class Traffic:
 
     def _count_boundary(self, way: Boundary) -> None:
         self.boundaries.append(way)
-        down = self._sharing(way, lambda array: way.role in array.multicast)
+        down = self.sharing(way, lambda array: way.role in array.multicast)
         entering = [self._entering(way, sharing) for sharing in down]
         if way.role == "output":
             entering = [
@@ -144,9 +144,9 @@ class Traffic:
 
     def _count_drains(self, way: Boundary) -> None:
         parent, child = self.counts[way.parent, way.role], self.counts[way.child, way.role]
-        up = self._sharing(way, lambda array: array.reduces)
+        up = self.sharing(way, lambda array: array.reduces)
         leaving = [self._leaving(way, sharing) for sharing in up]
-        reduced = self._leaving(way, self._able_to_share(way.role).intersection(self._arrays(way)))
+        reduced = self._leaving(way, self._able_to_share(way.role).intersection(self.arrays(way)))
         way.drained, way.collected, way.words = leaving[0], leaving[-1], self.nest.op.words("output")
         way.last_drained, way.last_collected = self._at_end(way, up[0]), self._at_end(way, up[-1])
         way.last_words = self._at_end(way, self._able_to_share(way.role).intersection(range(way.child)))
@@ -157,19 +157,19 @@ class Traffic:
         self._add_hops(way, leaving)
 
     def _add_hops(self, way: Boundary, stages: list[int]) -> None:
-        for place, words in zip(self._arrays(way), stages, strict=False):
+        for place, words in zip(self.arrays(way), stages, strict=False):
             self.hops[place, way.role] += words
 
     def _count_compute(self, way: Boundary) -> None:
         count = self.counts[way.parent, way.role]
         if way.role == "output":
-            stages = [self._asked(way.role, sharing) for sharing in self._sharing(way, lambda array: array.reduces)]
+            stages = [self._asked(way.role, sharing) for sharing in self.sharing(way, lambda array: array.reduces)]
             count.updates += stages[-1]
             whole = self.nest.op.words("output")
             count.reads += stages[-1] - whole * self._working_copies(way.parent)
             count.partial_updates += stages[-1] - self.finished(way.parent, whole)
         else:
-            down = self._sharing(way, lambda array: way.role in array.multicast)
+            down = self.sharing(way, lambda array: way.role in array.multicast)
             stages = [self._asked(way.role, sharing) for sharing in down]
             count.reads += stages[-1]
         self._add_hops(way, stages)
@@ -193,7 +193,7 @@ class Traffic:
         return self._whole_run(way.role, way.child, sharing).old
 
     @remembered
-    def _whole_run(self, role: Role, child: int, sharing: frozenset[int]) -> _Sums:
+    def _whole_run(self, role: Role, child: int, sharing: frozenset[int]) -> TileWords:
         """Words entering (``new``) and leaving (``old``) over the whole run; ``kept`` is nothing."""
         new = self._combine(role, child, START, sharing).new
         old = self._combine(role, child, END, sharing).old
@@ -201,7 +201,7 @@ class Traffic:
             sums = self._combine(role, child, stepping, sharing)
             kept = 0 if self.nest.refetches(role, child) else sums.kept
             new, old = new + sums.new - kept, old + sums.old - kept
-        return _Sums(new, 0, old)
+        return TileWords(new, 0, old)
 
     def _at_start(self, way: Boundary, sharing: frozenset[int]) -> int:
         return self._combine(way.role, way.child, START, sharing).new
@@ -232,9 +232,13 @@ class Traffic:
         return copies
 
     @remembered
-    def _combine(self, role: Role, child: int, stepping: int, sharing: frozenset[int]) -> _Sums:
+    def _combine(self, role: Role, child: int, stepping: int, sharing: frozenset[int]) -> TileWords:
         """Sums over all times that temporal loop number ``stepping`` advances; or at `START`, at `END`."""
-        tensor, cases = self.nest.op.tensor(role), self.nest.cases(stepping)
+        return self.tile_words(role, child, self.nest.cases(stepping), sharing)
+
+    def tile_words(self, role: Role, child: int, cases: Mapping[str, int | Move], sharing: frozenset[int]) -> TileWords:
+        """Words that enter, stay in and leave the child's tiles, with one case (`Nest.moves`) for each dimension."""
+        tensor = self.nest.op.tensor(role)
         copies, anew = self._idle_copies(role, child, sharing), self.nest.refetches(role, child)
         for dim, case in cases.items():
             if dim not in tensor.dims and case not in (START, END):
@@ -247,10 +251,10 @@ class Traffic:
             else:
                 sums = self._pair(rank, child, cases[a], cases[b], sharing, anew)
             new, kept, old = new * sums.new, kept * sums.kept, old * sums.old
-        return _Sums(new, kept, old)
+        return TileWords(new, kept, old)
 
     @remembered
-    def _times(self, dim: str, place: int, case: int) -> int:
+    def _times(self, dim: str, place: int, case: int | Move) -> int:
         return sum(move.times for move in self.nest.moves(dim, place, case))
 
     @remembered
@@ -263,7 +267,7 @@ class Traffic:
         return offsets
 
     @remembered
-    def _single(self, dim: str, place: int, case: int) -> _Sums:
+    def _single(self, dim: str, place: int, case: int | Move) -> TileWords:
         """A rank of one dimension: instances differ in their interval of it, nothing is shared."""
         size = self.nest.span(dim, place)
         new = kept = old = 0
@@ -272,12 +276,18 @@ class Traffic:
                 old_size, new_size = _cut(old_left - offset, size), _cut(new_left - offset, size)
                 new, old = new + count * new_size, old + count * old_size
                 kept += count * max(0, min(shift + old_size, new_size) - max(shift, 0))
-        return _Sums(new, kept, old)
+        return TileWords(new, kept, old)
 
     @remembered
     def _pair(
-        self, rank: Rank, place: int, case_a: int, case_b: int, sharing: frozenset[int], anew: bool
-    ) -> _Sums:
+        self,
+        rank: Rank,
+        place: int,
+        case_a: int | Move,
+        case_b: int | Move,
+        sharing: frozenset[int],
+        anew: bool,
+    ) -> TileWords:
         """A rank of two dimensions (a sliding window): instances along a diagonal may hold the same positions.
 
         ``anew``: what a tile was before makes no difference, and is not counted.
@@ -306,7 +316,7 @@ class Traffic:
             for before, after in _shared_leaves(spatial, sharing, {a: 0, b: 0}, leaf):
                 new, old = new + count * len(after), old + count * len(before)
                 kept += count * len(before & after)
-        return _Sums(new, kept, old)
+        return TileWords(new, kept, old)
 
     # -- the compute -------------------------------------------------------------------------------------------------
 

@@ -1,1 +1,1 @@
-"""The discrete-event simulator: what a schedule does in time, where it waits, and for what."""
+"""The discrete-event simulator: tiles of operators on shared resources, whole networks, and requests as they arrive."""

@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...accel.accelerator import Array, Memory
-from ...accel.analytic import Cost, output_bits
+from ...accel.analytic import Cost
+from ...accel.clock import output_bits
 from ...accel.sparsity import computed_share, stored_bits
 from ...models.op import ROLES
 from ..mapspace import Mapspace

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...accel.accelerator import Array, Memory
-from ...accel.analytic import output_bits
+from ...accel.clock import output_bits
 from ...accel.sparsity import access_share, computed_share, stored_bits
 from ...models.op import ROLES
 from ..bounds import roofline

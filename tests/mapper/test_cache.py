@@ -7,12 +7,14 @@ import os
 import sqlite3
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from plain_mapper import PlainMapper, everything_outside
 
 import dovetail as dt
+from dovetail.accel.accelerator import Array, DramTiming, Memory
 from dovetail.mapper import keys, search
 from dovetail.mapper.base import UNLIMITED, Certificate, Limits
 from dovetail.mapper.cache import MappingCache
@@ -71,6 +73,21 @@ def test_the_key_covers_what_decides_the_answer_and_nothing_else() -> None:
         key(limits=None),
     ]
     assert len({key(), *others}) == len(others) + 1
+
+
+def test_what_only_the_simulator_knows_names_no_other_question() -> None:
+    chip = dt.load_accelerator("edge_tpu")
+    slow = [
+        replace(level, timing=DramTiming(row_miss_s=1e-6))
+        if isinstance(level, Memory)
+        else replace(level, bandwidth_bits_per_s=1e6)
+        if isinstance(level, Array)
+        else level
+        for level in chip.levels
+    ]
+    assert keys.accelerator_text(replace(chip, levels=tuple(slow))) == keys.accelerator_text(chip)
+    shared = [replace(level, fold=3) if isinstance(level, Memory) else level for level in chip.levels]
+    assert keys.accelerator_text(replace(chip, levels=tuple(shared))) != keys.accelerator_text(chip)
 
 
 def test_answers_of_another_engine_are_asked_again(

@@ -1,0 +1,334 @@
+"""The processes of one operator: a fetch and a write-back for each tensor and memory, and the compute.
+
+First the operands' first tiles come in, one boundary after the other. Then the compute walks its steps while tiles are
+fetched as credits allow, written back and, as partial sums, fetched again. Last outputs leave after everything else. So
+the model has it, and the simulated time is never below the model's: a resource serves one request at a time, and what
+halts the compute does so one after the other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from typing import Any, NamedTuple
+
+import simpy
+
+from ...errors import CannotDo
+from ..accelerator import Memory
+from .machine import Core, Way
+from .plan import Edge, Stream, TilePlan
+from .recorder import Slice
+from .resources import Counter, Path, Resource, extended, ticks
+from .stepping import Stepper
+
+__all__ = ["Execution", "Flow", "Process", "Wait"]
+
+Process = Generator[simpy.Event, Any, None]
+
+
+class Wait(NamedTuple):
+    """What a process waits for, until when if that is known, and its turn among those that go on at once."""
+
+    what: str = ""
+    until: float = 0.0
+    turn: int = 0
+
+
+class Flow:
+    """One stream's state. Indices and moments are attributes, as `stepping` moves them on while processes wait.
+
+    ``fetching`` and ``leaving`` are the next tiles to come and to leave, ``using`` the compute's; where no tile
+    ``fetches`` or ``leaves``, they mean nothing. ``ready`` counts tiles that have come, ``gone`` those that have left.
+    """
+
+    def __init__(self, core: Core, stream: Stream, parent: Memory, child: Memory) -> None:
+        self.stream, self.child = stream, child
+        self.source, self.sink = core.port(parent, "read"), core.port(child, "write")
+        self.back_source, self.back_sink = core.port(child, "read"), core.port(parent, "write")
+        self.leaves = stream.role == "output"
+        self.fetches = not self.leaves or bool(stream.filled.any())
+        self.fetching = 0 if self.leaves else 1
+        self.leaving = self.using = 0
+        self.ready = Counter(core.clock, f"{stream.role} tiles in {child.name}")
+        self.gone = Counter(core.clock, f"{stream.role} tiles out of {child.name}")
+        self.ready.value = self.fetching
+        self.outer: Flow | None = None  # the same tensor's stream into the parent
+        self.inner: Flow | None = None  # and out of the child
+        self.blame = self.source.name
+        self.fetch_path: Path = {}
+        self.leave_path: Path = {}
+        self.fetch_state = self.leave_state = Wait()
+
+    def tile_at(self, step: int) -> int:
+        """The number of the tile in use during a step."""
+        return int(self.stream.first_step.searchsorted(step, side="right")) - 1
+
+    def returns(self, tile: int) -> bool:
+        """Whether a tile of outputs brings partial sums back."""
+        return bool(self.stream.filled[tile] > 0.0)
+
+
+class Execution:
+    """One operator on one core; ``run`` is its process. ``alone`` says whether nothing else may happen meanwhile."""
+
+    def __init__(self, core: Core, plan: TilePlan, name: str, alone: Callable[[], bool] | None = None) -> None:
+        self.core, self.plan, self.name = core, plan, name
+        self.clock, self.alone = core.clock, alone
+        self.steps = Counter(core.clock, "steps")
+        self.flows = [self._flow(stream) for stream in plan.streams if stream.count > 1]
+        for flow in self.flows:
+            for other in self.flows:
+                if other.stream.role == flow.stream.role and other.stream.child == flow.stream.parent:
+                    flow.outer, other.inner = other, flow
+        self.demands = []
+        for demand in plan.demands:
+            cycles = demand.cycles / float(plan.iterations.sum())
+            self.demands.append((self._port(demand.place, demand.way), cycles, demand.ported))
+        self.path: Path = {}
+        self.stalls: dict[str, float] = {}
+        self.halted_until = 0.0
+        self.halted_path: Path = {}
+        self.walked = 0
+        self.stepper = Stepper(self) if alone else None
+        self.doing = "first tiles"
+
+    def waits(self) -> list[str]:
+        """Which process of this operator waits for what."""
+        found = [f"{self.name}: {self.doing}"] if self.doing else []
+        for flow in self.flows:
+            stream = flow.stream
+            if flow.fetches and flow.fetching < stream.count and flow.fetch_state.what:
+                found.append(
+                    f"{self.name}: the fetch of {stream.role} tile {flow.fetching} waits for {flow.fetch_state.what}"
+                )
+            if flow.leaves and flow.leaving < stream.count - 1 and flow.leave_state.what:
+                found.append(f"{self.name}: output tile {flow.leaving} waits for {flow.leave_state.what}")
+        return found
+
+    def _memory(self, place: int) -> Memory:
+        level = self.plan.nest.places[place]
+        if not isinstance(level, Memory):
+            raise CannotDo(f"{self.name}: {level.name} is no memory")
+        return level
+
+    def _port(self, place: int, way: Way) -> Resource:
+        return self.core.port(self._memory(place), way)
+
+    def _flow(self, stream: Stream) -> Flow:
+        return Flow(self.core, stream, self._memory(stream.parent), self._memory(stream.child))
+
+    # ---- the whole -------------------------------------------------------------------------------------------------
+
+    def run(self, path: Path) -> Process:
+        """Run the operator from now on; ``path`` leads to now. Sets ``path`` to that of its end."""
+        self.path = path
+        for edge in self.plan.fills:
+            yield from self._edge(edge, "fetch", "first")
+        env = self.clock.env
+        for flow in self.flows:
+            flow.fetch_path = flow.leave_path = self.path
+            if flow.fetches:
+                env.process(self._fetch(flow))
+            if flow.leaves:
+                env.process(self._leave(flow))
+        yield from self._compute()
+        self.doing = "outputs"
+        for flow in self.flows:
+            if flow.stream.role == "output":
+                yield from self._await(flow.gone, flow.stream.count - 1, flow)
+        if self.plan.constant:
+            end = self.core.compute.serve(self.plan.constant, self.path, "pipeline", "compute", self.name)
+            self.path = self.core.compute.path
+            yield self.clock.until(end)
+        for edge in self.plan.drains:
+            yield from self._edge(edge, "write_back", "last")
+        self.doing = ""
+
+    def _edge(self, edge: Edge, kind: str, which: str) -> Process:
+        """A boundary's first or last tile."""
+        source, target = self._port(edge.source, "read"), self._port(edge.target, "write")
+        begun, name = self.clock.now, f"{which} {edge.role}"
+        asks = ((source, edge.source_cycles, edge.source_bits), (target, edge.target_cycles, edge.target_bits))
+        end, path = self._ask(asks, self.path, name, kind)
+        if edge.latency:
+            late = target if kind == "fetch" else source
+            end, path = end + ticks(edge.latency), extended(path, late.name, ticks(edge.latency))
+        if end > begun:
+            blamed = max(asks, key=lambda ask: ask[1])[0].name
+            self._stall(begun, end, f"{which} {edge.role} {'from' if kind == 'fetch' else 'to'} {blamed}")
+            yield self.clock.until(end)
+        self.path = path
+
+    def _ask(
+        self, asks: tuple[tuple[Resource, float, float], ...], path: Path, name: str, kind: str
+    ) -> tuple[float, Path]:
+        """Ask several resources at once; the moment the last is done, and the path to it."""
+        end, last = self.clock.now, path
+        for resource, cycles, bits in asks:
+            done = resource.serve(cycles, path, name, kind, self.name)
+            resource.bits += bits
+            if done > end:
+                end, last = done, resource.path
+        return end, last
+
+    def _stall(self, start: float, end: float, cause: str) -> None:
+        self.stalls[cause] = self.stalls.get(cause, 0.0) + end - start
+        compute = self.core.compute
+        self.core.log.append(Slice(compute.name, start, end, "waits", "stall", self.name, cause))
+
+    # ---- the compute -----------------------------------------------------------------------------------------------
+
+    def _compute(self) -> Process:
+        plan, compute = self.plan, self.core.compute
+        self.doing = "compute"
+        while self.steps.value < plan.count:
+            step = self.steps.value
+            for flow in self.flows:
+                following = flow.using + 1
+                if following < flow.stream.count and flow.stream.first_step[following] == step:
+                    if flow.stream.role == "output":
+                        yield from self._await(flow.gone, following - flow.stream.copies + 1, flow)
+                        if flow.returns(following):
+                            yield from self._await(flow.ready, following + 1, flow)
+                    else:
+                        yield from self._await(flow.ready, following + 1, flow)
+                    flow.using = following
+            iterations = float(plan.iterations[step])
+            cycles = float(plan.cycles[step])
+            end = compute.serve(cycles, self.path, "step", "compute", self.name)
+            path, computed, late = compute.path, end, ""
+            for port, share, ported in self.demands:
+                if not ported:
+                    port.busy += share * iterations
+                    continue
+                done = port.serve(share * iterations, self.path, "words of a step", "transfer", self.name)
+                if done > end:
+                    end, path, late = done, port.path, port.name
+            if late:
+                self._stall(computed, end, f"{late} serves the step")
+            self.walked += 1
+            yield self.clock.until(end)
+            self.path = path
+            self.steps.grow(step + 1, path)
+            if self.stepper and self.alone and self.alone():
+                self.stepper.turned(step)
+
+    def _await(self, counter: Counter, value: int, flow: Flow) -> Process:
+        """The compute waits for a stream."""
+        if counter.value >= value:
+            return
+        begun = self.clock.now
+        self.doing = f"the compute, for {counter.name}"
+        yield counter.reach(value)
+        self.doing = "compute"
+        if self.clock.now > begun:
+            towards = "to" if counter is flow.gone else "from"
+            self._stall(begun, self.clock.now, f"{flow.stream.role} {towards} {flow.blame}")
+            self.path = counter.path
+
+    # ---- tiles -----------------------------------------------------------------------------------------------------
+
+    def _fetch(self, flow: Flow) -> Process:
+        """Bring one tile after the other into the child as its room allows."""
+        stream = flow.stream
+        while flow.fetching < stream.count:
+            if stream.role == "output":
+                if not flow.returns(flow.fetching):
+                    flow.fetching += 1
+                    continue
+                tile = flow.fetching
+                needed = max(tile - stream.copies + 1, int(stream.after[tile]) + 1)
+                yield from self._hold_fetch(flow, flow.gone, needed, f"room in {flow.child.name}")
+            elif flow.fetching >= stream.copies:
+                needed = int(stream.first_step[flow.fetching - stream.copies + 1])
+                yield from self._hold_fetch(flow, self.steps, needed, f"room in {flow.child.name}")
+            outer = flow.outer
+            if outer is not None:
+                tile = outer.tile_at(int(stream.first_step[flow.fetching]))
+                if stream.role != "output" or outer.returns(tile):
+                    yield from self._hold_fetch(flow, outer.ready, tile + 1, f"{stream.role} in {outer.child.name}")
+            tile = flow.fetching
+            down = (
+                (flow.source, float(stream.down_parent[tile]), float(stream.served[tile])),
+                (flow.sink, float(stream.down_child[tile]), float(stream.filled[tile])),
+            )
+            yield from self._move(flow, down, "fetch")
+            flow.fetching += 1
+            flow.ready.grow(flow.fetching, flow.fetch_path)
+
+    def _hold_fetch(self, flow: Flow, counter: Counter, value: int, cause: str) -> Process:
+        if counter.value < value:
+            flow.source.wait(cause)
+            flow.fetch_state = Wait(f"{cause} ({counter.name})", 0.0, self.clock.turn())
+            yield counter.reach(value)
+            flow.source.come(cause)
+            flow.fetch_state = Wait()
+            flow.fetch_path = counter.path
+
+    def _leave(self, flow: Flow) -> Process:
+        """Take one finished tile after the other up to the parent; the last one leaves after all steps."""
+        stream = flow.stream
+        while flow.leaving < stream.count - 1:
+            over = int(stream.first_step[flow.leaving + 1])
+            yield from self._hold_leave(flow, self.steps, over)
+            if flow.inner is not None:
+                over = int(stream.first_step[flow.leaving + 1])
+                yield from self._hold_leave(flow, flow.inner.gone, flow.inner.tile_at(over - 1) + 1)
+            tile = flow.leaving
+            up = (
+                (flow.back_source, float(stream.up_child[tile]), float(stream.drained[tile])),
+                (flow.back_sink, float(stream.up_parent[tile]), float(stream.collected[tile])),
+            )
+            yield from self._move(flow, up, "write_back")
+            flow.leaving += 1
+            flow.gone.grow(flow.leaving, flow.leave_path)
+
+    def _hold_leave(self, flow: Flow, counter: Counter, value: int) -> Process:
+        if counter.value < value:
+            flow.leave_state = Wait(counter.name, 0.0, self.clock.turn())
+            yield counter.reach(value)
+            flow.leave_state = Wait()
+            flow.leave_path = counter.path
+
+    def _move(self, flow: Flow, asks: tuple[tuple[Resource, float, float], ...], kind: str) -> Process:
+        """One tile over its ports; where it halts the compute, after all others that do."""
+        stream, fetch = flow.stream, kind == "fetch"
+        path = flow.fetch_path if fetch else flow.leave_path
+        while stream.halts and self.halted_until > self.clock.now:
+            self._set_state(flow, fetch, Wait("the transfers before", self.halted_until, self.clock.turn()))
+            path = self.halted_path
+            yield self.clock.until(self.halted_until)
+        if stream.latency and not stream.halts:
+            asks = self._with_latency(flow, asks, stream.latency)
+        end, path = self._ask(asks, path, f"{stream.role} tile", kind)
+        if stream.latency and stream.halts:
+            end, path = end + ticks(stream.latency), extended(path, flow.sink.name, ticks(stream.latency))
+        if stream.halts:
+            self.halted_until, self.halted_path = end, path
+        flow.blame = max(asks, key=lambda ask: ask[0].free_at)[0].name
+        if end > self.clock.now:
+            self._set_state(flow, fetch, Wait("its ports", end, self.clock.turn()))
+            if fetch:
+                flow.fetch_path = path
+            else:
+                flow.leave_path = path
+            yield self.clock.until(end)
+            self._set_state(flow, fetch, Wait())
+
+    @staticmethod
+    def _set_state(flow: Flow, fetch: bool, state: Wait) -> None:
+        if fetch:
+            flow.fetch_state = state
+        else:
+            flow.leave_state = state
+
+    @staticmethod
+    def _with_latency(
+        flow: Flow, asks: tuple[tuple[Resource, float, float], ...], latency: float
+    ) -> tuple[tuple[Resource, float, float], ...]:
+        """A memory with a latency serves nobody else during it."""
+        both = {id(port): port for port in (flow.sink, flow.back_source)}
+        listed = [
+            (port, cycles + latency * (both.pop(id(port), None) is not None), bits) for port, cycles, bits in asks
+        ]
+        return (*listed, *((port, latency, 0.0) for port in both.values()))

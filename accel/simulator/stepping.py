@@ -1,0 +1,174 @@
+"""Steady-state detection: periods of identical steps are stepped over, not walked, with the same result.
+
+Whenever a walked loop advances, the state of all processes relative to now is compared with that of its last advances.
+Where it recurs and the steps ahead are the same as those of the period (cycles and words of every tile), the clock and
+every count move on by whole periods; pending events stay, as they are relative. The last period before something
+different comes into anybody's view is walked again. Times are whole ticks (`resources.ticks`), so that
+equal states are exactly equal.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from .recorder import Repeat
+from .resources import Path
+
+if TYPE_CHECKING:
+    from .execution import Execution, Flow
+
+__all__ = ["Stepper"]
+
+REMEMBERED = 4  # advances of one loop: a period may take several of its iterations
+LEAST_STEPS = 16
+
+
+@dataclass(frozen=True)
+class _Snapshot:
+    """The state after a step, and what has been added up so far."""
+
+    state: tuple[object, ...]
+    moment: float
+    step: int
+    entries: int
+    path: Path
+    counts: tuple[tuple[int, int, int, int, int], ...]  # by flow
+    totals: tuple[tuple[float, float, dict[str, float]], ...]  # by resource
+    stalls: dict[str, float]
+
+
+class Stepper:
+    """Watches one execution."""
+
+    def __init__(self, execution: Execution) -> None:
+        self.execution = execution
+        self.turning = execution.plan.steps.turning
+        self.seen: dict[int, list[_Snapshot]] = {}
+        self.enabled = execution.plan.count >= LEAST_STEPS
+        self.kinds = _kinds(execution) if self.enabled else np.zeros(0, dtype=np.int64)
+
+    def turned(self, step: int) -> None:
+        """To be called when a step has ended: perhaps moves the execution on."""
+        loop = int(self.turning[step]) if self.enabled else -1
+        if loop < 0:
+            return
+        for inner in [one for one in self.seen if one > loop]:
+            del self.seen[inner]
+        now = self._snapshot(step)
+        earlier = self.seen.setdefault(loop, [])
+        for before in reversed(earlier):
+            if before.state == now.state:
+                if self._step_over(before, now):
+                    earlier.clear()
+                return
+        earlier.append(now)
+        del earlier[:-REMEMBERED]
+
+    # ---- states ----------------------------------------------------------------------------------------------------
+
+    def _snapshot(self, step: int) -> _Snapshot:
+        run = self.execution
+        now = run.clock.now
+        flows = tuple(_flow_state(flow, step, now) for flow in run.flows)
+        resources = tuple(resource.state(now) for resource in run.core.resources)
+        state = (flows, resources, max(0.0, run.halted_until - now), _order(run))
+        counts = tuple(
+            (flow.fetching, flow.leaving, flow.using, flow.ready.value, flow.gone.value) for flow in run.flows
+        )
+        totals = tuple(resource.totals() for resource in run.core.resources)
+        return _Snapshot(state, now, step, len(run.core.log), run.path, counts, totals, dict(run.stalls))
+
+    # ---- stepping --------------------------------------------------------------------------------------------------
+
+    def _step_over(self, before: _Snapshot, now: _Snapshot) -> bool:
+        times = self._periods(before, now)
+        if times < 1:
+            return False
+        run, cycles = self.execution, times * (now.moment - before.moment)
+        added = {name: run.path[name] - before.path.get(name, 0.0) for name in run.path}
+
+        def moved(path: Path) -> Path:
+            return {name: path.get(name, 0.0) + times * added.get(name, 0.0) for name in {**path, **added}}
+
+        for resource, totals in zip(run.core.resources, before.totals, strict=True):
+            resource.skip(totals, times, cycles, moved(resource.path))
+        for flow, was, at in zip(run.flows, before.counts, now.counts, strict=True):
+            fetching, leaving, using, ready, gone = (times * (b - a) for a, b in zip(was, at, strict=True))
+            flow.fetching, flow.leaving, flow.using = (
+                flow.fetching + fetching,
+                flow.leaving + leaving,
+                flow.using + using,
+            )
+            flow.ready.shift(ready, moved(flow.ready.path))
+            flow.gone.shift(gone, moved(flow.gone.path))
+            flow.fetch_path, flow.leave_path = moved(flow.fetch_path), moved(flow.leave_path)
+            flow.fetch_state = flow.fetch_state._replace(until=flow.fetch_state.until + cycles)
+            flow.leave_state = flow.leave_state._replace(until=flow.leave_state.until + cycles)
+        run.path = moved(run.path)
+        run.halted_until, run.halted_path = run.halted_until + cycles, moved(run.halted_path)
+        run.steps.shift(times * (now.step - before.step), run.path)
+        for cause, total in run.stalls.items():
+            run.stalls[cause] = total + times * (total - before.stalls.get(cause, 0.0))
+        run.core.log.append(Repeat(before.entries, times, now.moment - before.moment))
+        run.clock.skipped += cycles
+        return True
+
+    def _periods(self, before: _Snapshot, now: _Snapshot) -> int:
+        """How many periods may be stepped over: until somebody would see a step that is not like the period's."""
+        period = now.step - before.step
+        first, last = now.step, now.step + 1
+        for flow in self.execution.flows:
+            firsts, count = flow.stream.first_step, flow.stream.count
+            first = min(first, int(firsts[flow.using]))
+            if flow.fetches:
+                last = max(last, int(firsts[min(flow.fetching, count - 1)]))
+            if flow.leaves:
+                first = min(first, int(firsts[flow.leaving]))
+                last = max(last, int(firsts[min(flow.leaving + 1, count - 1)]))
+        begin = max(0, first) + period
+        ahead, behind = self.kinds[begin:], self.kinds[begin - period : len(self.kinds) - period]
+        different = np.flatnonzero(ahead != behind)
+        end = begin + int(different[0]) if len(different) else len(self.kinds)
+        return (end - 1 - last) // period
+
+
+def _order(run: Execution) -> tuple[int, ...]:
+    """Who began to wait before whom: that decides where several go on at once."""
+    turns = [one.turn for flow in run.flows for one in (flow.fetch_state, flow.leave_state)]
+    return tuple(sorted((number for number, turn in enumerate(turns) if turn), key=turns.__getitem__))
+
+
+def _flow_state(flow: Flow, step: int, now: float) -> tuple[object, ...]:
+    """What decides how a flow goes on: where it is relative to the step, and what it waits for."""
+    firsts, count = flow.stream.first_step, flow.stream.count
+    coming: tuple[object, ...] = ()
+    if flow.fetches and flow.fetching < count:
+        waits, until, _ = flow.fetch_state
+        ahead = int(firsts[flow.fetching]) - step
+        coming = (ahead, flow.ready.value - flow.using, waits, max(0.0, until - now))
+    going: tuple[object, ...] = ()
+    if flow.leaves and flow.leaving < count - 1:
+        waits, until, _ = flow.leave_state
+        going = (int(firsts[flow.leaving + 1]) - step, waits, max(0.0, until - now))
+    return (flow.using == count - 1, coming, going)
+
+
+def _kinds(execution: Execution) -> npt.NDArray[np.int64]:
+    """[steps] a number that is the same for steps of the same cycles at which the same tiles begin."""
+    plan = execution.plan
+    _, code = np.unique(plan.iterations, return_inverse=True)
+    for flow in execution.flows:
+        stream = flow.stream
+        own = np.zeros(stream.count, dtype=np.int64)
+        distance = np.where(stream.after >= 0, np.arange(stream.count) - stream.after, 0)
+        for values in (stream.served, stream.filled, stream.drained, stream.collected, distance):
+            _, inverse = np.unique(values, return_inverse=True)
+            own = np.unique(own * (inverse.max() + 1) + inverse, return_inverse=True)[1]
+        whole = np.zeros(plan.count, dtype=np.int64)
+        whole[stream.first_step] = own + 1
+        code = np.unique(code * (own.max() + 2) + whole, return_inverse=True)[1]
+    return code.astype(np.int64)
