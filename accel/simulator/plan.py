@@ -22,6 +22,7 @@ from ..mapping import Mapping
 from ..nest import Move, Nest
 from ..sparsity import stored_bits
 from ..traffic import Boundary, Traffic
+from .lines import line_waste
 from .machine import Way
 from .steps import Steps, TileChanges, walked_loops
 
@@ -270,13 +271,15 @@ class _Planner:
     def _first(self, way: Boundary) -> Edge:
         served = way.first_served * self.clock.bits(way, way.parent)
         filled = way.first_filled * self.clock.bits(way, way.child)
-        times = served / self.clock.read[way.parent], filled / self.clock.write[way.child]
+        waste = line_waste(self.clock, way)
+        times = waste * served / self.clock.read[way.parent], filled / self.clock.write[way.child]
         return Edge(way.role, way.parent, way.child, served, filled, *times, self._latency(way.child))
 
     def _last(self, way: Boundary) -> Edge:
         drained = self.clock.rising(way.child, way.last_drained, way.last_words)
         collected = self.clock.rising(way.parent, way.last_collected, way.last_words)
-        times = drained / self.clock.read[way.child], collected / self.clock.write[way.parent]
+        waste = line_waste(self.clock, way)
+        times = drained / self.clock.read[way.child], waste * collected / self.clock.write[way.parent]
         return Edge(way.role, way.child, way.parent, drained, collected, *times, self._latency(way.child))
 
     # ---- tiles -----------------------------------------------------------------------------------------------------
@@ -302,13 +305,13 @@ class _Planner:
         down_parent: Floats = np.multiply(serves, self.clock.bits(way, way.parent), dtype=np.float64)
         down_child: Floats = np.multiply(fills, self.clock.bits(way, way.child), dtype=np.float64)
         child = self.nest.places[way.child]
-        overlaps = isinstance(child, Memory) and child.overlaps
+        overlaps, waste = isinstance(child, Memory) and child.overlaps, line_waste(self.clock, way)
         return Stream(
             way.role, way.parent, way.child, changes.first_step,
             served=down_parent, filled=down_child, drained=up_child, collected=up_parent,
-            down_parent=down_parent / self.clock.read[way.parent],
+            down_parent=waste * down_parent / self.clock.read[way.parent],
             down_child=down_child / self.clock.write[way.child],
-            up_parent=up_parent / self.clock.write[way.parent],
+            up_parent=waste * up_parent / self.clock.write[way.parent],
             up_child=up_child / self.clock.read[way.child],
             after=_same_before(changes),
             copies=child.copies if isinstance(child, Memory) else 1,
