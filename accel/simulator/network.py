@@ -272,4 +272,5 @@ class NetworkSimulation:
     def resources(self) -> tuple[Resource, ...]:
         """Each resource once: the cores' own, then the shared ones."""
         found = {id(resource): resource for core in self.cores for resource in core.resources}
-        return tuple(found.values())
+        shared = {id(resource): resource for resource in self.shared.values()}
+        return (*(one for key, one in found.items() if key not in shared), *shared.values())
