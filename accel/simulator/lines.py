@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 
 from ..accelerator import Memory
-from ..clock import Clock
+from ..clock import Clock, widths
 from ..traffic import Boundary
 
 __all__ = ["line_waste"]
@@ -21,7 +21,8 @@ _ROUNDING = 1.0 - 1e-12  # a quotient that is whole but for its rounding counts 
 def line_waste(clock: Clock, way: Boundary) -> float:
     """Cycles at the parent's port for each cycle that the words alone of ``way`` would take there (at least 1).
 
-    It is that of a whole tile; one that is cut off at the end of the dimension counts alike.
+    It is that of a whole tile of finished words; a tile that is cut off at the end of the dimension and wider sums count
+    alike.
     """
     nest, parent = clock.nest, clock.nest.places[way.parent]
     dim = parent.along.get(way.role) if isinstance(parent, Memory) else None
@@ -30,5 +31,5 @@ def line_waste(clock: Clock, way: Boundary) -> float:
     whole, run = nest.op.bounds[dim], nest.reach(dim, way.child)
     if run >= whole:
         return 1.0
-    bits = run * clock.bits(way, way.parent)
+    bits = run * widths(nest, clock.accelerator, way.parent, way.role)[0]
     return math.ceil(bits / parent.line_bits * _ROUNDING) * parent.line_bits / bits
