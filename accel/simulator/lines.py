@@ -21,8 +21,8 @@ _ROUNDING = 1.0 - 1e-12  # a quotient that is whole but for its rounding counts 
 def line_waste(clock: Clock, way: Boundary) -> float:
     """Cycles at the parent's port for each cycle that the words alone of ``way`` would take there (at least 1).
 
-    It is that of a whole tile of finished words; a tile that is cut off at the end of the dimension and wider sums count
-    alike.
+    It is that of a whole tile of finished words; wider sums count alike, and so does a tile that is cut off at the end
+    of the dimension.
     """
     nest, parent = clock.nest, clock.nest.places[way.parent]
     dim = parent.along.get(way.role) if isinstance(parent, Memory) else None

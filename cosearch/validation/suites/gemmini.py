@@ -138,10 +138,10 @@ _SIMULATED_NOTES = (
     "What the simulated chip has was again settled with all visible rows in view, after a program apart had replayed "
     "every memory request of the rows through caches: with alignments of requests and instructions cut off as the "
     "hardware does it, the same three constants leave 10.3 %; a second cache, a time for each tile or for each run of "
-    "words add nothing that lasts. Mean errors without one thing at a time, the constants as they are: all words in the "
-    "cache 13.6 %, preloads that stop nothing 13.1 %, no positions between strides 12.3 %, no lines at the DRAM 11.3 %, "
-    "no line fetched to be written 11.2 %; with 2 or 8 MiB of cache 11.8 and 12.5 %. The analytic model on the same "
-    "chip: 11.3 %.",
+    "words add nothing that lasts. Mean errors without one thing at a time, the constants as they are: all words in "
+    "the cache 13.6 %, preloads that stop nothing 13.1 %, no positions between strides 12.3 %, no lines at the DRAM "
+    "11.3 %, no line fetched to be written 11.2 %; with 2 or 8 MiB of cache 11.8 and 12.4 %. The analytic model on the "
+    "same chip: 11.3 %.",
     "A fifth of the simulated error is six rows of a U-Net's first layer (one input channel) and last one (two output "
     "channels), up to -67 %: each position is a request of one or two bytes there, and requests to one line seem to "
     "follow each other slowly; the simulator counts their bytes and lines only.",
