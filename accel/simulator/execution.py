@@ -15,6 +15,7 @@ import simpy
 
 from ...errors import CannotDo
 from ..accelerator import Memory
+from ..analytic import tile_bits
 from .machine import Core, Way
 from .plan import Edge, Stream, TilePlan
 from .recorder import Slice
@@ -32,6 +33,14 @@ class Wait(NamedTuple):
     what: str = ""
     until: float = 0.0
     turn: int = 0
+
+
+class Early:
+    """A first tile that comes in ahead of its operator."""
+
+    def __init__(self, done: simpy.Event) -> None:
+        self.done = done
+        self.path: Path = {}
 
 
 class Flow:
@@ -83,12 +92,19 @@ class Execution:
         self.demands = []
         for demand in plan.demands:
             cycles = demand.cycles / float(plan.iterations.sum())
-            self.demands.append((self._port(demand.place, demand.way), cycles, demand.ported))
+            bits = demand.bits / float(plan.iterations.sum())
+            self.demands.append((self._port(demand.place, demand.way), cycles, bits, demand.ported))
         self.path: Path = {}
         self.stalls: dict[str, float] = {}
         self.halted_until = 0.0
         self.halted_path: Path = {}
         self.walked = 0
+        self.until = float("inf")  # nothing is stepped over beyond it
+        self.ends_at = 0.0
+        self.ends_path: Path = {}
+        self.early: dict[Edge, Early] = {}
+        self.begun = core.clock.env.event()
+        self.milestone: tuple[int, simpy.Event] | None = None
         self.stepper = Stepper(self) if alone else None
         self.doing = "first tiles"
 
@@ -123,7 +139,12 @@ class Execution:
         """Run the operator from now on; ``path`` leads to now. Sets ``path`` to that of its end."""
         self.path = path
         for edge in self.plan.fills:
-            yield from self._edge(edge, "fetch", "first")
+            early = self.early.get(edge)
+            if early is not None:
+                yield from self._await_early(edge, early)
+            else:
+                yield from self._edge(edge, "fetch", "first")
+        self.begun.succeed()
         env = self.clock.env
         for flow in self.flows:
             flow.fetch_path = flow.leave_path = self.path
@@ -142,6 +163,10 @@ class Execution:
             yield self.clock.until(end)
         for edge in self.plan.drains:
             yield from self._edge(edge, "write_back", "last")
+        if self.ends_at > self.clock.now:
+            self._stall(self.clock.now, self.ends_at, "first and last tiles on their way")
+            yield self.clock.until(self.ends_at)
+            self.path = self.ends_path
         self.doing = ""
 
     def _edge(self, edge: Edge, kind: str, which: str) -> Process:
@@ -150,6 +175,10 @@ class Execution:
         begun, name = self.clock.now, f"{which} {edge.role}"
         asks = ((source, edge.source_cycles, edge.source_bits), (target, edge.target_cycles, edge.target_bits))
         end, path = self._ask(asks, self.path, name, kind)
+        if self.plan.hidden_ends and not self._halts(edge):
+            if end > self.ends_at:
+                self.ends_at, self.ends_path = end, path
+            return
         if edge.latency:
             late = target if kind == "fetch" else source
             end, path = end + ticks(edge.latency), extended(path, late.name, ticks(edge.latency))
@@ -158,6 +187,10 @@ class Execution:
             self._stall(begun, end, f"{which} {edge.role} {'from' if kind == 'fetch' else 'to'} {blamed}")
             yield self.clock.until(end)
         self.path = path
+
+    def _halts(self, edge: Edge) -> bool:
+        """Whether the memory further inside is filled and drained only while the compute rests."""
+        return not self._memory(max(edge.source, edge.target)).overlaps
 
     def _ask(
         self, asks: tuple[tuple[Resource, float, float], ...], path: Path, name: str, kind: str
@@ -175,6 +208,53 @@ class Execution:
         self.stalls[cause] = self.stalls.get(cause, 0.0) + end - start
         compute = self.core.compute
         self.core.log.append(Slice(compute.name, start, end, "waits", "stall", self.name, cause))
+
+    # ---- first tiles ahead of time ---------------------------------------------------------------------------------
+
+    def fits_beside(self, running: Execution, edge: Edge) -> bool:
+        """Whether a first tile of weights has room beside another operator's tiles of other tensors."""
+        if not self.plan.op.tensor("weight").is_parameter:
+            return False
+        theirs, place = running.plan, edge.target
+        taken = tile_bits(theirs.nest, theirs.accelerator, place) - theirs.tile_bits(place, "weight")
+        room = min(self._memory(place).room_bits, running._memory(place).room_bits)
+        return taken + self.plan.tile_bits(place, "weight") <= room
+
+    def leave_room(self, edge: Edge) -> simpy.Event | None:
+        """The moment from which a following operator's first tile has room beside this one's; None: never.
+
+        The memory must hold several tiles, and the following tile as much room as this operator's own one had, whose
+        last but one has then been used.
+        """
+        child = self._memory(edge.target)
+        own = [flow for flow in self.flows if flow.stream.role == edge.role and flow.stream.child == edge.target]
+        if child.copies < 2:
+            return None
+        step = max((int(flow.stream.first_step[-1]) for flow in own), default=0)
+        if step <= self.steps.value:
+            return self.begun
+        if self.milestone is None:
+            self.milestone = (step, self.clock.env.event())
+        return self.milestone[1] if self.milestone[0] >= step else None
+
+    def fetch_early(self, edge: Edge, room: simpy.Event, path: Callable[[], Path]) -> Process:
+        """Bring a first tile in once there is room for it; ``path`` leads to that moment."""
+        early = self.early[edge] = Early(self.clock.env.event())
+        yield room
+        source, target = self._port(edge.source, "read"), self._port(edge.target, "write")
+        asks = ((source, edge.source_cycles, edge.source_bits), (target, edge.target_cycles, edge.target_bits))
+        end, early.path = self._ask(asks, path(), f"first {edge.role}, ahead", "fetch")
+        yield self.clock.until(end + ticks(edge.latency))
+        early.path = extended(early.path, target.name, ticks(edge.latency))
+        early.done.succeed()
+
+    def _await_early(self, edge: Edge, early: Early) -> Process:
+        begun = self.clock.now
+        if not early.done.processed:
+            yield early.done
+        if self.clock.now > begun:
+            self._stall(begun, self.clock.now, f"first {edge.role} from {self._port(edge.source, 'read').name}")
+            self.path = early.path
 
     # ---- the compute -----------------------------------------------------------------------------------------------
 
@@ -197,7 +277,8 @@ class Execution:
             cycles = float(plan.cycles[step])
             end = compute.serve(cycles, self.path, "step", "compute", self.name)
             path, computed, late = compute.path, end, ""
-            for port, share, ported in self.demands:
+            for port, share, bits, ported in self.demands:
+                port.bits += bits * iterations
                 if not ported:
                     port.busy += share * iterations
                     continue
@@ -210,6 +291,8 @@ class Execution:
             yield self.clock.until(end)
             self.path = path
             self.steps.grow(step + 1, path)
+            if self.milestone and step + 1 >= self.milestone[0] and not self.milestone[1].triggered:
+                self.milestone[1].succeed()
             if self.stepper and self.alone and self.alone():
                 self.stepper.turned(step)
 

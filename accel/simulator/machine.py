@@ -40,6 +40,11 @@ class Core:
         return self._resource("host", shared=True)
 
     @property
+    def link(self) -> Resource:
+        """What a network's inputs and outputs come and go over."""
+        return self._resource("host link", shared=True)
+
+    @property
     def resources(self) -> tuple[Resource, ...]:
         """All that has been used so far."""
         return (*self._own.values(), *self._shared.values())

@@ -20,6 +20,7 @@ from ..analytic import check_capacity
 from ..clock import Clock, memory_bits, passes, tiles
 from ..mapping import Mapping
 from ..nest import Move, Nest
+from ..sparsity import stored_bits
 from ..traffic import Boundary, TileWords, Traffic
 from .machine import Way
 from .steps import Steps, TileChanges, walked_loops
@@ -101,7 +102,9 @@ class TilePlan:
     """What `Execution` runs; ``cycles`` [steps] of each step where no port is asked for, halts inside it included.
 
     ``demands`` are spread over the steps like the ``iterations``. ``constant`` cycles follow the last step: the
-    pipeline and a systolic array's first pass. ``steps`` says which loop advances after each step.
+    pipeline and a systolic array's first pass. ``steps`` says which loop advances after each step. With
+    ``hidden_ends`` first tiles come and last ones leave while the compute works, as on a chip that runs operators back
+    to back; what halts the compute halts it all the same.
     """
 
     op: Op
@@ -115,7 +118,14 @@ class TilePlan:
     fills: tuple[Edge, ...]
     drains: tuple[Edge, ...]
     constant: float
+    hidden_ends: bool = False
     moved: dict[tuple[str, Way], float] = field(default_factory=dict)  # bits
+
+    def tile_bits(self, place: int, role: Role) -> float:
+        """Bits of one tile of an operand in the memory at ``place``."""
+        memory, tensor = self.nest.places[place], self.op.tensor(role)
+        width = stored_bits(memory, tensor) if isinstance(memory, Memory) else 0.0
+        return tensor.words(self.nest.tile(place)) * width
 
     @property
     def count(self) -> int:
@@ -173,7 +183,8 @@ class _Planner:
             tuple(self._demands(streams, (*fills, *drains))),
             fills,
             drains,
-            once + self.accelerator.compute.pipeline_cycles,
+            0.0 if self.accelerator.back_to_back else once + self.accelerator.compute.pipeline_cycles,
+            self.accelerator.back_to_back,
             moved,
         )
 
@@ -299,7 +310,8 @@ class _Planner:
             up_parent=up_parent / self.clock.write[way.parent],
             up_child=up_child / self.clock.read[way.child],
             after=_same_before(changes),
-            copies=child.copies if isinstance(child, Memory) else 1, halts=not overlaps, latency=self._latency(way.child),
+            copies=child.copies if isinstance(child, Memory) else 1,
+            halts=not overlaps, latency=self._latency(way.child),
         )  # fmt: skip
 
     def _steady_bits(self, way: Boundary, place: int) -> float:

@@ -9,6 +9,7 @@ equal states are exactly equal.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -133,7 +134,11 @@ class Stepper:
         ahead, behind = self.kinds[begin:], self.kinds[begin - period : len(self.kinds) - period]
         different = np.flatnonzero(ahead != behind)
         end = begin + int(different[0]) if len(different) else len(self.kinds)
-        return (end - 1 - last) // period
+        if self.execution.milestone:
+            end = min(end, max(self.execution.milestone[0] - 1, 0))
+        times = (end - 1 - last) // period
+        left = self.execution.until - now.moment
+        return times if math.isinf(left) else min(times, int(left / (now.moment - before.moment)) - 1)
 
 
 def _order(run: Execution) -> tuple[int, ...]:

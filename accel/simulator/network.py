@@ -1,0 +1,260 @@
+"""Jobs on cores: each core takes the next job that is ready, and several share the outermost memories.
+
+Of the jobs that may start, a core takes one of the network that has started the fewest, then the first in order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import simpy
+
+from ...errors import CannotDo
+from ..accelerator import Accelerator, Memory
+from .execution import Execution, Process
+from .jobs import Job, PortWork
+from .machine import Core
+from .plan import Edge
+from .recorder import Log, Slice
+from .resources import Clock, Path, Resource
+
+__all__ = ["Finished", "NetworkSimulation", "Progress"]
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass
+class Finished:
+    """When a job ran, and what held it up; ``end`` is None while it runs."""
+
+    job: Job
+    core: int
+    start: float
+    path_before: Path
+    end: float | None = None
+    path: Path | None = None
+    steps: int = 0
+    walked: int = 0
+    stalls: dict[str, float] | None = None
+
+
+class NetworkSimulation:
+    """All jobs of a simulation; `run` them, then read ``done``, ``cores``, ``log`` and the resources."""
+
+    def __init__(
+        self,
+        accelerator: Accelerator,
+        jobs: Sequence[Job],
+        *,
+        cores: int = 1,
+        stepping: bool = True,
+        prefetch: bool = False,
+        until: float = float("inf"),
+        progress: Progress | None = None,
+    ) -> None:
+        self.accelerator, self.jobs = accelerator, jobs
+        self.stepping, self.prefetch, self.until, self.progress = stepping, prefetch, until, progress
+        self.clock = Clock(simpy.Environment())
+        self.log: Log = []
+        self.shared: dict[str, Resource] = {}
+        prefixes = [f"core {number}: " if cores > 1 else "" for number in range(cores)]
+        self.cores = [Core(self.clock, self.log, accelerator, self.shared, prefix) for prefix in prefixes]
+        self.memories = {memory.name: memory for memory in accelerator.memories}
+        self.done: dict[int, Finished] = {}
+        self.running: dict[int, Execution] = {}  # by core
+        self.prepared: dict[int, Execution] = {}  # by job
+        self.ahead = 0  # transfers for operators that have not begun
+        self._waiting = dict.fromkeys(range(len(jobs)))  # in order
+        self._started: dict[int, int] = {}  # jobs by network
+        self._finished = 0
+        self._changed = self.clock.env.event()
+        self._path: Path = {}
+
+    # ---- the run ---------------------------------------------------------------------------------------------------
+
+    def run(self) -> bool:
+        """Run until all is done, or ``until``; whether all is done. Raises `CannotDo` at a deadlock."""
+        env = self.clock.env
+        for number in range(len(self.cores)):
+            env.process(self._work(number))
+        while env.peek() != float("inf"):
+            if env.peek() + self.clock.skipped > self.until:
+                return False
+            env.step()
+        if self._finished < len(self.jobs):
+            raise CannotDo(f"deadlock: {'; '.join(self._waits())}")
+        return True
+
+    def _waits(self) -> list[str]:
+        running = [wait for execution in self.running.values() for wait in execution.waits()]
+        waiting = [self.jobs[number].name for number in self._waiting]
+        return running or [f"no core may take {', '.join(waiting[:5])}; check what they wait for"]
+
+    def _alone(self) -> bool:
+        return len(self.running) == 1 and not self.ahead and len(self._busy_cores()) == 1
+
+    def _busy_cores(self) -> set[int]:
+        return {finished.core for finished in self.done.values() if finished.end is None}
+
+    def _work(self, number: int) -> Process:
+        """One core's process."""
+        path: Path = {}
+        while self._waiting:
+            chosen = self._next(number)
+            if chosen is None:
+                yield self._changed
+                path = self._path
+                continue
+            job = self.jobs[chosen]
+            del self._waiting[chosen]
+            self._started[job.network] = self._started.get(job.network, 0) + 1
+            entry = self.done[chosen] = Finished(job, number, self.clock.now, path)
+            yield from self._job(number, chosen, entry)
+            entry.end = self.clock.now
+            path = self._path = entry.path or {}
+            self._finished += 1
+            if self.progress:
+                self.progress(self._finished, len(self.jobs))
+            changed, self._changed = self._changed, self.clock.env.event()
+            changed.succeed()
+
+    def _next(self, number: int) -> int | None:
+        ready = [one for one in self._waiting if self.jobs[one].core in (None, number) and self._ready(one)]
+        return min(ready, key=lambda one: (self._started.get(self.jobs[one].network, 0), one), default=None)
+
+    def _ready(self, number: int) -> bool:
+        return all(one in self.done and self.done[one].end is not None for one in self.jobs[number].after)
+
+    # ---- one job ---------------------------------------------------------------------------------------------------
+
+    def _job(self, number: int, chosen: int, entry: Finished) -> Process:
+        job, core, path = entry.job, self.cores[number], entry.path_before
+        if job.overhead:
+            end = core.host.serve(job.overhead, path, "start", "overhead", job.name)
+            path = core.host.path
+            yield self.clock.until(end)
+        entry.start, entry.path_before, entry.stalls = self.clock.now, path, {}
+        for carry in job.carried:
+            source = self.done[carry.producer].core
+            if source != number:
+                for owner, words in ((self.cores[source], carry.out), (core, carry.back)):
+                    end, path = self._move(owner, words, path, "carries", job.name)
+                    yield self.clock.until(end)
+        if job.plan is not None:
+            yield from self._contraction(number, chosen, entry, path)
+        else:
+            end, entry.path = self._simple(core, job, entry, path)
+            yield self.clock.until(end)
+
+    def _contraction(self, number: int, chosen: int, entry: Finished, path: Path) -> Process:
+        core, execution = self.cores[number], self._execution(number, chosen)
+        self.running[number] = execution
+        entry.stalls, entry.steps = execution.stalls, execution.plan.count
+        if self.prefetch:
+            self._look_ahead(number, chosen, execution)
+        yield from execution.run(path)
+        del self.running[number]
+        self.prepared.pop(chosen, None)
+        entry.path, entry.walked = execution.path, execution.walked
+        self._hidden(core, entry.job, entry.start)
+
+    def _execution(self, number: int, chosen: int) -> Execution:
+        """The execution of a job, which may have been prepared while another ran."""
+        job = self.jobs[chosen]
+        if chosen in self.prepared:
+            return self.prepared[chosen]
+        if job.plan is None:
+            raise CannotDo(f"{job.name} has no plan")
+        execution = Execution(self.cores[number], job.plan, job.name, self._alone if self.stepping else None)
+        execution.until = self.until
+        return execution
+
+    def _look_ahead(self, number: int, chosen: int, running: Execution) -> None:
+        """Let the first weights of the contraction that comes next on this core come in as soon as there is room."""
+        following = next(
+            (
+                one
+                for one in self._waiting
+                if self.jobs[one].core == number and self.jobs[one].network == self.jobs[chosen].network
+                and self.jobs[one].plan is not None
+            ),
+            None,
+        )  # fmt: skip
+        if following is None:
+            return
+        execution = self.prepared[following] = self._execution(number, following)
+        for edge in execution.plan.fills:
+            outermost = edge.source == min(one.source for one in execution.plan.fills if one.role == edge.role)
+            if edge.role != "weight" or not outermost or not execution.fits_beside(running, edge):
+                continue
+            room = running.leave_room(edge)
+            if room is not None:
+                self.clock.env.process(self._ahead(execution, edge, room, running))
+
+    def _ahead(self, execution: Execution, edge: Edge, room: simpy.Event, running: Execution) -> Process:
+        """A transfer for an operator that has not begun; nothing is stepped over while it is under way."""
+        early = execution.fetch_early(edge, room, lambda: running.path)
+        yield next(early)
+        self.ahead += 1
+        yield from early
+        self.ahead -= 1
+
+    def _hidden(self, core: Core, job: Job, start: float) -> None:
+        """Fused operators work while their producer does; shown one behind the other before its end."""
+        begun, shown = self.clock.now, []
+        for name, cycles in reversed(job.fused):
+            length = min(cycles, begun - max(start, core.vector.free_at))
+            if length > 0.0:
+                shown.append(Slice(core.vector.name, begun - length, begun, "fused", "vector", name))
+                begun -= length
+        self.log.extend(reversed(shown))
+        core.vector.busy += self.clock.now - begun
+        core.vector.free_at = self.clock.now
+
+    def _simple(self, core: Core, job: Job, entry: Finished, path: Path) -> tuple[float, Path]:
+        """A vector operator, or work of the host or its link: all it asks for begins at once."""
+        start = self.clock.now
+        end, path = self._move(core, job.words, path, job.kind, job.name)
+        for resource, cycles, kind in (
+            (core.vector, job.computing, "vector"),
+            (core.host, job.hosted, "host"),
+            (core.link, job.linked, "transfer"),
+        ):
+            if cycles:
+                done = resource.serve(cycles, entry.path_before, job.kind, kind, job.name)
+                if resource is core.vector and done < end:
+                    self._stall(core, done, end, path, entry)
+                if done > end:
+                    end, path = done, resource.path
+        if not job.computing and not job.hosted and not job.linked and end > start:
+            self._stall(core, start, end, path, entry)
+        return end, path
+
+    def _stall(self, core: Core, start: float, end: float, path: Path, entry: Finished) -> None:
+        """The vector unit waits for words."""
+        before = entry.path_before
+        cause = max(path, key=lambda name: path[name] - before.get(name, 0.0), default="words")
+        if start >= core.vector.free_at and entry.stalls is not None:
+            self.log.append(Slice(core.vector.name, start, end, "waits", "stall", entry.job.name, cause))
+            entry.stalls[cause] = entry.stalls.get(cause, 0.0) + end - start
+            core.vector.free_at = end
+
+    def _move(self, core: Core, words: Sequence[PortWork], path: Path, name: str, op: str) -> tuple[float, Path]:
+        end, last = self.clock.now, path
+        for work in words:
+            port = core.port(self._memory(work.memory), work.way)
+            done = port.serve(work.cycles, path, name, "transfer", op)
+            port.bits += work.bits
+            if done > end:
+                end, last = done, port.path
+        return end, last
+
+    def _memory(self, name: str) -> Memory:
+        return self.memories[name]
+
+    @property
+    def resources(self) -> tuple[Resource, ...]:
+        """Each resource once: the cores' own, then the shared ones."""
+        found = {id(resource): resource for core in self.cores for resource in core.resources}
+        return tuple(found.values())
