@@ -155,7 +155,7 @@ class Demand:
             args.arrivals,
         )
 
-    def check(self, networks: Sequence[Network]) -> None:
+    def _check(self, networks: Sequence[Network]) -> None:
         """Raise `UnknownName` for a network or a layer that is not there, before anything is simulated."""
         from ...accel.simulator.arrivals import Merged, Trace
 
@@ -174,9 +174,10 @@ class Demand:
                 raise UnknownName(f"layer of {' and '.join(names)}", layer, layers)
 
     def options(self, networks: Sequence[Network], accelerator: Accelerator) -> dict[str, Any]:
-        """What `serve` is given; the accelerator draws its standing powers unless it sleeps."""
+        """What `serve` is given; the accelerator draws its standing powers unless it sleeps. Raises `BadInput`."""
         from ...accel.simulator.power import PowerModel
 
+        self._check(networks)
         return {
             "requests": self.requests,
             "servers": self.servers,

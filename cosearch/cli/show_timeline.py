@@ -19,6 +19,7 @@ SHOWN_LAYERS = 12
 SHOWN_BLAMED = 6
 BAR_CELLS = 24
 LEAST_CELLS = 8
+FIGURES = 33  # columns of a terminal that the figures on a resource take, with the space between all columns
 LEAST_SHARE = 5e-4  # of the time: what is below it on the critical path is summed up
 BEYOND = 0.10  # of the analytic time; what is above it is explained
 
@@ -113,23 +114,29 @@ def stacked_bar(parts: Sequence[float], cells: str, width: int = BAR_CELLS) -> s
 def _show_resources(to: Console, timeline: Timeline) -> None:
     """A row per resource that did something, what cores share last; the others in one line."""
     used = sorted((one for one in timeline.shares if one.busy or one.stall), key=lambda one: ":" not in one.track)
-    busy, stalled, idle = cells = "█▒·" if to.encoding.startswith("utf") else "#~."
+    marks = "█▒·" if to.encoding.startswith("utf") else "#~."
     rows = [_resource_row(share) for share in used]
-    # The bars take what the texts leave, so that no figure is cut.
-    texts = sum(max(len(row[place]) for row in rows) for place in (0, -1)) if rows else 0
-    width = min(BAR_CELLS, to.width - texts - 44)
+    # Bars and causes take the room that the figures leave, so that no figure is cut.
+    name, cause = (max((len(row[place]) for row in rows), default=0) for place in (0, -1))
+    width = min(BAR_CELLS, to.width - name - cause - FIGURES - 3)
+    bars, causes = width >= LEAST_CELLS, to.width >= name + cause + FIGURES
     columns = (
         Column("resource"),
-        Column("busy", right=True),
-        Column("stalled", right=True),
-        Column("idle", right=True, least_width=70),
-        *((Column("", style="cyan"),) if width >= LEAST_CELLS else ()),
-        Column("waits mostly for"),
+        *(Column(state, right=True) for state in ("busy", "stalled", "idle")),
+        *((Column("", style="cyan"),) if bars else ()),
+        *((Column("waits mostly for"),) if causes else ()),
     )
-    bars = [(stacked_bar((one.busy, one.stall, one.idle), cells, width),) if len(columns) > 5 else () for one in used]
+    cells = [
+        (
+            *row[:-1],
+            *((stacked_bar((one.busy, one.stall, one.idle), marks, width),) if bars else ()),
+            *((row[-1],) if causes else ()),
+        )
+        for row, one in zip(rows, used, strict=True)
+    ]
     if used:
-        shown = [(*row[:-1], *bar, row[-1]) for row, bar in zip(rows, bars, strict=True)]
-        table(to, columns, shown, title=f"Resources ({busy} busy, {stalled} stalled, {idle} idle)")
+        title = "Resources" + (f" ({marks[0]} busy, {marks[1]} stalled, {marks[2]} idle)" if bars else "")
+        table(to, columns, cells, title=title)
     unused = [share.track for share in timeline.shares if not (share.busy or share.stall)]
     if unused:
         to.print(f"unused: {', '.join(unused)}\n", style="dim")

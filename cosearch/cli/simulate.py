@@ -65,8 +65,8 @@ def _add_run_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--policy",
         choices=POLICIES,
-        help="one core, layer after layer (sequence), any layer that is ready on any core (branches, default of several "
-        "cores), or to each core its stretch of the network (pipeline)",
+        help="one core, layer after layer (sequence), any layer that is ready on any core (branches, default of "
+        "several cores), or to each core its stretch of the network (pipeline)",
     )
     group.add_argument("--prefetch", action="store_true", help="fetch the next layer's weights during the present one")
     group.add_argument(
@@ -119,17 +119,17 @@ class Pictures:
         return cls(found["trace"], found["gantt"])
 
     def draw(self, timeline: Timeline) -> tuple[list[tuple[str, str, str]], BadInput | None]:
-        """Write them: (what, file, remark) of each, and what went wrong, which must not cost the user the answer."""
+        """Write them: a line (name, figure, remark) on each, and what went wrong, which must not cost the user the answer."""
         drawn = []
         try:
             if self.trace is not None:
                 written = timeline.to_chrome_trace(self.trace)
                 left_out = f"; {written.note}" if written.note else ""
-                said = f"{written.tracks} tracks, {written.slices:,} slices{left_out}"
-                drawn.append(("trace", str(self.trace), said))
+                said = f"slices on {written.tracks} tracks in {self.trace}{left_out}"
+                drawn.append(("trace", f"{written.slices:,}", said))
             if self.gantt is not None:
                 timeline.gantt(self.gantt)
-                drawn.append(("picture", str(self.gantt), ""))
+                drawn.append(("picture", "", str(self.gantt)))
         except BadInput as error:
             return drawn, error
         return drawn, None
@@ -158,12 +158,11 @@ def _check_picture(path: Path) -> None:
 
 def _simulate(args: argparse.Namespace) -> None:
     output, pictures, demand = Output.of(args), Pictures.of(args), serving.Demand.of(args)
+    how = _how(args)
     network, accelerator = load_pair(args)
     networks = (network, *_others(args))
     request = Request.of(args)
-    if demand is not None:
-        demand.check(networks)
-    how = _how(args)
+    served = demand.options(networks, accelerator) if demand is not None else {}
     asked = {
         "network": network.name,
         "networks": [one.name for one in networks],
@@ -174,7 +173,7 @@ def _simulate(args: argparse.Namespace) -> None:
         **how,
     }
     if demand is not None:
-        _serve(output, demand, networks, accelerator, request, how, asked)
+        _serve(output, demand, networks, accelerator, request, {**served, **how}, asked)
         return
     timeline = _timeline(networks, accelerator, request, how, args.runs or 1)
     drawn, failure = pictures.draw(timeline)
@@ -186,7 +185,14 @@ def _simulate(args: argparse.Namespace) -> None:
 
 
 def _how(args: argparse.Namespace) -> dict[str, Any]:
-    """The options of a run, as `simulate` and `serve` call them."""
+    """The options of a run, as `simulate` and `serve` call them; raises `BadInput`."""
+    if args.policy == "pipeline" and args.cores == 1:
+        raise BadInput("--policy pipeline spreads the layers over several cores; give --cores 2 or more")
+    if args.policy == "sequence" and args.cores > 1:
+        raise BadInput(
+            f"--policy sequence uses one core of {args.cores}; choose --policy branches or pipeline or "
+            "leave --cores out"
+        )
     how = {
         "cores": args.cores,
         "policy": args.policy or ("branches" if args.cores > 1 else "sequence"),
@@ -201,8 +207,12 @@ def _how(args: argparse.Namespace) -> dict[str, Any]:
 
 def _others(args: argparse.Namespace) -> list[Network]:
     """The networks of ``--also``; raises `BadInput`."""
+    from ...document import shipped
     from ...models.load import load_network
 
+    for name in args.also:
+        if name in shipped("accelerators"):
+            raise BadInput(f"--also {name}: '{name}' is an accelerator; name a network that runs at the same time")
     return [load_network(name, batch=args.batch, bits=args.bits) for name in args.also]
 
 
@@ -251,7 +261,6 @@ def _serve(
             constraints=request.constraints,
             limits=request.limits,
             progress=progress,
-            **demand.options(networks, accelerator),
             **how,
         )
     data = {**asked, **demand.facts, **served.summary(), "by_network": served.rows()}
