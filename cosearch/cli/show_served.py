@@ -39,7 +39,7 @@ def _show_percentiles(to: Console, served: Served) -> None:
     if not found["latency"]:
         to.print("no request was answered", style="bold")
         return
-    columns = [Column("seconds per answer"), *(Column(rank, right=True) for rank in found["latency"])]
+    columns = [Column("time per answer"), *(Column(rank, right=True) for rank in found["latency"])]
     rows = [(name, *(format_si(value, "s") for value in ranks.values())) for name, ranks in found.items()]
     table(to, columns, rows, title="Answers")
 
