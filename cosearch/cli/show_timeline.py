@@ -156,12 +156,12 @@ def _show_critical_path(to: Console, timeline: Timeline) -> None:
     from ...energy.quantities import format_si
 
     block = "█" if to.encoding.startswith("utf") else "#"
-    parts = sorted(timeline.critical.items(), key=lambda one: -one[1])
-    shown = [part for part in parts if part[1] >= LEAST_SHARE * timeline.cycles and part[1]]
-    rest = math.fsum(cycles for _, cycles in parts[len(shown) :])
-    if not shown:
+    parts = sorted(((name, cycles) for name, cycles in timeline.critical.items() if cycles), key=lambda one: -one[1])
+    shown = [part for part in parts if part[1] >= LEAST_SHARE * timeline.cycles]
+    small = parts[len(shown) :]
+    if not parts:
         return
-    shown += [(f"{len(parts) - len(shown)} others", rest)] if rest else []
+    shown += small if len(small) < 2 else [(f"{len(small)} others", math.fsum(cycles for _, cycles in small))]
     table(
         to,
         (Column("resource"), Column("time", right=True), Column("share", right=True), Column("", style="cyan")),
@@ -241,8 +241,8 @@ def _against(timeline: Timeline) -> str:
     """Simulated beside analytic time, in words."""
     excess = timeline.latency_s / timeline.analytic_s - 1.0
     what = "layer after layer by the analytic model; the simulated time is"
-    if abs(excess) < 5e-5:
-        return f"{what} the same"
+    if abs(excess) < 5e-4:
+        return f"{what} the same" + ("" if abs(excess) < 1e-9 else " within 0.1%")
     return f"{what} {abs(excess):.1%} {'longer' if excess > 0 else 'shorter, as layers overlap'}"
 
 

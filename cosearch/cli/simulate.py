@@ -119,7 +119,7 @@ class Pictures:
         return cls(found["trace"], found["gantt"])
 
     def draw(self, timeline: Timeline) -> tuple[list[tuple[str, str, str]], BadInput | None]:
-        """Write them: a line (name, figure, remark) on each, and what failed, which must not cost the user the answer."""
+        """Write them: a line (name, figure, remark) on each, and what failed, which must not cost the answer."""
         drawn = []
         try:
             if self.trace is not None:
