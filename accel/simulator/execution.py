@@ -275,18 +275,18 @@ class Execution:
                     flow.using = following
             iterations = float(plan.iterations[step])
             cycles = float(plan.cycles[step])
-            end = compute.serve(cycles, self.path, "step", "compute", self.name)
-            path, computed, late = compute.path, end, ""
+            end = computed = compute.serve(cycles, self.path, "step", "compute", self.name)
+            path, late = compute.path, ""
             for port, share, bits, ported in self.demands:
                 port.bits += bits * iterations
                 if not ported:
-                    port.busy += share * iterations
+                    self._inside(port, share * iterations, computed)
                     continue
                 done = port.serve(share * iterations, self.path, "words of a step", "transfer", self.name)
                 if done > end:
                     end, path, late = done, port.path, port.name
             if late:
-                self._stall(computed, end, f"{late} serves the step")
+                self._stall(computed, end, f"words of the step from {late}")
             self.walked += 1
             yield self.clock.until(end)
             self.path = path
@@ -295,6 +295,15 @@ class Execution:
                 self.milestone[1].succeed()
             if self.stepper and self.alone and self.alone():
                 self.stepper.turned(step)
+
+    def _inside(self, port: Resource, cycles: float, end: float) -> None:
+        """A memory further inside works during a step, which leaves it the time."""
+        start = max(self.clock.now, port.free_at)
+        shown = min(start + cycles, end)
+        port.busy += cycles
+        if shown > start:
+            port.free_at = shown
+            self.core.log.append(Slice(port.name, start, shown, "words of a step", "transfer", self.name))
 
     def _await(self, counter: Counter, value: int, flow: Flow) -> Process:
         """The compute waits for a stream."""
@@ -343,7 +352,7 @@ class Execution:
         if counter.value < value:
             flow.source.wait(cause)
             flow.fetch_state = Wait(f"{cause} ({counter.name})", 0.0, self.clock.turn())
-            yield counter.reach(value)
+            yield counter.reach(value, (flow, "fetch"))
             flow.source.come(cause)
             flow.fetch_state = Wait()
             flow.fetch_path = counter.path
@@ -369,7 +378,7 @@ class Execution:
     def _hold_leave(self, flow: Flow, counter: Counter, value: int) -> Process:
         if counter.value < value:
             flow.leave_state = Wait(counter.name, 0.0, self.clock.turn())
-            yield counter.reach(value)
+            yield counter.reach(value, (flow, "leave"))
             flow.leave_state = Wait()
             flow.leave_path = counter.path
 

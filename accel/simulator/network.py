@@ -5,6 +5,7 @@ Of the jobs that may start, a core takes one of the network that has started the
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -12,6 +13,7 @@ import simpy
 
 from ...errors import CannotDo
 from ..accelerator import Accelerator, Memory
+from .again import Course, Recording, idle
 from .execution import Execution, Process
 from .jobs import Job, PortWork
 from .machine import Core
@@ -68,6 +70,7 @@ class NetworkSimulation:
         self._waiting = dict.fromkeys(range(len(jobs)))  # in order
         self._started: dict[int, int] = {}  # jobs by network
         self._finished = 0
+        self._courses: dict[int, Course] = {}  # by plan
         self._changed = self.clock.env.event()
         self._path: Path = {}
 
@@ -153,11 +156,23 @@ class NetworkSimulation:
         entry.stalls, entry.steps = execution.stalls, execution.plan.count
         if self.prefetch:
             self._look_ahead(number, chosen, execution)
-        yield from execution.run(path)
+        yield from self._run(execution, path)
         del self.running[number]
         self.prepared.pop(chosen, None)
         entry.path, entry.walked = execution.path, execution.walked
         self._hidden(core, entry.job, entry.start)
+
+    def _run(self, execution: Execution, path: Path) -> Process:
+        """Run an execution, or play what an equal one did before; see `again`."""
+        repeats = self.stepping and len(self.cores) == 1 and not self.prefetch and math.isinf(self.until)
+        if not repeats or not idle(self.resources, self.clock.now):
+            yield from execution.run(path)
+        elif id(execution.plan) in self._courses:
+            self._courses[id(execution.plan)].play(execution, path)
+        else:
+            recording = Recording(execution, path)
+            yield from execution.run(path)
+            self._courses[id(execution.plan)] = recording.course()
 
     def _execution(self, number: int, chosen: int) -> Execution:
         """The execution of a job, which may have been prepared while another ran."""
