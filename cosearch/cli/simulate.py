@@ -13,7 +13,7 @@ from ...errors import BadInput
 from . import serving
 from .arguments import checked, mean_and_spread, positive, time, whole
 from .estimate import add_pair, load_pair
-from .output import STDOUT, Output, check_writable, progress_bar
+from .output import STDOUT, Output, check_writable, progress_bar, waiting
 from .request import Request
 from .show_served import show_served
 from .show_timeline import SHOWN_LAYERS, show_timeline
@@ -21,6 +21,7 @@ from .show_timeline import SHOWN_LAYERS, show_timeline
 if TYPE_CHECKING:
     from ...accel.accelerator import Accelerator
     from ...accel.simulator.timeline import Timeline
+    from ...mapper.estimate import Schedule
     from ...models.network import Network
 
 __all__ = ["add_command"]
@@ -220,24 +221,34 @@ def _named(networks: Sequence[Network], accelerator: Accelerator) -> str:
     return f"{' + '.join(network.name for network in networks)} on {accelerator.name}"
 
 
+def _schedules(networks: Sequence[Network], accelerator: Accelerator, request: Request) -> list[Schedule]:
+    """How each network is mapped."""
+    # Imported after the checks: wrong input is answered without loading the compiler.
+    from ...mapper.estimate import estimate
+
+    schedules = []
+    for network in networks:
+        with waiting(f"mapping {network.name} on {accelerator.name}"):
+            found = estimate(
+                network,
+                accelerator,
+                request.mapper,
+                request.objective,
+                constraints=request.constraints,
+                limits=request.limits,
+            )
+        schedules.append(found.schedule)
+    return schedules
+
+
 def _timeline(
     networks: Sequence[Network], accelerator: Accelerator, request: Request, how: dict[str, Any], runs: int
 ) -> Timeline:
-    # Imported after the checks: wrong input is answered without loading the compiler.
     from ...mapper.simulation import simulate
 
+    schedules = _schedules(networks, accelerator, request)
     with progress_bar(f"simulating {_named(networks, accelerator)}") as progress:
-        return simulate(
-            networks if len(networks) > 1 else networks[0],
-            accelerator,
-            mapper=request.mapper,
-            objective=request.objective,
-            constraints=request.constraints,
-            limits=request.limits,
-            runs=runs,
-            progress=progress,
-            **how,
-        )
+        return simulate(networks, accelerator, schedules, runs=runs, progress=progress, **how)
 
 
 def _serve(
@@ -251,18 +262,9 @@ def _serve(
 ) -> None:
     from ...mapper.simulation import serve
 
+    schedules = _schedules(networks, accelerator, request)
     with progress_bar(f"serving {_named(networks, accelerator)}") as progress:
-        served = serve(
-            networks if len(networks) > 1 else networks[0],
-            accelerator,
-            demand.arrivals,
-            mapper=request.mapper,
-            objective=request.objective,
-            constraints=request.constraints,
-            limits=request.limits,
-            progress=progress,
-            **how,
-        )
+        served = serve(networks, accelerator, demand.arrivals, schedule=schedules, progress=progress, **how)
     data = {**asked, **demand.facts, **served.summary(), "by_network": served.rows()}
     title = f"{_named(networks, accelerator)}, {demand.said}"
     output.emit(data, served.requests().to_dict("records"), lambda to: show_served(to, served, title))

@@ -32,7 +32,7 @@ def refused(capsys, monkeypatch):
     def no_work(*_: object, **__: object) -> None:
         raise AssertionError("worked before checking")
 
-    monkeypatch.setattr("dovetail.mapper.simulation.simulate", no_work)
+    monkeypatch.setattr("dovetail.mapper.estimate.estimate", no_work)
 
     def run(*argv: object) -> str:
         code = main([str(word) for word in argv])
