@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from importlib import import_module
 from typing import get_args
 
 import pytest
@@ -32,7 +33,7 @@ def refused(capsys, monkeypatch):
     def no_work(*_: object, **__: object) -> None:
         raise AssertionError("worked before checking")
 
-    monkeypatch.setattr("dovetail.mapper.estimate.estimate", no_work)
+    monkeypatch.setattr(import_module("dovetail.mapper.estimate"), "estimate", no_work)
 
     def run(*argv: object) -> str:
         code = main([str(word) for word in argv])
