@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+import math
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -36,6 +37,20 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         ),
         group.add_argument("--servers", type=positive, metavar="N", help="equal devices behind one queue (default 1)"),
         group.add_argument("--queue", choices=POLICIES, help="who is served next (default fifo)"),
+        group.add_argument(
+            "--priority",
+            action="append",
+            type=checked(_priority),
+            metavar="NETWORK=P",
+            help="of a network's requests, the larger the sooner (default 0); may be repeated",
+        ),
+        group.add_argument(
+            "--mix",
+            action="append",
+            type=checked(_mix),
+            metavar="NETWORK=SHARE",
+            help="of all requests that are this network's (default: equal shares); may be repeated",
+        ),
         group.add_argument("--capacity", type=whole, metavar="N", help="how many may wait (default: any number)"),
         group.add_argument("--drop", choices=DROPS, help="who goes when the queue is full (default drop_new)"),
         group.add_argument("--deadline", type=time, metavar="TIME", help="from a request's arrival to its answer"),
@@ -88,10 +103,41 @@ def _add_work(parser: argparse.ArgumentParser) -> list[argparse.Action]:
 
 
 def _exit(text: str) -> tuple[str, float]:
-    name, equals, share = text.rpartition("=")
-    if not equals or not name.strip():
-        raise BadInput(f"'{text}' names no layer and share; write LAYER=SHARE, e.g. layer3.1.add=0.4")
-    return name.strip(), read_share(share)
+    name, share = _pair(text, "LAYER=SHARE, e.g. layer3.1.add=0.4")
+    return name, read_share(share)
+
+
+def _mix(text: str) -> tuple[str, float]:
+    name, share = _pair(text, "NETWORK=SHARE, e.g. resnet50=0.4")
+    return name, read_share(share)
+
+
+def _priority(text: str) -> tuple[str, float]:
+    name, number = _pair(text, "NETWORK=P, e.g. resnet50=2")
+    try:
+        value = float(number)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise BadInput(f"'{number}' is no priority; write a number, e.g. {name}=2")
+    return name, value
+
+
+def _pair(text: str, form: str) -> tuple[str, str]:
+    name, equals, value = text.rpartition("=")
+    if not equals or not name.strip() or not value.strip():
+        raise BadInput(f"'{text}' has not both a name and a number; write {form}")
+    return name.strip(), value.strip()
+
+
+def _named(option: str, pairs: Sequence[tuple[str, float]] | None) -> dict[str, float] | None:
+    """What a repeated option gives each name; raises `BadInput` for one given twice."""
+    found: dict[str, float] = {}
+    for name, value in pairs or ():
+        if name in found:
+            raise BadInput(f"{option} {name}: it is given twice; keep one")
+        found[name] = value
+    return found or None
 
 
 def _frames(text: str) -> FrameFilter:
@@ -124,6 +170,8 @@ class Demand:
     deadline_s: float | None
     batching: Batching | None
     power: dict[str, Any]
+    priorities: dict[str, float] | None
+    mix: dict[str, float] | None
     workload: Workload | None
     said: str
 
@@ -151,6 +199,8 @@ class Demand:
             args.deadline,
             _batching(args),
             _power(args),
+            _named("--priority", args.priority),
+            _named("--mix", args.mix),
             _workload(args),
             args.arrivals,
         )
@@ -160,14 +210,17 @@ class Demand:
         from ...accel.simulator.arrivals import Merged, Trace
 
         names = [network.name for network in networks]
-        asked: Sequence[str] = ()
+        asked: dict[str, Iterable[str]] = {"--priority": self.priorities or (), "--mix": self.mix or ()}
         if isinstance(self.arrivals, Merged):
-            asked = [name for name, _ in self.arrivals.parts]
+            asked["--arrivals"] = [name for name, _ in self.arrivals.parts]
         elif isinstance(self.arrivals, Trace):
-            asked = [name for name in dict.fromkeys(self.arrivals.networks) if name]
-        for name in asked:
-            if name not in names:
-                raise UnknownName("network of --arrivals", name, names)
+            asked["--arrivals"] = [name for name in dict.fromkeys(self.arrivals.networks) if name]
+        for option, given in asked.items():
+            for name in given:
+                if name not in names:
+                    raise UnknownName(f"network of {option}", name, names)
+        if len(set(names)) < len(names):
+            raise BadInput("two of the networks have one name; requests could not tell them apart: leave one out")
         layers = [op.name for network in networks for op in network.ops]
         for layer in self.workload.early_exit if self.workload else ():
             if layer not in layers:
@@ -187,6 +240,8 @@ class Demand:
             "deadline_s": self.deadline_s,
             "batching": self.batching,
             "power": PowerModel(accelerator.leakage_w, accelerator.clock_w, **self.power),
+            "priorities": self.priorities,
+            "mix": self.mix,
             "workload": self._workload_of(networks),
         }
 
@@ -212,6 +267,8 @@ class Demand:
             "deadline_s": self.deadline_s,
             "batching": self.batching,
             "power": self.power,
+            "priorities": self.priorities,
+            "mix": self.mix,
             "workload": self.workload,
         }
 
@@ -234,10 +291,22 @@ def _check_together(args: argparse.Namespace) -> None:
         raise BadInput("--drop drop_late goes by the deadline; give one, e.g. --deadline '50 ms'")
     if args.drop == "drop_oldest" and args.capacity is None:
         raise BadInput("--drop drop_oldest needs a queue that can be full; give its --capacity")
-    for name, option in (("runs", "--runs"), ("gantt", "--gantt"), ("trace", "--trace")):
-        if getattr(args, name) is not None:
-            what = "the requests say how often" if name == "runs" else "it shows one run, not requests"
-            raise BadInput(f"{option} and --arrivals do not go together: {what}; leave one of them out")
+    if args.queue == "priority" and not args.priority:
+        raise BadInput("--queue priority goes by the networks' priorities; give them, e.g. --priority resnet50=2")
+    if args.priority and args.queue != "priority":
+        raise BadInput("--priority is about --queue priority; give both or neither")
+    refused = {
+        "runs": "the requests say how often",
+        "cores": "a request runs on one core; give --servers for several devices",
+        "policy": "a request runs on one core, layer after layer",
+        "arbitration": "a request runs on one core",
+        "layers": "it shows one run, not requests",
+        "trace": "it shows one run, not requests",
+        "gantt": "it shows one run, not requests",
+    }
+    for name, why in refused.items():
+        if getattr(args, name):
+            raise BadInput(f"--{name} and --arrivals do not go together: {why}; leave one of them out")
 
 
 def _batching(args: argparse.Namespace) -> Batching | None:
@@ -265,11 +334,7 @@ def _power(args: argparse.Namespace) -> dict[str, Any]:
 def _workload(args: argparse.Namespace) -> Workload | None:
     from ...accel.simulator.workload import Workload
 
-    exits: dict[str, float] = {}
-    for name, share in args.exit or ():
-        if name in exits:
-            raise BadInput(f"--exit {name}: it is given twice; keep one")
-        exits[name] = share
+    exits = _named("--exit", args.exit) or {}
     if not exits and args.keep_frames is None and args.area is None:
         return None
     return Workload(exits, args.keep_frames, args.area)

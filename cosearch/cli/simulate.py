@@ -62,7 +62,7 @@ def _add_run_options(parser: argparse.ArgumentParser) -> None:
         help="another network that runs at the same time; may be repeated",
     )
     group.add_argument("--runs", type=positive, metavar="N", help="runs one after another (default 1)")
-    group.add_argument("--cores", type=positive, default=1, metavar="N", help="compute cores (default 1)")
+    group.add_argument("--cores", type=positive, metavar="N", help="compute cores (default 1)")
     group.add_argument(
         "--policy",
         choices=POLICIES,
@@ -159,11 +159,13 @@ def _check_picture(path: Path) -> None:
 
 def _simulate(args: argparse.Namespace) -> None:
     output, pictures, demand = Output.of(args), Pictures.of(args), serving.Demand.of(args)
-    how = _how(args)
+    how = _how(args) if demand is None else {}
     network, accelerator = load_pair(args)
     networks = (network, *_others(args))
     request = Request.of(args)
     served = demand.options(networks, accelerator) if demand is not None else {}
+    common = {"prefetch": args.prefetch, "until_s": args.until, "seed": args.seed}
+    common |= {} if args.density is None else {"density": args.density}
     asked = {
         "network": network.name,
         "networks": [one.name for one in networks],
@@ -171,39 +173,32 @@ def _simulate(args: argparse.Namespace) -> None:
         "batch": args.batch,
         **request.facts,
         "parameters": dict(accelerator.values),
-        **how,
+        **common,
     }
     if demand is not None:
-        _serve(output, demand, networks, accelerator, request, {**served, **how}, asked)
+        _serve(output, demand, networks, accelerator, request, served | common, asked)
         return
-    timeline = _timeline(networks, accelerator, request, how, args.runs or 1)
+    timeline = _timeline(networks, accelerator, request, how | common)
     drawn, failure = pictures.draw(timeline)
-    data = {**asked, "runs": args.runs or 1, **timeline.figures()}
-    inputs, limit = args.batch * (args.runs or 1) * len(networks), None if args.layers else SHOWN_LAYERS
+    data = {**asked, **how, **timeline.figures()}
+    inputs, limit = args.batch * how["runs"] * len(networks), None if args.layers else SHOWN_LAYERS
     output.emit(data, timeline.rows(), lambda to: show_timeline(to, timeline, inputs, limit, drawn))
     if failure is not None:
         raise failure
 
 
 def _how(args: argparse.Namespace) -> dict[str, Any]:
-    """The options of a run, as `simulate` and `serve` call them; raises `BadInput`."""
-    if args.policy == "pipeline" and args.cores == 1:
+    """The options of a run, as `simulate` calls them; raises `BadInput`."""
+    cores = args.cores or 1
+    if args.policy == "pipeline" and cores == 1:
         raise BadInput("--policy pipeline spreads the layers over several cores; give --cores 2 or more")
-    if args.policy == "sequence" and args.cores > 1:
+    if args.policy == "sequence" and cores > 1:
         raise BadInput(
-            f"--policy sequence uses one core of {args.cores}; choose --policy branches or pipeline or "
-            "leave --cores out"
+            f"--policy sequence uses one core of {cores}; choose --policy branches or pipeline or leave --cores out"
         )
-    how = {
-        "cores": args.cores,
-        "policy": args.policy or ("branches" if args.cores > 1 else "sequence"),
-        "prefetch": args.prefetch,
-        "stepping": not args.no_stepping,
-        "until_s": args.until,
-        "seed": args.seed,
-    }
-    drawn = {"arbitration": args.arbitration, "density": args.density}
-    return how | {name: value for name, value in drawn.items() if value is not None}
+    how = {"runs": args.runs or 1, "cores": cores, "policy": args.policy or ("branches" if cores > 1 else "sequence")}
+    how |= {"stepping": not args.no_stepping}
+    return how | ({} if args.arbitration is None else {"arbitration": args.arbitration})
 
 
 def _others(args: argparse.Namespace) -> list[Network]:
@@ -241,14 +236,12 @@ def _schedules(networks: Sequence[Network], accelerator: Accelerator, request: R
     return schedules
 
 
-def _timeline(
-    networks: Sequence[Network], accelerator: Accelerator, request: Request, how: dict[str, Any], runs: int
-) -> Timeline:
+def _timeline(networks: Sequence[Network], accelerator: Accelerator, request: Request, how: dict[str, Any]) -> Timeline:
     from ...mapper.simulation import simulate
 
     schedules = _schedules(networks, accelerator, request)
     with progress_bar(f"simulating {_named(networks, accelerator)}") as progress:
-        return simulate(networks, accelerator, schedules, runs=runs, progress=progress, **how)
+        return simulate(networks, accelerator, schedules, progress=progress, **how)
 
 
 def _serve(
@@ -260,11 +253,11 @@ def _serve(
     how: dict[str, Any],
     asked: dict[str, Any],
 ) -> None:
-    from ...mapper.simulation import serve
+    from ...mapper.serving import serve
 
     schedules = _schedules(networks, accelerator, request)
     with progress_bar(f"serving {_named(networks, accelerator)}") as progress:
-        served = serve(networks, accelerator, demand.arrivals, schedule=schedules, progress=progress, **how)
+        served = serve(networks, accelerator, demand.arrivals, schedules, progress=progress, **how)
     data = {**asked, **demand.facts, **served.summary(), "by_network": served.rows()}
     title = f"{_named(networks, accelerator)}, {demand.said}"
     output.emit(data, served.requests().to_dict("records"), lambda to: show_served(to, served, title))

@@ -6,7 +6,7 @@ import csv
 import io
 import json
 from importlib import import_module
-from typing import get_args
+from typing import Any, get_args
 
 import pytest
 
@@ -89,6 +89,15 @@ def test_a_wrong_option_is_answered_with_what_to_write(refused, options, said):
         (["--arrivals", "100/s", "--requests", "9", "--runs", "3"], "--runs and --arrivals do not go together"),
         (["--arrivals", "100/s", "--requests", "9", "--trace", "t.json"], "--trace and --arrivals do not go together"),
         (["--arrivals", "100/s", "--requests", "9", "--gantt", "t.png"], "--gantt and --arrivals do not go together"),
+        (["--arrivals", "100/s", "--requests", "9", "--cores", "2"], "give --servers for several devices"),
+        (["--arrivals", "100/s", "--requests", "9", "--policy", "branches"], "layer after layer"),
+        (["--arrivals", "100/s", "--requests", "9", "--layers"], "it shows one run"),
+        (["--arrivals", "100/s", "--requests", "9", "--queue", "priority"], "e.g. --priority resnet50=2"),
+        (["--arrivals", "100/s", "--requests", "9", "--priority", "alexnet=2"], "give both or neither"),
+        (["--arrivals", "100/s", "--requests", "9", "--queue", "priority", "--priority", "alexnet=x"], "no priority"),
+        (["--arrivals", "100/s", "--requests", "9", "--mix", "alexnt=0.5"], "no network of --mix named 'alexnt'"),
+        (["--arrivals", "100/s", "--requests", "9", "--mix", "0.5"], "write NETWORK=SHARE"),
+        (["--arrivals", "100/s", "--requests", "9", "--also", "alexnet"], "two of the networks have one name"),
         (["--arrivals", "0/s", "--requests", "9"], "a rate above zero is written '100/s'"),
         (["--arrivals", "none.csv", "--requests", "9"], "no such trace"),
         (["--arrivals", "100/s", "--requests", "9", "--batch-wait", "1 ms"], "--batch-size; give both or neither"),
@@ -238,6 +247,98 @@ def test_what_was_found_is_not_lost_where_a_picture_fails(capsys, monkeypatch, t
     assert code == 2
     assert "no space left" in capsys.readouterr().err
     assert json.loads((tmp_path / "s.json").read_text())["cycles"] > 0
+
+
+# ---- requests -------------------------------------------------------------------------------------------------------
+
+SERVE = (*PAIR, "--arrivals", "poisson:100/s", "--requests", "400")
+
+
+def served(capsys, *argv: object) -> dict[str, Any]:
+    return json.loads(answered(capsys, *argv, "--json", "-"))
+
+
+def test_requests_are_answered_with_percentiles_load_and_energy(capsys):
+    said = answered(capsys, *SERVE)
+    for part in ("p99.9", "of it waiting", "alexnet on edge_tpu, poisson:100/s", "utilization", "per answer", "idle"):
+        assert part in said
+    data = served(capsys, *SERVE)
+    assert (data["requests"], data["finished"], data["servers"], data["queue"]) == (400, 400, 1, "fifo")
+    assert data["latency_s"]["p50"] <= data["latency_s"]["p99"] <= data["latency_s"]["max"]
+    assert sum(data["breakdown"].values()) == pytest.approx(data["energy_j"])
+    assert data["utilization"] == pytest.approx(data["seconds"]["active"] / data["end_s"])
+
+
+def test_one_seed_gives_one_result_and_another_one_another(capsys):
+    first, second, other = (served(capsys, *SERVE, "--seed", seed) for seed in (1, 1, 2))
+    assert first == second
+    assert first["latency_s"] != other["latency_s"]
+
+
+def test_csv_has_a_row_per_request(capsys):
+    rows = list(csv.DictReader(io.StringIO(answered(capsys, *SERVE, "--csv", "-"))))
+    assert len(rows) == 400
+    assert {"network", "arrival_s", "start_s", "finish_s", "latency_s", "server", "dropped"} <= set(rows[0])
+
+
+def test_arrivals_come_from_a_file(capsys, tmp_path):
+    trace = tmp_path / "arrivals.csv"
+    trace.write_text("time_s\n0\n0.001\n5\n")
+    data = served(capsys, *PAIR, "--arrivals", trace)
+    assert data["finished"] == 3
+    assert data["latency_s"]["max"] > data["latency_s"]["p50"]
+
+
+def test_a_full_queue_drops_and_says_how_many(capsys):
+    options = ("--arrivals", "2000/s", "--until", "0.2 s", "--capacity", "3")
+    data = served(capsys, *PAIR, *options)
+    assert data["dropped_full"] > 0
+    assert "refused as the queue was full" in answered(capsys, *PAIR, *options)
+
+
+def test_more_devices_wait_less(capsys):
+    one, two = (served(capsys, *PAIR, "--arrivals", "poisson:300/s", "--requests", "300", "--servers", n) for n in "12")
+    assert two["wait_s"]["mean"] < one["wait_s"]["mean"]
+
+
+def test_a_device_that_sleeps_draws_less_and_wakes(capsys):
+    awake = served(capsys, *SERVE)
+    asleep = served(capsys, *SERVE, "--power-gate-after", "1 ms", "--power-wake", "10 us", "--retained", "10%")
+    assert asleep["energy_j"] < awake["energy_j"]
+    assert asleep["wakes"]["power_gated"] > 0
+    assert asleep["seconds"]["waking"] == pytest.approx(asleep["wakes"]["power_gated"] * 10e-6)
+    said = answered(capsys, *SERVE, "--power-gate-after", "1 ms", "--clock-gate-after", "0.5 ms")
+    assert "power gated" in said
+    assert "clock gated" in said
+
+
+@pytest.mark.parametrize("option", [("--exit", "conv3=0.5"), ("--keep-frames", "1/4"), ("--area", "0.3:0.1")])
+def test_work_that_depends_on_the_data_costs_less(capsys, option):
+    assert served(capsys, *SERVE, *option)["breakdown"]["work"] < served(capsys, *SERVE)["breakdown"]["work"]
+
+
+def test_where_requests_leave_early_is_told(capsys):
+    said = answered(capsys, *SERVE, "--exit", "conv3=50%", "--keep-frames", "0.5")
+    assert "after conv3" in said
+    assert "frames that the filter did not keep" in said
+
+
+def test_several_networks_share_a_device(capsys):
+    options = ("--also", "mobilenet_v2", "--mix", "alexnet=0.9", "--mix", "mobilenet_v2=0.1")
+    data = served(capsys, *SERVE, *options, "--exit", "conv3=0.5")
+    rows = {row["network"]: row["requests"] for row in data["by_network"]}
+    assert rows["alexnet"] > 5 * rows["mobilenet_v2"] > 0
+    said = answered(capsys, *SERVE, *options, "--queue", "priority", "--priority", "mobilenet_v2=1")
+    assert "Networks" in said
+    assert "alexnet + mobilenet_v2 on edge_tpu" in said
+
+
+def test_a_deadline_counts_who_is_late(capsys):
+    assert "answered after their deadline" in answered(capsys, *SERVE, "--deadline", "4 ms")
+
+
+def test_a_run_without_answers_says_so(capsys):
+    assert "no request was answered" in answered(capsys, *PAIR, "--arrivals", "100/s", "--until", "1 us")
 
 
 # ---- what is printed ------------------------------------------------------------------------------------------------
