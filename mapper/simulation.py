@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+import numpy as np
 
 from ..accel.accelerator import Accelerator
 from ..accel.simulator.jobs import Job, PortWork
 from ..accel.simulator.network import Finished, NetworkSimulation, Progress
+from ..accel.simulator.plan import with_density
 from ..accel.simulator.recorder import Log, Slice, expanded
 from ..accel.simulator.timeline import OperatorRun, ResourceShare, Timeline
+from ..accel.simulator.workload import Density
 from ..errors import BadInput, ImpossibleResult, check_type
 from ..models.network import Network
 from .base import UNLIMITED, Limits
@@ -20,7 +24,7 @@ from .jobs import POLICIES, Policy, network_jobs
 from .objective import Objective
 from .registry import DEFAULT_MAPPER
 
-__all__ = ["Settings", "simulate", "simulate_estimates"]
+__all__ = ["Settings", "network_estimates", "simulate", "simulate_estimates"]
 
 MOST_CUT_SLICES = 2_000_000
 
@@ -35,6 +39,7 @@ class Settings:
     prefetch: bool = False
     stepping: bool = True
     until_s: float | None = None
+    density: Density | None = None
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -67,6 +72,7 @@ def simulate(
     prefetch: bool = False,
     stepping: bool = True,
     until_s: float | None = None,
+    density: Density | None = None,
     seed: int = 0,
     progress: Progress | None = None,
 ) -> Timeline:
@@ -79,9 +85,29 @@ def simulate(
     ``runs``). With ``prefetch`` the next operator's first weights come in while one computes, where they fit. Regular
     stretches are stepped over unless ``stepping`` is False: the result is the same. ``until_s`` cuts the run short.
 
+    ``density`` is for an array that skips zeros: of a step's iterations each instance has the share that is drawn for
+    it (seeded by ``seed``, run and operator), and the step lasts as long as its slowest instance.
+
     Raises `BadInput` for settings that make no sense, `Infeasible` where a tile does not fit, `CannotDo` at a deadlock.
     """
-    settings = Settings(cores, policy, runs, prefetch, stepping, until_s, seed)
+    settings = Settings(cores, policy, runs, prefetch, stepping, until_s, density, seed)
+    estimates = network_estimates(
+        network, accelerator, schedule, mapper, objective, constraints=constraints, limits=limits
+    )
+    return simulate_estimates(estimates, settings, progress)
+
+
+def network_estimates(
+    network: Network | Sequence[Network],
+    accelerator: Accelerator,
+    schedule: Schedule | Sequence[Schedule] | None,
+    mapper: str,
+    objective: str | Objective,
+    *,
+    constraints: Constraints | None,
+    limits: Limits,
+) -> list[Estimate]:
+    """The estimates of one network or of several, from their schedules where these are given."""
     check_type(accelerator, Accelerator, "accelerator", "load it with load_accelerator")
     networks = [network] if isinstance(network, Network) else list(network)
     for one in networks:
@@ -89,16 +115,14 @@ def simulate(
     if not networks:
         raise BadInput("no network to simulate; give at least one")
     if schedule is None:
-        estimates = [
+        return [
             estimate(one, accelerator, mapper, objective, constraints=constraints, limits=limits) for one in networks
         ]
-    else:
-        schedules = [schedule] if isinstance(schedule, Schedule) else list(schedule)
-        if len(schedules) != len(networks):
-            raise BadInput(f"{len(schedules)} schedules for {len(networks)} networks; give one for each")
-        pairs = zip(networks, schedules, strict=True)
-        estimates = [estimate_schedule(one, accelerator, plan) for one, plan in pairs]
-    return simulate_estimates(estimates, settings, progress)
+    schedules = [schedule] if isinstance(schedule, Schedule) else list(schedule)
+    if len(schedules) != len(networks):
+        raise BadInput(f"{len(schedules)} schedules for {len(networks)} networks; give one for each")
+    pairs = zip(networks, schedules, strict=True)
+    return [estimate_schedule(one, accelerator, plan) for one, plan in pairs]
 
 
 def simulate_estimates(estimates: Sequence[Estimate], settings: Settings, progress: Progress | None = None) -> Timeline:
@@ -106,9 +130,10 @@ def simulate_estimates(estimates: Sequence[Estimate], settings: Settings, progre
     accelerator = estimates[0].accelerator
     jobs: list[Job] = []
     for number, one in enumerate(estimates):
-        jobs += network_jobs(
+        made = network_jobs(
             one, number=number, first=len(jobs), policy=settings.policy, cores=settings.cores, runs=settings.runs
         )
+        jobs += made if settings.density is None else [_drawn(job, settings.density, settings.seed) for job in made]
     until = math.inf if settings.until_s is None else settings.until_s * accelerator.clock_hz
     simulation = NetworkSimulation(
         accelerator,
@@ -121,6 +146,14 @@ def simulate_estimates(estimates: Sequence[Estimate], settings: Settings, progre
     )
     complete = simulation.run()
     return _Reader(estimates, settings, simulation, complete).timeline()
+
+
+def _drawn(job: Job, density: Density, seed: int) -> Job:
+    """The job with steps as long as their slowest instances, drawn for its run and its operator."""
+    if job.plan is None:
+        return job
+    rng = np.random.default_rng([seed, job.network, job.run, *job.name.encode()])
+    return replace(job, plan=with_density(job.plan, density, rng))
 
 
 class _Reader:

@@ -388,8 +388,8 @@ class Execution:
         path = flow.fetch_path if fetch else flow.leave_path
         while stream.halts and self.halted_until > self.clock.now:
             self._set_state(flow, fetch, Wait("the transfers before", self.halted_until, self.clock.turn()))
-            path = self.halted_path
             yield self.clock.until(self.halted_until)
+            path = self.halted_path
         if stream.latency and not stream.halts:
             asks = self._with_latency(flow, asks, stream.latency)
         end, path = self._ask(asks, path, f"{stream.role} tile", kind)
@@ -398,14 +398,14 @@ class Execution:
         if stream.halts:
             self.halted_until, self.halted_path = end, path
         flow.blame = max(asks, key=lambda ask: ask[0].free_at)[0].name
+        if fetch:
+            flow.fetch_path = path
+        else:
+            flow.leave_path = path
         if end > self.clock.now:
             self._set_state(flow, fetch, Wait("its ports", end, self.clock.turn()))
-            if fetch:
-                flow.fetch_path = path
-            else:
-                flow.leave_path = path
             yield self.clock.until(end)
-            self._set_state(flow, fetch, Wait())
+        self._set_state(flow, fetch, Wait())
 
     @staticmethod
     def _set_state(flow: Flow, fetch: bool, state: Wait) -> None:

@@ -7,8 +7,9 @@ iterations. All times are cycles of ports that serve nobody else.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -21,11 +22,12 @@ from ..clock import Clock, memory_bits, passes, tiles
 from ..mapping import Mapping
 from ..nest import Move, Nest
 from ..sparsity import stored_bits
-from ..traffic import Boundary, TileWords, Traffic
+from ..traffic import Boundary, Traffic
 from .machine import Way
 from .steps import Steps, TileChanges, walked_loops
+from .workload import Density, slowest_share
 
-__all__ = ["Edge", "PortDemand", "Stream", "TilePlan", "plan_tiles"]
+__all__ = ["Edge", "PortDemand", "Stream", "TilePlan", "plan_tiles", "with_density"]
 
 Floats = npt.NDArray[np.float64]
 MOST_STEPS = 4096
@@ -138,6 +140,16 @@ def plan_tiles(op: Op, accelerator: Accelerator, mapping: Mapping, *, most_steps
     nest = Nest(op, accelerator, mapping)
     check_capacity(nest, accelerator)
     return _Planner(nest, accelerator, most_steps).plan()
+
+
+def with_density(plan: TilePlan, density: Density, rng: np.random.Generator) -> TilePlan:
+    """The plan on an array that skips zeros: each step lasts as long as the instance with most left to do."""
+    instances = math.prod(loop.bound for loop in plan.nest.spatial_above(len(plan.nest.places)))
+    shares = np.ones(plan.count)
+    for words in np.unique(plan.iterations):
+        same = plan.iterations == words
+        shares[same] = slowest_share(rng, density, instances, int(words), int(same.sum()))
+    return replace(plan, cycles=np.multiply(plan.cycles, shares, dtype=np.float64))
 
 
 class _Planner:
@@ -285,9 +297,10 @@ class _Planner:
         changes = self.steps.changes(way.role, way.child)
         down = self.traffic.sharing(way, lambda array: way.role in array.multicast)
         up = self.traffic.sharing(way, lambda array: array.reduces)
-        filled, served = self._moved(way, changes, down[0]), self._moved(way, changes, down[-1])
+        turns = self._turns(way, changes)
+        filled, served = self._moved(way, turns, down[0]), self._moved(way, turns, down[-1])
         if way.role == "output":
-            drained, collected = self._moved(way, changes, up[0]), self._moved(way, changes, up[-1])
+            drained, collected = self._moved(way, turns, up[0]), self._moved(way, turns, up[-1])
             fills, serves = filled.entering * changes.again, served.entering * changes.again
             self._check(way, (fills, way.filled), (serves, way.served))
             self._check(way, (drained.leaving, way.drained - way.last_drained))
@@ -329,31 +342,41 @@ class _Planner:
                     f"{self.nest.op.name}: tiles of {way.role} at {child} move {words.sum()} words, not {expected}"
                 )
 
-    def _moved(self, way: Boundary, changes: TileChanges, sharing: frozenset[int]) -> _Words:
-        """Words that enter with each tile but the first, and leave with each tile but the last."""
-        count = len(changes.first_step)
-        entering, leaving = np.zeros(count, dtype=np.int64), np.zeros(count, dtype=np.int64)
-        if count == 1:
-            return _Words(entering, leaving)
+    def _turns(self, way: Boundary, changes: TileChanges) -> _Turns:
+        """The distinct ways in which one tile becomes the next, and which of them each change is."""
         rows = []
         for number, dim in enumerate(changes.dims):
             bound, reach = self.nest.op.bounds[dim], self.nest.reach(dim, way.child)
             old, new = changes.before[number, 1:], changes.after[number, 1:]
             rows += [old - new, np.minimum(reach, bound - old), np.minimum(reach, bound - new)]
         kinds, inverse = _unique_columns(np.array(rows))
-        refetch = self.nest.refetches(way.role, way.child)
-        found: list[TileWords] = []
-        for kind in kinds.T:
-            moves = {
+        cases = [
+            dict.fromkeys(self.nest.dims, Move(1, 0, 0, 0))
+            | {
                 dim: Move(1, *(int(value) for value in kind[3 * number : 3 * number + 3]))
                 for number, dim in enumerate(changes.dims)
             }
-            cases = {dim: moves.get(dim, Move(1, 0, 0, 0)) for dim in self.nest.dims}
-            found.append(self.traffic.tile_words(way.role, way.child, cases, sharing))
+            for kind in kinds.T
+        ]
+        return _Turns(cases, inverse)
+
+    def _moved(self, way: Boundary, turns: _Turns, sharing: frozenset[int]) -> _Words:
+        """Words that enter with each tile but the first, and leave with each tile but the last."""
+        entering = np.zeros(len(turns.which) + 1, dtype=np.int64)
+        leaving = np.zeros_like(entering)
+        found = [self.traffic.tile_words(way.role, way.child, cases, sharing) for cases in turns.cases]
+        refetch = self.nest.refetches(way.role, way.child)
         kept = np.array([0 if refetch else words.kept for words in found], dtype=np.int64)
-        entering[1:] = (np.array([words.new for words in found], dtype=np.int64) - kept)[inverse]
-        leaving[:-1] = (np.array([words.old for words in found], dtype=np.int64) - kept)[inverse]
+        if found:
+            entering[1:] = (np.array([words.new for words in found], dtype=np.int64) - kept)[turns.which]
+            leaving[:-1] = (np.array([words.old for words in found], dtype=np.int64) - kept)[turns.which]
         return _Words(entering, leaving)
+
+
+@dataclass(frozen=True)
+class _Turns:
+    cases: list[dict[str, Move]]
+    which: npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -372,6 +395,8 @@ def _unique_columns(rows: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.int64],
     """Distinct columns and, for each column, the number of the distinct one."""
     code = np.zeros(rows.shape[1], dtype=np.int64)
     for row in rows:
+        if len(row) and (row == row[0]).all():
+            continue
         values, inverse = np.unique(row, return_inverse=True)
         _, code = np.unique(code * len(values) + inverse, return_inverse=True)
     _, first = np.unique(code, return_index=True)
