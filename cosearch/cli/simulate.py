@@ -81,7 +81,7 @@ def _add_run_options(parser: argparse.ArgumentParser) -> None:
         "--density",
         type=checked(_density),
         metavar="MEAN[:SPREAD]",
-        help="share of words that are not zero, drawn anew for each tile, e.g. 0.4:0.1",
+        help="share of words that are not zero, on an array that skips the others, drawn for each step, e.g. 0.4:0.1",
     )
     group.add_argument("--no-stepping", action="store_true", help="walk every step; the result is the same, later")
 
@@ -260,4 +260,5 @@ def _serve(
         served = serve(networks, accelerator, demand.arrivals, schedules, progress=progress, **how)
     data = {**asked, **demand.facts, **served.summary(), "by_network": served.rows()}
     title = f"{_named(networks, accelerator)}, {demand.said}"
-    output.emit(data, served.requests().to_dict("records"), lambda to: show_served(to, served, title))
+    rows = [{str(name): value for name, value in row.items()} for row in served.requests().to_dict("records")]
+    output.emit(data, rows, lambda to: show_served(to, served, title))
