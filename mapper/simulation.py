@@ -189,9 +189,18 @@ class _Reader:
             moved,
             self.settings.seed,
             self.complete,
-            tuple(dict.fromkeys(note for one in self.estimates for note in one.notes)),
+            tuple(self._notes()),
             analytic,
         )
+
+    def _notes(self) -> list[str]:
+        """What the networks' estimates leave out, and what running them together does."""
+        notes = list(dict.fromkeys(note for one in self.estimates for note in one.notes))
+        if len(self.estimates) > 1 and any(one.schedule.plan for one in self.estimates):
+            notes.append("what stays on the chip is planned for each network as if it had the chip to itself")
+        if self.settings.density is not None:
+            notes.append("energy is that of the dense network: only time depends on the density")
+        return notes
 
     # ---- operators -------------------------------------------------------------------------------------------------
 

@@ -229,15 +229,15 @@ class NetworkSimulation:
 
     def _simple(self, core: Core, job: Job, entry: Finished, path: Path) -> tuple[float, Path]:
         """A vector operator, or work of the host or its link: all it asks for begins at once."""
-        start = self.clock.now
-        end, path = self._move(core, job.words, path, job.kind, job.name)
+        start, before = self.clock.now, path
+        end, path = self._move(core, job.words, before, job.kind, job.name)
         for resource, cycles, kind in (
             (core.vector, job.computing, "vector"),
             (core.host, job.hosted, "host"),
             (core.link, job.linked, "transfer"),
         ):
             if cycles:
-                done = resource.serve(cycles, entry.path_before, job.kind, kind, job.name)
+                done = resource.serve(cycles, before, job.kind, kind, job.name)
                 if resource is core.vector and done < end:
                     self._stall(core, done, end, path, entry)
                 if done > end:
@@ -272,4 +272,5 @@ class NetworkSimulation:
     def resources(self) -> tuple[Resource, ...]:
         """Each resource once: the cores' own, then the shared ones."""
         found = {id(resource): resource for core in self.cores for resource in core.resources}
-        return tuple(found.values())
+        shared = {id(resource): resource for resource in self.shared.values()}
+        return (*(one for key, one in found.items() if key not in shared), *shared.values())
