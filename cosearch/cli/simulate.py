@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +20,7 @@ from .show_timeline import SHOWN_LAYERS, show_timeline
 
 if TYPE_CHECKING:
     from ...accel.accelerator import Accelerator
+    from ...accel.simulator.served import Served
     from ...accel.simulator.timeline import Timeline
     from ...mapper.estimate import Schedule
     from ...models.network import Network
@@ -260,5 +261,10 @@ def _serve(
         served = serve(networks, accelerator, demand.arrivals, schedules, progress=progress, **how)
     data = {**asked, **demand.facts, **served.summary(), "by_network": served.rows()}
     title = f"{_named(networks, accelerator)}, {demand.said}"
-    rows = [{str(name): value for name, value in row.items()} for row in served.requests().to_dict("records")]
-    output.emit(data, rows, lambda to: show_served(to, served, title))
+    output.emit(data, _request_rows(served), lambda to: show_served(to, served, title))
+
+
+def _request_rows(served: Served) -> Iterator[dict[str, Any]]:
+    """A record per request; made only if it is asked for, as there may be many."""
+    for row in served.requests().to_dict("records"):
+        yield {str(name): value for name, value in row.items()}
