@@ -218,6 +218,15 @@ def test_a_run_that_is_cut_short_says_so(capsys):
     assert data["latency_s"] == pytest.approx(0.5e-3)
 
 
+@pytest.mark.parametrize("until", ["1 us", "20.97 us", "90 us"])
+@pytest.mark.parametrize("cores", ["1", "2"])
+def test_a_run_may_be_cut_at_any_moment(capsys, until, cores):
+    data = json.loads(answered(capsys, *PAIR, "--until", until, "--cores", cores, "--json", "-"))
+    last = data["layers"][-1]
+    assert last["stall_cycles"] <= last["cycles"] * (1 + 1e-9)
+    assert all(one["busy"] + one["stall"] <= data["cycles"] * (1 + 1e-9) for one in data["resources"])
+
+
 def test_every_layer_is_shown_where_asked_for(capsys):
     rows = json.loads(answered(capsys, *PAIR, "--json", "-"))["layers"]
     said = answered(capsys, *PAIR, "--layers")
