@@ -39,7 +39,9 @@ def _show_percentiles(to: Console, served: Served) -> None:
     if not found["latency"]:
         to.print("no request was answered", style="bold")
         return
-    columns = [Column("time per answer"), *(Column(rank, right=True) for rank in found["latency"])]
+    least = {"p90": 95, "p95": 75, "p99.9": 95}
+    ranked = (Column(rank, right=True, least_width=least.get(rank, 0)) for rank in found["latency"])
+    columns = [Column("time per answer"), *ranked]
     rows = [(name, *(format_si(value, "s") for value in ranks.values())) for name, ranks in found.items()]
     table(to, columns, rows, title="Answers")
 
@@ -50,9 +52,9 @@ def _show_networks(to: Console, rows: Sequence[Mapping[str, Any]]) -> None:
     columns = (
         Column("network"),
         Column("requests", right=True),
-        Column("answered", right=True),
+        Column("answered", right=True, least_width=75),
         Column("dropped", right=True),
-        Column("late", right=True, least_width=80),
+        Column("late", right=True, least_width=75),
         Column("p50", right=True),
         Column("p99", right=True),
         Column("work", right=True, least_width=90),
@@ -81,7 +83,7 @@ def _show_states(to: Console, served: Served) -> None:
             Column("state"),
             Column("time", right=True),
             Column("share", right=True),
-            Column("", style="cyan", least_width=80),
+            Column("", style="cyan", least_width=95),
             Column("energy", right=True),
             Column("share", right=True),
             Column("wake-ups", right=True, least_width=70),

@@ -243,7 +243,7 @@ def _against(timeline: Timeline) -> str:
     what = "layer after layer by the analytic model; the simulated time is"
     if abs(excess) < 5e-4:
         return f"{what} the same" + ("" if abs(excess) < 1e-9 else " within 0.1%")
-    return f"{what} {abs(excess):.1%} {'longer' if excess > 0 else 'shorter, as layers overlap'}"
+    return f"{what} {abs(excess):.1%} {'longer' if excess > 0 else 'shorter'}"
 
 
 def _moved(timeline: Timeline) -> list[tuple[str, str, str]]:

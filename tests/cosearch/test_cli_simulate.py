@@ -342,6 +342,14 @@ def test_several_networks_share_a_device(capsys):
     assert "alexnet + mobilenet_v2 on edge_tpu" in said
 
 
+@pytest.mark.parametrize("width", [60, 80])
+def test_a_serving_run_fits_a_narrow_terminal_and_no_figure_is_cut(capsys, monkeypatch, width):
+    monkeypatch.setenv("COLUMNS", str(width))
+    said = answered(capsys, *SERVE, "--also", "mobilenet_v2", "--power-gate-after", "1 ms", "--deadline", "4 ms")
+    assert max(map(len, said.splitlines())) <= width
+    assert "…" not in said
+
+
 def test_a_deadline_counts_who_is_late(capsys):
     assert "answered after their deadline" in answered(capsys, *SERVE, "--deadline", "4 ms")
 
