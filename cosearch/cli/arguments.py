@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from ...errors import BadInput
 
-__all__ = ["checked", "energy", "mean_and_spread", "positive", "proportion", "read_share", "seed", "time", "whole"]
+__all__ = ["checked", "energy", "mean_and_spread", "positive", "proportion", "read_share", "time", "whole"]
 
 Read = TypeVar("Read")
 
@@ -40,9 +40,6 @@ def whole(text: str) -> int:
     if value is None or value < 0:
         raise argparse.ArgumentTypeError(f"'{text}' is not a whole number of at least 0")
     return value
-
-
-seed = whole
 
 
 def _whole(text: str) -> int | None:
