@@ -9,10 +9,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..accel.accelerator import Accelerator
+from ..accel.simulator.cut import cut, without
 from ..accel.simulator.jobs import Job, PortWork
 from ..accel.simulator.network import Finished, NetworkSimulation, Progress
 from ..accel.simulator.plan import with_density
-from ..accel.simulator.recorder import Log, Slice, expanded
 from ..accel.simulator.timeline import OperatorRun, ResourceShare, Timeline
 from ..accel.simulator.workload import Density
 from ..errors import BadInput, ImpossibleResult, check_type
@@ -25,8 +25,6 @@ from .objective import Objective
 from .registry import DEFAULT_MAPPER
 
 __all__ = ["Settings", "network_estimates", "simulate", "simulate_estimates"]
-
-MOST_CUT_SLICES = 2_000_000
 
 
 @dataclass(frozen=True)
@@ -168,10 +166,10 @@ class _Reader:
         end = settings.until_s * self.accelerator.clock_hz if settings.until_s and not complete else 0.0
         self.cycles = simulation.clock.now if complete else end
         self.finished = [one for _, one in sorted(simulation.done.items())]
+        self.log, self.beyond = (simulation.log, []) if complete else cut(simulation.log, self.cycles)
 
     def timeline(self) -> Timeline:
         names = [one.network.name for one in self.estimates]
-        log = self.simulation.log if self.complete else self._cut()
         moved = self._moved()
         if self.complete:
             self._check_words(moved)
@@ -182,8 +180,8 @@ class _Reader:
             self.accelerator.clock_hz,
             self.cycles,
             self._energy(),
-            log,
-            tuple(self._shares(log)),
+            self.log,
+            tuple(self._shares()),
             tuple(self._operator(one) for one in self.finished),
             self._critical(),
             moved,
@@ -207,6 +205,9 @@ class _Reader:
     def _operator(self, one: Finished) -> OperatorRun:
         job, end = one.job, self.cycles if one.end is None else one.end
         path = one.path or {}
+        core = self.simulation.cores[one.core]
+        units = (core.compute.name, core.vector.name)
+        late = [part for part in self.beyond if part.op == job.name and part.track in units and one.end is None]
         spent = {name: cycles - one.path_before.get(name, 0.0) for name, cycles in path.items()}
         return OperatorRun(
             job.name,
@@ -219,7 +220,7 @@ class _Reader:
             job.analytic,
             one.steps,
             one.walked,
-            dict(one.stalls or {}),
+            without(one.stalls or {}, late),
             {name: cycles for name, cycles in spent.items() if cycles > 0.0},
         )
 
@@ -234,19 +235,19 @@ class _Reader:
 
     # ---- resources -------------------------------------------------------------------------------------------------
 
-    def _shares(self, log: Log) -> list[ResourceShare]:
+    def _shares(self) -> list[ResourceShare]:
         simulation, shares = self.simulation, []
         stalls = self._stalls()
-        seen = self._seen(log) if not self.complete else {}
         for resource in simulation.resources:
             resource.account()
-            busy = seen.get(resource.name, 0.0) if seen else resource.busy
-            causes = stalls.get(resource.name) or dict(resource.held)
+            late = [one for one in self.beyond if one.track == resource.name]
+            busy = resource.busy - math.fsum(one.end - one.start for one in late if one.kind != "stall")
+            causes = without(stalls.get(resource.name) or resource.held, late)
             stall = math.fsum(causes.values())
-            if not self.complete and busy + stall > self.cycles:  # what was booked beyond the cut
-                causes = {}
-                stall = 0.0
-            busy = min(busy, self.cycles)
+            if not self.complete and resource.name not in stalls:  # words inside a step are booked as it begins
+                busy = min(busy, self.cycles)
+                causes = causes if busy + stall <= self.cycles else {}
+                stall = math.fsum(causes.values())
             idle = self.cycles - busy - stall
             if idle < -1e-6 * max(1.0, self.cycles):
                 raise ImpossibleResult(f"{resource.name} works and waits {busy + stall} of {self.cycles} cycles")
@@ -269,23 +270,6 @@ class _Reader:
             for cause, cycles in (one.stalls or {}).items():
                 own[cause] = own.get(cause, 0.0) + cycles
         return {name: causes for name, causes in found.items() if causes}
-
-    @staticmethod
-    def _seen(log: Log) -> dict[str, float]:
-        """Busy cycles of each track in a log without repeats."""
-        busy: dict[str, float] = {}
-        for one in log:
-            if isinstance(one, Slice) and one.kind != "stall":
-                busy[one.track] = busy.get(one.track, 0.0) + one.end - one.start
-        return busy
-
-    def _cut(self) -> Log:
-        """The log up to the cut."""
-        log: Log = []
-        for one in expanded(self.simulation.log, MOST_CUT_SLICES):
-            if one.start < self.cycles:
-                log.append(one._replace(end=min(one.end, self.cycles)))
-        return log
 
     # ---- words and energy ------------------------------------------------------------------------------------------
 
