@@ -9,7 +9,7 @@ from ..models.op import Role, VectorOp
 from .accelerator import Accelerator, Host, Memory
 from .analytic import Cost
 
-__all__ = ["evaluate_vector"]
+__all__ = ["evaluate_vector", "vector_traffic"]
 
 
 def evaluate_vector(
@@ -37,7 +37,7 @@ def evaluate_vector(
     if op.fused:
         computing = max(0.0, computing - hidden_cycles)
     else:
-        for memory, read, written in _traffic(op, accelerator, inside or {}):
+        for memory, read, written in vector_traffic(op, accelerator, inside or {}):
             cycles = _cycles(memory, accelerator.clock_hz, read, written)
             if cycles > moving:
                 moving, slowest = cycles, memory.name
@@ -62,7 +62,7 @@ def _on_host(op: VectorOp, accelerator: Accelerator, host: Host) -> Cost:
     return Cost(cycles, latency_s, math.fsum(energy.values()), 0, 0, 0.0, 0.0, bound, energy)
 
 
-def _traffic(
+def vector_traffic(
     op: VectorOp, accelerator: Accelerator, inside: Mapping[Role, float]
 ) -> Iterator[tuple[Memory, float, float]]:
     """(memory, bits read, bits written) of each tensor's outermost memory and of those in which words stay."""

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..accel.accelerator import Accelerator
-from ..accel.analytic import Cost
+from ..accel.analytic import Cost, evaluate
 from ..accel.mapping import Mapping
 from ..accel.residence import with_residence
 from ..accel.vector import evaluate_vector
@@ -29,7 +29,7 @@ from .search import Progress, map_all, map_many
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-__all__ = ["Estimate", "Schedule", "estimate", "estimate_many"]
+__all__ = ["Estimate", "Schedule", "estimate", "estimate_many", "estimate_schedule"]
 
 
 @dataclass(frozen=True)
@@ -82,9 +82,9 @@ class Estimate:
     @cached_property
     def started_layers(self) -> int:
         """How many operators the accelerator is told to start: all but the fused ones and those left to the host."""
-        return sum(1 for op in self.network.ops if self._starts(op))
+        return sum(1 for op in self.network.ops if self.starts(op))
 
-    def _starts(self, op: Op | VectorOp) -> bool:
+    def starts(self, op: Op | VectorOp) -> bool:
         """A fused operator starts with its producer, one of the host's without the accelerator."""
         return isinstance(op, Op) or not (op.fused or self.accelerator.on_host(op))
 
@@ -171,7 +171,7 @@ class Estimate:
                 "energy_j": cost.energy_j,
                 "utilization": cost.utilization,
                 "bound": cost.bound,
-                "overhead_s": self.accelerator.operator_overhead_s if self._starts(op) else 0.0,
+                "overhead_s": self.accelerator.operator_overhead_s if self.starts(op) else 0.0,
             }
             row |= {f"{role}_at": "+".join(self._places(at, op, role)) for role in ROLES}
             spent = _by_component(cost.energy)
@@ -320,6 +320,31 @@ def estimate_many(
             answers = ask(asked)
             plans = _sort_out(fusions, chips, wanted, plans, answers, found, last=attempt == 1)
     return [found[number] for number in range(len(chips))]
+
+
+def estimate_schedule(network: Network, accelerator: Accelerator, schedule: Schedule) -> Estimate:
+    """The estimate of a network whose mappings are given; it certifies nothing.
+
+    Raises `BadInput` where the schedule is of another network or accelerator, `Infeasible` where a tile does not fit.
+    """
+    check_type(schedule, Schedule, "schedule", "take the one of an estimate")
+    kinds = [isinstance(op, Op) for op in network.ops]
+    if kinds != [mapping is not None for mapping in schedule.mappings]:
+        raise BadInput(
+            f"the schedule is of {len(schedule.mappings)} operators, {network.name} has {len(kinds)}, or others of "
+            "them are mapped; take the schedule of an estimate of this network on this accelerator"
+        )
+    fusion = fused(network, accelerator)
+    pairs = iter(_pairs(fusion, accelerator, schedule.plan))
+    known: dict[tuple[object, ...], Cost] = {}
+    results = []
+    for mapping in schedule.mappings:
+        if mapping is not None:
+            op, variant = next(pairs)
+            key = (op.shape_key, id(variant), mapping)
+            cost = known.get(key) or known.setdefault(key, evaluate(op, variant, mapping))
+            results.append(MappingResult(mapping, cost, Certificate(cost.latency_s, 0.0)))
+    return _added_up(fusion.network, accelerator, schedule.plan, Objective.parse("latency"), results)
 
 
 def _pairs(fusion: Fusion, accelerator: Accelerator, plan: Plan | None) -> list[tuple[Op, Accelerator]]:

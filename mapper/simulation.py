@@ -1,0 +1,302 @@
+"""Simulating whole networks: from a schedule to a timeline."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ..accel.accelerator import Accelerator
+from ..accel.simulator.jobs import Job, PortWork
+from ..accel.simulator.network import Finished, NetworkSimulation, Progress
+from ..accel.simulator.recorder import Log, Slice, expanded
+from ..accel.simulator.timeline import OperatorRun, ResourceShare, Timeline
+from ..errors import BadInput, ImpossibleResult, check_type
+from ..models.network import Network
+from .base import UNLIMITED, Limits
+from .constraints import Constraints
+from .estimate import Estimate, Schedule, estimate, estimate_schedule
+from .jobs import POLICIES, Policy, network_jobs
+from .objective import Objective
+from .registry import DEFAULT_MAPPER
+
+__all__ = ["Settings", "simulate", "simulate_estimates"]
+
+MOST_CUT_SLICES = 2_000_000
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How networks run: on how many cores, in which order, how often; see `simulate`. Raises `BadInput`."""
+
+    cores: int = 1
+    policy: Policy = "sequence"
+    runs: int = 1
+    prefetch: bool = False
+    stepping: bool = True
+    until_s: float | None = None
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("cores", "runs"):
+            value = getattr(self, name)
+            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+                raise BadInput(f"{name} {value!r}: give a whole number of at least 1")
+        if self.policy not in POLICIES:
+            raise BadInput(f"policy {self.policy!r}: choose one of {', '.join(POLICIES)}")
+        if self.policy != "sequence" and self.cores == 1 and self.policy == "pipeline":
+            raise BadInput("policy 'pipeline' needs several cores; give cores=2 or more, or policy='sequence'")
+        if self.policy == "sequence" and self.cores > 1:
+            raise BadInput(f"policy 'sequence' uses one core of {self.cores}; choose 'branches' or 'pipeline'")
+        if self.until_s is not None and not (self.until_s > 0.0 and math.isfinite(self.until_s)):
+            raise BadInput(f"until_s {self.until_s!r}: give a positive time in seconds")
+
+
+def simulate(
+    network: Network | Sequence[Network],
+    accelerator: Accelerator,
+    schedule: Schedule | Sequence[Schedule] | None = None,
+    *,
+    mapper: str = DEFAULT_MAPPER,
+    objective: str | Objective = "edp",
+    constraints: Constraints | None = None,
+    limits: Limits = UNLIMITED,
+    cores: int = 1,
+    policy: Policy = "sequence",
+    runs: int = 1,
+    prefetch: bool = False,
+    stepping: bool = True,
+    until_s: float | None = None,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> Timeline:
+    """Run a network, or several at once, in the discrete-event simulator.
+
+    ``schedule`` is that of an estimate (one for each network); without one the networks are mapped first, with the
+    ``mapper``, ``objective``, ``constraints`` and ``limits`` of `estimate`. ``cores`` copies of everything below the
+    outermost memories share these; ``policy`` says which operators they take: "sequence" (one core, one operator after
+    the other), "branches" (any that is ready) or "pipeline" (each core its stretch of the network, for several
+    ``runs``). With ``prefetch`` the next operator's first weights come in while one computes, where they fit. Regular
+    stretches are stepped over unless ``stepping`` is False: the result is the same. ``until_s`` cuts the run short.
+
+    Raises `BadInput` for settings that make no sense, `Infeasible` where a tile does not fit, `CannotDo` at a deadlock.
+    """
+    settings = Settings(cores, policy, runs, prefetch, stepping, until_s, seed)
+    check_type(accelerator, Accelerator, "accelerator", "load it with load_accelerator")
+    networks = [network] if isinstance(network, Network) else list(network)
+    for one in networks:
+        check_type(one, Network, "network", "load it with load_network, from_torch or from_onnx")
+    if not networks:
+        raise BadInput("no network to simulate; give at least one")
+    if schedule is None:
+        estimates = [
+            estimate(one, accelerator, mapper, objective, constraints=constraints, limits=limits) for one in networks
+        ]
+    else:
+        schedules = [schedule] if isinstance(schedule, Schedule) else list(schedule)
+        if len(schedules) != len(networks):
+            raise BadInput(f"{len(schedules)} schedules for {len(networks)} networks; give one for each")
+        pairs = zip(networks, schedules, strict=True)
+        estimates = [estimate_schedule(one, accelerator, plan) for one, plan in pairs]
+    return simulate_estimates(estimates, settings, progress)
+
+
+def simulate_estimates(estimates: Sequence[Estimate], settings: Settings, progress: Progress | None = None) -> Timeline:
+    """`simulate` for networks that have been estimated on the same accelerator."""
+    accelerator = estimates[0].accelerator
+    jobs: list[Job] = []
+    for number, one in enumerate(estimates):
+        jobs += network_jobs(
+            one, number=number, first=len(jobs), policy=settings.policy, cores=settings.cores, runs=settings.runs
+        )
+    until = math.inf if settings.until_s is None else settings.until_s * accelerator.clock_hz
+    simulation = NetworkSimulation(
+        accelerator,
+        jobs,
+        cores=settings.cores,
+        stepping=settings.stepping,
+        prefetch=settings.prefetch,
+        until=until,
+        progress=progress,
+    )
+    complete = simulation.run()
+    return _Reader(estimates, settings, simulation, complete).timeline()
+
+
+class _Reader:
+    """Reads a simulation that has ended as a `Timeline`."""
+
+    def __init__(
+        self, estimates: Sequence[Estimate], settings: Settings, simulation: NetworkSimulation, complete: bool
+    ) -> None:
+        self.estimates, self.settings = estimates, settings
+        self.simulation, self.complete = simulation, complete
+        self.accelerator = simulation.accelerator
+        end = settings.until_s * self.accelerator.clock_hz if settings.until_s and not complete else 0.0
+        self.cycles = simulation.clock.now if complete else end
+        self.finished = [one for _, one in sorted(simulation.done.items())]
+
+    def timeline(self) -> Timeline:
+        names = [one.network.name for one in self.estimates]
+        log = self.simulation.log if self.complete else self._cut()
+        moved = self._moved()
+        if self.complete:
+            self._check_words(moved)
+        analytic = sum(one.cycles for one in self.estimates) * self.settings.runs
+        return Timeline(
+            " + ".join(names),
+            self.accelerator.name,
+            self.accelerator.clock_hz,
+            self.cycles,
+            self._energy(),
+            log,
+            tuple(self._shares(log)),
+            tuple(self._operator(one) for one in self.finished),
+            self._critical(),
+            moved,
+            self.settings.seed,
+            self.complete,
+            tuple(dict.fromkeys(note for one in self.estimates for note in one.notes)),
+            analytic,
+        )
+
+    # ---- operators -------------------------------------------------------------------------------------------------
+
+    def _operator(self, one: Finished) -> OperatorRun:
+        job, end = one.job, self.cycles if one.end is None else one.end
+        path = one.path or {}
+        spent = {name: cycles - one.path_before.get(name, 0.0) for name, cycles in path.items()}
+        return OperatorRun(
+            job.name,
+            job.kind,
+            self.estimates[job.network].network.name,
+            job.run,
+            one.core,
+            one.start,
+            max(end, one.start),
+            job.analytic,
+            one.steps,
+            one.walked,
+            dict(one.stalls or {}),
+            {name: cycles for name, cycles in spent.items() if cycles > 0.0},
+        )
+
+    def _critical(self) -> dict[str, float]:
+        ended = [one for one in self.finished if one.end is not None]
+        last = max(ended, key=lambda one: one.end or 0.0, default=None)
+        path = dict(last.path or {}) if last else {}
+        left = self.cycles - math.fsum(path.values())
+        if left > 1e-9 * self.cycles and not self.complete:
+            path["unfinished"] = left
+        return {name: cycles for name, cycles in path.items() if cycles > 0.0}
+
+    # ---- resources -------------------------------------------------------------------------------------------------
+
+    def _shares(self, log: Log) -> list[ResourceShare]:
+        simulation, shares = self.simulation, []
+        stalls = self._stalls()
+        seen = self._seen(log) if not self.complete else {}
+        for resource in simulation.resources:
+            resource.account()
+            busy = seen.get(resource.name, 0.0) if seen else resource.busy
+            causes = stalls.get(resource.name) or dict(resource.held)
+            stall = math.fsum(causes.values())
+            if not self.complete and busy + stall > self.cycles:  # what was booked beyond the cut
+                causes = {}
+                stall = 0.0
+            busy = min(busy, self.cycles)
+            idle = self.cycles - busy - stall
+            if idle < -1e-6 * max(1.0, self.cycles):
+                raise ImpossibleResult(f"{resource.name} works and waits {busy + stall} of {self.cycles} cycles")
+            if idle < 0.0 and causes:  # rounding
+                largest = max(causes, key=causes.__getitem__)
+                causes[largest] = max(0.0, causes[largest] + idle)
+                stall = math.fsum(causes.values())
+            idle = max(0.0, self.cycles - busy - stall)
+            if busy or stall:
+                shares.append(ResourceShare(resource.name, busy, stall, idle, causes))
+        return shares
+
+    def _stalls(self) -> dict[str, dict[str, float]]:
+        """By the name of a computing resource, what it waited for."""
+        found: dict[str, dict[str, float]] = {}
+        for one in self.finished:
+            core = self.simulation.cores[one.core]
+            resource = core.compute if one.job.plan else core.vector
+            own = found.setdefault(resource.name, {})
+            for cause, cycles in (one.stalls or {}).items():
+                own[cause] = own.get(cause, 0.0) + cycles
+        return {name: causes for name, causes in found.items() if causes}
+
+    @staticmethod
+    def _seen(log: Log) -> dict[str, float]:
+        """Busy cycles of each track in a log without repeats."""
+        busy: dict[str, float] = {}
+        for one in log:
+            if isinstance(one, Slice) and one.kind != "stall":
+                busy[one.track] = busy.get(one.track, 0.0) + one.end - one.start
+        return busy
+
+    def _cut(self) -> Log:
+        """The log up to the cut."""
+        log: Log = []
+        for one in expanded(self.simulation.log, MOST_CUT_SLICES):
+            if one.start < self.cycles:
+                log.append(one._replace(end=min(one.end, self.cycles)))
+        return log
+
+    # ---- words and energy ------------------------------------------------------------------------------------------
+
+    def _works(self) -> list[PortWork]:
+        """Words of vector operators and of tensors carried from core to core."""
+        found: list[PortWork] = []
+        for one in self.finished:
+            if one.end is not None:
+                found += one.job.words
+                for carry in one.job.carried:
+                    if self.simulation.done[carry.producer].core != one.core:
+                        found += (*carry.out, *carry.back)
+        return found
+
+    def _moved(self) -> dict[tuple[str, str], float]:
+        moved: dict[tuple[str, str], float] = {}
+        for one in self.finished:
+            if one.end is not None and one.job.plan:
+                for place, bits in one.job.plan.moved.items():
+                    moved[place] = moved.get(place, 0.0) + bits
+        for work in self._works():
+            moved[work.memory, work.way] = moved.get((work.memory, work.way), 0.0) + work.bits
+        return moved
+
+    def _check_words(self, moved: dict[tuple[str, str], float]) -> None:
+        """Raise `ImpossibleResult` where a memory has moved other bits than the operators' models count."""
+        measured = {resource.name: resource.bits for resource in self.simulation.resources}
+        for memory in self.accelerator.memories:
+            names = [memory.name, f"{memory.name} read", f"{memory.name} write"]
+            found = sum(measured.get(core.prefix + name, 0.0) for core in self.simulation.cores for name in names)
+            if self.settings.cores > 1:
+                found += sum(measured.get(name, 0.0) for name in names)
+            expected = moved.get((memory.name, "read"), 0.0) + moved.get((memory.name, "write"), 0.0)
+            if not math.isclose(found, expected, rel_tol=1e-6, abs_tol=1.0):
+                raise ImpossibleResult(f"{memory.name} moved {found:.0f} bits, the model counts {expected:.0f}")
+
+    def _energy(self) -> float:
+        """Dynamic energy of what has ended, and standing power of all cores for the whole time."""
+        parts = [self.accelerator.standing_w * self.settings.cores * self.cycles / self.accelerator.clock_hz]
+        memories = {memory.name: memory for memory in self.accelerator.memories}
+        ended = {(one.job.network, one.job.run, name) for one in self.finished if one.end is not None
+                 for name in (one.job.name, *(fused for fused, _ in one.job.fused))}  # fmt: skip
+        for number, estimated in enumerate(self.estimates):
+            for op, cost in zip(estimated.network.ops, estimated.costs, strict=True):
+                times = sum((number, run, op.name) in ended for run in range(self.settings.runs))
+                dynamic = [joules for (what, _), joules in cost.energy.items() if what not in ("leakage", "clock")]
+                parts.append(times * math.fsum(dynamic))
+        for one in self.finished:
+            for carry in one.job.carried if one.end is not None else ():
+                if self.simulation.done[carry.producer].core != one.core:
+                    for work in (*carry.out, *carry.back):
+                        memory = memories[work.memory]
+                        reads = work.way == "read"
+                        per_bit = memory.read_energy_j_per_bit if reads else memory.write_energy_j_per_bit
+                        parts.append(work.bits * per_bit)
+        return math.fsum(parts)
