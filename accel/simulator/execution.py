@@ -179,8 +179,14 @@ class Execution:
         self, asks: Sequence[Ask], path: Path, name: str, kind: str
     ) -> tuple[float, Path, Pending | None]:
         """Ask several ports at once, see `Core.ask`."""
-        alone = self.alone is not None and self.core.arbitration != "fifo" and self.alone()
-        return self.core.ask(asks, path, (name, kind, self.name), alone=alone)
+        if self.core.arbitration != "fifo":
+            return self.core.ask(asks, path, (name, kind, self.name), alone=self.alone is not None and self.alone())
+        end, last = self.clock.now, path
+        for port, cycles, bits, stream in asks:
+            done = port.serve(cycles, path, name, kind, self.name, bits, stream)
+            if done > end:
+                end, last = done, port.path
+        return end, last, None
 
     def _stall(self, start: float, end: float, cause: str) -> None:
         self.stalls[cause] = self.stalls.get(cause, 0.0) + end - start
@@ -245,7 +251,7 @@ class Execution:
             step = self.steps.value
             for flow in self.flows:
                 following = flow.using + 1
-                if following < flow.stream.count and flow.stream.first_step[following] == step:
+                if following < flow.count and flow.first_step(following) == step:
                     if flow.stream.role == "output":
                         yield from self._await(flow.gone, following - flow.stream.copies + 1, flow)
                         if flow.returns(following):
@@ -253,8 +259,8 @@ class Execution:
                     else:
                         yield from self._await(flow.ready, following + 1, flow)
                     flow.using = following
-            iterations = float(plan.iterations[step])
-            cycles = float(plan.cycles[step])
+            iterations = float(plan.iterations.item(step))
+            cycles = plan.cycles.item(step)
             end = compute.serve(cycles, self.path, "step", "compute", self.name)
             path, computed, late = compute.path, end, ""
             for resource, share, bits in self.apart:
@@ -262,9 +268,13 @@ class Execution:
                 resource.busy += share * iterations
             for port, share, bits, stream in self.demands:
                 own: Ask = port, share * iterations, bits * iterations, stream
-                done, reached, pending = self._ask((own,), self.path, "words of a step", "transfer")
-                if pending:
-                    waited.append((pending, port.name))
+                if port.arbiter is None:
+                    done = port.serve(own[1], self.path, "words of a step", "transfer", self.name, own[2], stream)
+                    reached = port.path
+                else:
+                    done, reached, pending = self._ask((own,), self.path, "words of a step", "transfer")
+                    if pending:
+                        waited.append((pending, port.name))
                 if done > end:
                     end, path, late = done, reached, port.name
             for pending, blamed in waited:

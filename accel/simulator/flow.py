@@ -31,6 +31,7 @@ class Flow:
 
     def __init__(self, core: Core, stream: Stream, parent: Memory, child: Memory, buses: Sequence[Port]) -> None:
         self.stream, self.child, self.buses = stream, child, buses
+        self.count, self.first_step = stream.count, stream.first_step.item
         self.source, self.sink = core.port(parent, "read"), core.port(child, "write")
         self.back_source, self.back_sink = core.port(child, "read"), core.port(parent, "write")
         self.leaves = stream.role == "output"
@@ -54,21 +55,21 @@ class Flow:
     def coming(self, tile: int) -> tuple[Ask, ...]:
         """What a tile asks of the ports and buses on its way down."""
         stream = self.stream
-        source: Ask = self.source, float(stream.down_parent[tile]), float(stream.served[tile]), ""
-        sink: Ask = self.sink, float(stream.down_child[tile]), float(stream.filled[tile]), ""
+        source: Ask = self.source, stream.down_parent.item(tile), stream.served.item(tile), ""
+        sink: Ask = self.sink, stream.down_child.item(tile), stream.filled.item(tile), ""
         if not self.buses:
             return source, sink
-        passed = ((one, float(bus.down[tile]), bus.rate) for one, bus in zip(self.buses, stream.buses, strict=True))
+        passed = ((one, bus.down.item(tile), bus.rate) for one, bus in zip(self.buses, stream.buses, strict=True))
         return (source, sink, *((one, bits / rate, bits, "") for one, bits, rate in passed))
 
     def going(self, tile: int) -> tuple[Ask, ...]:
         """What a tile asks of them on its way up."""
         stream = self.stream
-        source: Ask = self.back_source, float(stream.up_child[tile]), float(stream.drained[tile]), ""
-        sink: Ask = self.back_sink, float(stream.up_parent[tile]), float(stream.collected[tile]), ""
+        source: Ask = self.back_source, stream.up_child.item(tile), stream.drained.item(tile), ""
+        sink: Ask = self.back_sink, stream.up_parent.item(tile), stream.collected.item(tile), ""
         if not self.buses:
             return source, sink
-        passed = ((one, float(bus.up[tile]), bus.rate) for one, bus in zip(self.buses, stream.buses, strict=True))
+        passed = ((one, bus.up.item(tile), bus.rate) for one, bus in zip(self.buses, stream.buses, strict=True))
         return (source, sink, *((one, bits / rate, bits, "") for one, bits, rate in passed))
 
     def returns(self, tile: int) -> bool:

@@ -44,6 +44,7 @@ class Core:
         self.prefix, self._own, self._shared = prefix, dict[str, Port](), shared
         self.client, self.priority, self.arbitration = client, float(client), arbitration
         self._outer = {accelerator.keeper(role).name for role in ROLES}
+        self._counted, self._resources = (0, 0), tuple[Resource, ...]()
         self.compute = self._resource(accelerator.compute.name)
         self.vector = self._resource(accelerator.vector.name if accelerator.vector else "vector")
 
@@ -88,13 +89,12 @@ class Core:
     @property
     def resources(self) -> tuple[Resource, ...]:
         """All that has been used so far, each channel of a DRAM for itself."""
-        found: list[Resource] = []
-        for port in (*self._own.values(), *self._shared.values()):
-            if isinstance(port, Channels):
-                found.extend(port.channels)
-            else:
-                found.append(port)
-        return tuple(found)
+        count = len(self._own), len(self._shared)
+        if self._counted != count:
+            ports = (*self._own.values(), *self._shared.values())
+            apart = [port.channels if isinstance(port, Channels) else (port,) for port in ports]
+            self._counted, self._resources = count, tuple(one for some in apart for one in some)
+        return self._resources
 
     def _resource(self, name: str, *, shared: bool = False) -> Resource:
         pool, full = (self._shared, name) if shared else (self._own, self.prefix + name)
@@ -119,10 +119,7 @@ class Core:
                 pending = pending or Pending(self.clock, path)
                 self._request(pending, port, cycles, bits, stream, labels)
             else:
-                if isinstance(port, Resource):
-                    done = port.serve(cycles, path, name, kind, op, bits)
-                else:
-                    done = port.serve(cycles, path, name, kind, op, bits, stream)
+                done = port.serve(cycles, path, name, kind, op, bits, stream)
                 if done > end:
                     end, last = done, port.path
         if pending:

@@ -102,8 +102,12 @@ class Resource:
 
     # ---- in order of arrival ---------------------------------------------------------------------------------------
 
-    def serve(self, cycles: float, path: Path, name: str, kind: str, op: str, bits: float = 0.0) -> float:
-        """Take a request of so many cycles; returns when it ends. ``path`` leads to now."""
+    def serve(
+        self, cycles: float, path: Path, name: str, kind: str, op: str, bits: float = 0.0, stream: str = ""
+    ) -> float:
+        """Take a request of so many cycles; returns when it ends. ``path`` leads to now; to which stream the bits
+        belong makes no difference here.
+        """
         self.bits += bits
         now = self.clock.now
         if cycles <= 0.0:
