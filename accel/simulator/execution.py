@@ -386,12 +386,12 @@ class Execution:
                 self.halting.succeed()
                 self.halting = None
         flow.blame = max(asks, key=lambda ask: ask[0].free_at)[0].name
+        if fetch:
+            flow.fetch_path = path
+        else:
+            flow.leave_path = path
         if pending or end > self.clock.now:
             self._set_state(flow, fetch, Wait("its ports", end, self.clock.turn()))
-            if fetch:
-                flow.fetch_path = path
-            else:
-                flow.leave_path = path
             if end > self.clock.now:
                 yield self.clock.until(end)
             self._set_state(flow, fetch, Wait())

@@ -43,7 +43,7 @@ class Clock:
     @property
     def now(self) -> float:
         """Cycles since the start."""
-        return float(self.env.now) + self.skipped
+        return self.env.now + self.skipped
 
     def turn(self) -> int:
         """A larger number at every call: who began to wait earlier goes on first."""
