@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from .accel.analytic import Cost, evaluate
     from .accel.mapping import LevelMapping, Loop, Mapping
     from .accel.mapping_text import format_mapping, parse_mapping
+    from .accel.simulator.timeline import Timeline
     from .accel.spec import list_accelerators, load_accelerator
     from .cosearch.study import StudyResult, search
     from .errors import BadInput, CannotDo, DovetailError, Infeasible
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from .mapper.estimate import Estimate, Schedule, estimate, estimate_many
     from .mapper.pareto import pareto_front
     from .mapper.search import best_mapping, map_many
+    from .mapper.simulation import simulate
     from .models.from_onnx import from_onnx
     from .models.from_torch import from_torch
     from .models.load import list_networks, load_network
@@ -49,6 +51,7 @@ _HOMES = {
     "Op": "models.op",
     "Schedule": "mapper.estimate",
     "StudyResult": "cosearch.study",
+    "Timeline": "accel.simulator.timeline",
     "VectorOp": "models.op",
     "best_mapping": "mapper.search",
     "estimate": "mapper.estimate",
@@ -65,6 +68,7 @@ _HOMES = {
     "pareto_front": "mapper.pareto",
     "parse_mapping": "accel.mapping_text",
     "search": "cosearch.study",
+    "simulate": "mapper.simulation",
 }
 
 __all__ = [
@@ -85,6 +89,7 @@ __all__ = [
     "Op",
     "Schedule",
     "StudyResult",
+    "Timeline",
     "VectorOp",
     "best_mapping",
     "estimate",
@@ -101,6 +106,7 @@ __all__ = [
     "pareto_front",
     "parse_mapping",
     "search",
+    "simulate",
 ]
 
 

@@ -175,9 +175,7 @@ class Execution:
         buses = ((self._port(place, "read"), bits / rate, bits, "") for place, bits, rate in edge.buses)
         return (source, target, *buses)
 
-    def _ask(
-        self, asks: Sequence[Ask], path: Path, name: str, kind: str
-    ) -> tuple[float, Path, Pending | None]:
+    def _ask(self, asks: Sequence[Ask], path: Path, name: str, kind: str) -> tuple[float, Path, Pending | None]:
         """Ask several ports at once, see `Core.ask`."""
         if self.core.arbitration != "fifo":
             return self.core.ask(asks, path, (name, kind, self.name), alone=self.alone is not None and self.alone())
@@ -261,11 +259,11 @@ class Execution:
                     flow.using = following
             iterations = float(plan.iterations.item(step))
             cycles = plan.cycles.item(step)
-            end = compute.serve(cycles, self.path, "step", "compute", self.name)
-            path, computed, late = compute.path, end, ""
+            end = computed = compute.serve(cycles, self.path, "step", "compute", self.name)
+            path, late = compute.path, ""
             for resource, share, bits in self.apart:
                 resource.bits += bits * iterations
-                resource.busy += share * iterations
+                self._inside(resource, share * iterations, computed)
             for port, share, bits, stream in self.demands:
                 own: Ask = port, share * iterations, bits * iterations, stream
                 if port.arbiter is None:
@@ -283,7 +281,7 @@ class Execution:
                     end, path, late = done, reached, blamed
             waited.clear()
             if late:
-                self._stall(computed, end, f"{late} serves the step")
+                self._stall(computed, end, f"words of the step from {late}")
             self.walked += 1
             yield self.clock.until(end)
             self.path = path
@@ -292,6 +290,15 @@ class Execution:
                 self.milestone[1].succeed()
             if self.stepper and self.alone and self.alone():
                 self.stepper.turned(step)
+
+    def _inside(self, port: Resource, cycles: float, end: float) -> None:
+        """A memory further inside works during a step, which leaves it the time."""
+        start = max(self.clock.now, port.free_at)
+        shown = min(start + cycles, end)
+        port.busy += cycles
+        if shown > start:
+            port.free_at = shown
+            self.core.log.append(Slice(port.name, start, shown, "words of a step", "transfer", self.name))
 
     def _await(self, counter: Counter, value: int, flow: Flow) -> Process:
         """The compute waits for a stream."""
@@ -336,7 +343,7 @@ class Execution:
         if counter.value < value:
             flow.source.wait(cause)
             flow.fetch_state = Wait(f"{cause} ({counter.name})", 0.0, self.clock.turn())
-            yield counter.reach(value)
+            yield counter.reach(value, (flow, "fetch"))
             flow.source.come(cause)
             flow.fetch_state = Wait()
             flow.fetch_path = counter.path
@@ -358,7 +365,7 @@ class Execution:
     def _hold_leave(self, flow: Flow, counter: Counter, value: int) -> Process:
         if counter.value < value:
             flow.leave_state = Wait(counter.name, 0.0, self.clock.turn())
-            yield counter.reach(value)
+            yield counter.reach(value, (flow, "leave"))
             flow.leave_state = Wait()
             flow.leave_path = counter.path
 

@@ -28,8 +28,10 @@ STYLE: Any = {
     "font.size": 8, "axes.linewidth": 0.6, "axes.edgecolor": "#98a2b3", "hatch.linewidth": 0.5, "axes.titlesize": 10
 }  # fmt: skip
 CHARACTER = 0.54  # mean width of a character in sizes of the font
-WIDTH, ROW, LANE, FOOT, HEAD = 9.5, 0.36, 0.20, 0.82, 0.56  # inches
+WIDTH, ROW, LANE, HEAD = 9.5, 0.36, 0.20, 0.56  # inches
+FOOT, LEGEND_LINE = 0.45, 0.165
 NAME_POINTS = 6.5
+HEIGHTS = "height of a bar: share of the time"
 MOST_CHARACTERS = 22
 LEAST_CHARACTERS = 6
 LEGEND_DROP = 0.40  # inches below the axis
@@ -86,9 +88,11 @@ def _own_axes(info: GanttInfo) -> Axes:
     right = WIDTH * BARS_WIDTH + 0.25
     names = _name_room(info, WIDTH - left - right)
     rows = LANE * len(info.lanes) + ROW * len(info.rows)
-    height = HEAD + names + rows + FOOT
+    entries, columns = _legend_columns(info, WIDTH - left - right)
+    foot = FOOT + LEGEND_LINE * -(-entries // columns)
+    height = HEAD + names + rows + foot
     figure = Figure(figsize=(WIDTH, height), dpi=160)
-    box = (left / WIDTH, FOOT / height, 1 - (left + right) / WIDTH, max(rows, 0.1) / height)
+    box = (left / WIDTH, foot / height, 1 - (left + right) / WIDTH, max(rows, 0.1) / height)
     return figure.add_axes(box)
 
 
@@ -239,20 +243,30 @@ def _draw_legend(ax: Axes, info: GanttInfo) -> None:
     from matplotlib.patches import Patch
     from matplotlib.transforms import ScaledTranslation
 
-    handles = [Patch(label=f"waits for {cause}", **_look(OVERHEAD + 1 + at)) for at, cause in enumerate(info.causes)]
+    handles = [Patch(label=f"stall: {cause}", **_look(OVERHEAD + 1 + at)) for at, cause in enumerate(info.causes)]
     if info.has_overhead:
         handles.append(Patch(label="overhead", **_look(OVERHEAD)))
     figure = ax.get_figure(root=True)
     if handles and figure is not None:
-        below = ScaledTranslation(0.0, -LEGEND_DROP, figure.dpi_scale_trans)
+        drop = ScaledTranslation(0.0, -LEGEND_DROP, figure.dpi_scale_trans)
         ax.legend(
-            handles=handles, loc="upper left", bbox_to_anchor=(0.0, 0.0), bbox_transform=ax.transAxes + below,
-            borderaxespad=0.0, frameon=False, ncols=min(4, len(handles)), fontsize=7, handlelength=2.2,
-            handleheight=1.1, columnspacing=1.4,
+            handles=handles, loc="upper left", bbox_to_anchor=(0.0, 0.0), bbox_transform=ax.transAxes + drop,
+            borderaxespad=0.0, frameon=False, ncols=_legend_columns(info, _inches(ax))[1], fontsize=7,
+            handlelength=2.2, handleheight=1.1, columnspacing=1.4,
         )  # fmt: skip
     room = 72 * _name_room(info, _inches(ax))
-    for text, offset, size, colour in ((info.title, 20, 10, INK), (info.subtitle, 7, 7.5, MUTED)):
+    fine = any(row.pieces is None for row in info.rows)
+    below = "   ·   ".join(text for text in (info.subtitle, HEIGHTS if fine else "") if text)
+    for text, offset, size, colour in ((info.title, 20, 10, INK), (below, 7, 7.5, MUTED)):
         ax.annotate(
             text, (0, 1), (0, room + offset), xycoords="axes fraction", textcoords="offset points", fontsize=size,
             color=colour, va="bottom",
         )  # fmt: skip
+
+
+def _legend_columns(info: GanttInfo, width_in: float) -> tuple[int, int]:
+    """Entries of the legend, and in how many columns they fit."""
+    longest = max((len(f"stall: {cause}") for cause in info.causes), default=8)
+    column = (CHARACTER * longest + 2.2 + 0.8 + 1.4) * 7 / 72
+    entries = len(info.causes) + info.has_overhead
+    return entries, max(1, min(entries, int(width_in / column)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -32,7 +32,7 @@ class GanttRow:
 
     ``fill`` is the share of each bin that each layer takes, (layers, bins): the colours, what belongs to no operator,
     the causes of stalls. ``pieces`` are (layer, start_s, end_s) where they are few enough to be drawn one by one,
-    None otherwise. ``busy`` and ``stall`` are shares of the window.
+    None otherwise. ``busy`` and ``stall`` are shares of the window, ``busy`` of the whole run with what has no slices.
     """
 
     label: str
@@ -82,7 +82,8 @@ def gantt_info(
     tracks: Iterable[str] | None = None,
     bins: int = 1600,
 ) -> GanttInfo:
-    """What a picture of the timeline shows: the ``tracks`` named (default: all), ``window_s`` of it (default: all).
+    """What a picture of the timeline shows: the ``tracks`` named (default: all that are used), ``window_s`` of it
+    (default: all).
 
     Time is split into ``bins``. A row of few slices keeps them; of many, or of faster ones than a bin, it keeps shares
     of bins. Raises `BadInput` for an empty window or a timeline without a log, `UnknownName` for an unknown track.
@@ -124,7 +125,7 @@ def gantt_info(
         edges=np.linspace(*window, bins + 1) / hertz,
         lanes=_rows(above, labels, hertz),
         operators=tuple(bars),
-        rows=_rows(found, chosen, hertz),
+        rows=tuple(_completed(timeline, row, window) for row in _rows(found, chosen, hertz)),
         causes=tuple(causes),
     )
 
@@ -142,7 +143,8 @@ def _window(timeline: Timeline, window_s: tuple[float, float] | None) -> tuple[f
 
 def _chosen(timeline: Timeline, tracks: Iterable[str] | None) -> list[str]:
     known = [share.track for share in timeline.shares]
-    chosen = known if tracks is None else list(dict.fromkeys(tracks))
+    used = [share.track for share in timeline.shares if share.used]
+    chosen = used if tracks is None else list(dict.fromkeys(tracks))
     for track in chosen:
         if track not in known:
             raise UnknownName("track", track, known)
@@ -217,6 +219,13 @@ def _rows(bins: Bins, labels: Sequence[str], hertz: float) -> tuple[GanttRow, ..
         )
         for row, label in enumerate(labels)
     )
+
+
+def _completed(timeline: Timeline, row: GanttRow, window: tuple[float, float]) -> GanttRow:
+    """With the busy share of the whole run: words moved inside a step may have no slices."""
+    [share] = [one for one in timeline.shares if one.track == row.label]
+    whole = window == (0.0, timeline.cycles)
+    return replace(row, busy=share.busy / timeline.cycles) if whole and timeline.cycles else row
 
 
 def _title(timeline: Timeline) -> str:

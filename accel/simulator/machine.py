@@ -79,7 +79,7 @@ class Core:
     @property
     def host(self) -> Resource:
         """The processor beside the accelerator, with its driver."""
-        return self._resource("host", shared=True)
+        return self._resource("host processor", shared=True)
 
     @property
     def link(self) -> Resource:

@@ -5,6 +5,7 @@ Of the jobs that may start, a core takes one of the network that has started the
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +14,7 @@ import simpy
 
 from ...errors import CannotDo
 from ..accelerator import Accelerator, Memory
+from .again import Course, Recording, idle
 from .arbitration import Policy
 from .asking import Ask, Pending, Port
 from .execution import Execution, Process
@@ -75,6 +77,7 @@ class NetworkSimulation:
         self._waiting = dict.fromkeys(range(len(jobs)))  # in order
         self._started: dict[int, int] = {}  # jobs by network
         self._finished = 0
+        self._courses: dict[int, Course] = {}  # by plan
         self._changed = self.clock.env.event()
         self._path: Path = {}
 
@@ -162,11 +165,24 @@ class NetworkSimulation:
         entry.stalls, entry.steps = execution.stalls, execution.plan.count
         if self.prefetch:
             self._look_ahead(number, chosen, execution)
-        yield from execution.run(path)
+        yield from self._run(execution, path)
         del self.running[number]
         self.prepared.pop(chosen, None)
         entry.path, entry.walked = execution.path, execution.walked
         self._hidden(core, entry.job, entry.start)
+
+    def _run(self, execution: Execution, path: Path) -> Process:
+        """Run an execution, or play what an equal one did before; see `again`."""
+        repeats = self.stepping and len(self.cores) == 1 and not self.prefetch and math.isinf(self.until)
+        repeats = repeats and not any(memory.timing for memory in self.accelerator.memories)  # rows stay open, refresh
+        if not repeats or not idle(self.resources, self.clock.now):
+            yield from execution.run(path)
+        elif id(execution.plan) in self._courses:
+            self._courses[id(execution.plan)].play(execution, path)
+        else:
+            recording = Recording(execution, path)
+            yield from execution.run(path)
+            self._courses[id(execution.plan)] = recording.course()
 
     def _execution(self, number: int, chosen: int) -> Execution:
         """The execution of a job, which may have been prepared while another ran."""

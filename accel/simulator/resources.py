@@ -9,7 +9,7 @@ along the critical path to it, cycles by resource; its values sum to the moment.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import TypeAlias
 
 import simpy
@@ -61,27 +61,27 @@ class Counter:
     def __init__(self, clock: Clock, name: str) -> None:
         self.clock, self.name, self.value = clock, name, 0
         self.path: Path = {}
-        self.waiting: list[tuple[int, simpy.Event]] = []
+        self.waiting: list[tuple[int, simpy.Event, object]] = []
 
     def grow(self, value: int, path: Path) -> None:
         """Let those go on that wait for this value or a smaller one."""
         self.value, self.path = value, path
         if self.waiting:
-            due = [event for threshold, event in self.waiting if threshold <= value]
+            due = [event for threshold, event, _ in self.waiting if threshold <= value]
             self.waiting = [one for one in self.waiting if one[0] > value]
             for event in due:
                 event.succeed()
 
-    def reach(self, value: int) -> simpy.Event:
+    def reach(self, value: int, who: object = None) -> simpy.Event:
         """An event for the moment the counter reaches ``value``, which it has not yet."""
         event = self.clock.env.event()
-        self.waiting.append((value, event))
+        self.waiting.append((value, event, who))
         return event
 
-    def shift(self, by: int, path: Path) -> None:
-        """Step over so much growth; those that wait, wait for as much more."""
+    def shift(self, by: int, path: Path, staying: Collection[object] = ()) -> None:
+        """Step over so much growth; those that wait, wait for as much more, but for those ``staying``."""
         self.value, self.path = self.value + by, path
-        self.waiting = [(threshold + by, event) for threshold, event in self.waiting]
+        self.waiting = [(value + by * (who not in staying), event, who) for value, event, who in self.waiting]
 
 
 class Resource:
@@ -193,6 +193,12 @@ class Resource:
         """(busy, bits, held) so far, for `stepping`."""
         self.account()
         return self.busy, self.bits, dict(self.held)
+
+    def add(self, busy: float, bits: float, held: dict[str, float]) -> None:
+        """Let so much more have happened while nobody was being served."""
+        self.busy, self.bits = self.busy + busy, self.bits + bits
+        for cause, cycles in held.items():
+            self.held[cause] = self.held.get(cause, 0.0) + cycles
 
     def quiet_until(self, since: float) -> float:
         """The moment up to which it serves as it has since then, whatever the hour."""

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -30,6 +30,19 @@ REMEMBERED = 4  # advances of one loop: a period may take several of its iterati
 LEAST_STEPS = 16
 
 
+class _Place(NamedTuple):
+    """Where one way of a flow is: its tile, the first step it sees of it, and how far that is ahead.
+
+    ``waits``: nothing happens to it before some count has grown, at the earliest when ``due`` steps are done.
+    """
+
+    tile: int = 0
+    step: int = 0
+    ahead: int = 0
+    waits: bool = False
+    due: int = 0
+
+
 @dataclass(frozen=True)
 class _Snapshot:
     """The state after a step, and what has been added up so far."""
@@ -39,6 +52,7 @@ class _Snapshot:
     step: int
     entries: int
     path: Path
+    places: tuple[_Place, ...]  # by flow, on its way in and out
     counts: tuple[tuple[int, int, int, int, int], ...]  # by flow
     totals: tuple[tuple[float, float, dict[str, float]], ...]  # by resource
     stalls: dict[str, float]
@@ -64,7 +78,7 @@ class Stepper:
         now = self._snapshot(step)
         earlier = self.seen.setdefault(loop, [])
         for before in reversed(earlier):
-            if before.state == now.state:
+            if before.state == now.state and all(map(_recurs, before.places, now.places)):
                 if self._step_over(before, now):
                     earlier.clear()
                 return
@@ -76,14 +90,15 @@ class Stepper:
     def _snapshot(self, step: int) -> _Snapshot:
         run = self.execution
         now = run.clock.now
-        flows = tuple(_flow_state(flow, step, now) for flow in run.flows)
+        flows = tuple(_flow_state(flow, now) for flow in run.flows)
+        places = tuple(place for flow in run.flows for place in _places(flow, step))
         resources = tuple(resource.state(now) for resource in run.core.resources)
         state = (flows, resources, max(0.0, run.halted_until - now), _order(run))
         counts = tuple(
             (flow.fetching, flow.leaving, flow.using, flow.ready.value, flow.gone.value) for flow in run.flows
         )
         totals = tuple(resource.totals() for resource in run.core.resources)
-        return _Snapshot(state, now, step, len(run.core.log), run.path, counts, totals, dict(run.stalls))
+        return _Snapshot(state, now, step, len(run.core.log), run.path, places, counts, totals, dict(run.stalls))
 
     # ---- stepping --------------------------------------------------------------------------------------------------
 
@@ -113,7 +128,12 @@ class Stepper:
             flow.leave_state = flow.leave_state._replace(until=flow.leave_state.until + cycles)
         run.path = moved(run.path)
         run.halted_until, run.halted_path = run.halted_until + cycles, moved(run.halted_path)
-        run.steps.shift(times * (now.step - before.step), run.path)
+        staying = {
+            (run.flows[number // 2], ("fetch", "leave")[number % 2])
+            for number, (was, at) in enumerate(zip(before.places, now.places, strict=True))
+            if was.tile == at.tile
+        }
+        run.steps.shift(times * (now.step - before.step), run.path, staying)
         for cause, total in run.stalls.items():
             run.stalls[cause] = total + times * (total - before.stalls.get(cause, 0.0))
         run.core.log.append(Repeat(before.entries, times, now.moment - before.moment))
@@ -123,19 +143,22 @@ class Stepper:
     def _periods(self, before: _Snapshot, now: _Snapshot) -> int:
         """How many periods may be stepped over: until somebody would see a step that is not like the period's."""
         period = now.step - before.step
-        first, last = now.step, now.step + 1
-        for flow in self.execution.flows:
-            firsts, count = flow.stream.first_step, flow.stream.count
-            first = min(first, int(firsts[flow.using]))
-            if flow.fetches:
-                last = max(last, int(firsts[min(flow.fetching, count - 1)]))
-            if flow.leaves:
-                first = min(first, int(firsts[flow.leaving]))
-                last = max(last, int(firsts[min(flow.leaving + 1, count - 1)]))
+        first, last, limit = now.step, now.step + 1, len(self.kinds)
+        for was, at in zip(before.places, now.places, strict=True):
+            if was.tile != at.tile:
+                last = max(last, at.step)
+            elif at.waits:
+                limit = min(limit, at.due)
+        for flow, was_count, at_count in zip(self.execution.flows, before.counts, now.counts, strict=True):
+            for number, tile in ((1, flow.leaving), (2, flow.using)):
+                if was_count[number] != at_count[number]:
+                    first = min(first, int(flow.stream.first_step[tile]))
         begin = max(0, first) + period
-        ahead, behind = self.kinds[begin:], self.kinds[begin - period : len(self.kinds) - period]
+        if limit <= begin:
+            return 0
+        ahead, behind = self.kinds[begin:limit], self.kinds[begin - period : limit - period]
         different = np.flatnonzero(ahead != behind)
-        end = begin + int(different[0]) if len(different) else len(self.kinds)
+        end = begin + int(different[0]) if len(different) else limit
         if self.execution.milestone:
             end = min(end, max(self.execution.milestone[0] - 1, 0))
         times = (end - 1 - last) // period
@@ -160,18 +183,37 @@ def _order(run: Execution) -> tuple[int, ...]:
     return tuple(sorted((number for number, turn in enumerate(turns) if turn), key=turns.__getitem__))
 
 
-def _flow_state(flow: Flow, step: int, now: float) -> tuple[object, ...]:
-    """What decides how a flow goes on: where it is relative to the step, and what it waits for."""
+def _recurs(was: _Place, at: _Place) -> bool:
+    """Whether a way is as far on as it was, or waits for the same tile as then."""
+    return was.ahead == at.ahead or (was.tile == at.tile and was.waits and at.waits)
+
+
+def _places(flow: Flow, step: int) -> tuple[_Place, _Place]:
     firsts, count = flow.stream.first_step, flow.stream.count
+    coming = going = _Place()
+    if flow.fetches and flow.fetching < count:
+        first = int(firsts[flow.fetching])
+        freed = int(firsts[max(0, flow.fetching - flow.stream.copies + 1)])
+        waits = flow.fetch_state.what != "" and not flow.fetch_state.until
+        coming = _Place(flow.fetching, first, first - step, waits, freed)
+    if flow.leaves and flow.leaving < count - 1:
+        first = int(firsts[flow.leaving + 1])
+        waits = flow.leave_state.what != "" and not flow.leave_state.until
+        going = _Place(flow.leaving, first, first - step, waits, first)
+    return coming, going
+
+
+def _flow_state(flow: Flow, now: float) -> tuple[object, ...]:
+    """What decides how a flow goes on, besides its places: what it waits for and how far apart its counts are."""
+    count = flow.stream.count
     coming: tuple[object, ...] = ()
+    going: tuple[object, ...] = ()
     if flow.fetches and flow.fetching < count:
         waits, until, _ = flow.fetch_state
-        ahead = int(firsts[flow.fetching]) - step
-        coming = (ahead, flow.ready.value - flow.using, waits, max(0.0, until - now))
-    going: tuple[object, ...] = ()
+        coming = (flow.ready.value - flow.using, waits, max(0.0, until - now))
     if flow.leaves and flow.leaving < count - 1:
         waits, until, _ = flow.leave_state
-        going = (int(firsts[flow.leaving + 1]) - step, waits, max(0.0, until - now))
+        going = (waits, max(0.0, until - now))
     return (flow.using == count - 1, coming, going)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -22,7 +23,9 @@ if TYPE_CHECKING:
 __all__ = ["Contention", "OperatorRun", "ResourceShare", "Timeline"]
 
 COMPUTE_KINDS = ("compute", "vector", "stall")
-MOST_NAMED = 5  # operators that a description lists
+PLACE = " from | to "  # stands before the resource in the cause of a stall
+MOST_NAMED = 5  # operators, and parts of the critical path, that a description lists
+LEAST_NAMED = 0.005  # of the whole time
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,11 @@ class ResourceShare:
     def cycles(self) -> float:
         """All cycles of the timeline."""
         return self.busy + self.stall + self.idle
+
+    @property
+    def used(self) -> bool:
+        """Whether it does anything at all."""
+        return bool(self.busy or self.stall)
 
     @property
     def main_cause(self) -> str:
@@ -98,9 +106,9 @@ class Contention:
             beyond = f"{run.cycles:,.0f} cycles where the analytic model has none"
         else:
             beyond = f"{run.cycles:,.0f} cycles, {_percent(run.excess)} beyond the analytic {run.analytic:,.0f}"
-        blame = f"{self.resource} is contended" if self.resource else "nothing it shares is contended"
-        waits = f", the compute waits {run.stalls[self.cause]:,.0f} cycles for {self.cause}" if self.cause else ""
-        return f"{run.name}: {beyond}; {blame}{waits}"
+        blame = f"; held up by {self.resource}" if self.resource else ""
+        waits = f", {run.stalls[self.cause]:,.0f} cycles of stalls on {self.cause}" if self.cause else ""
+        return f"{run.name}: {beyond}{blame}{waits}"
 
 
 @dataclass(frozen=True)
@@ -286,12 +294,13 @@ class Timeline:
         against = f", {self.latency_s / self.analytic_s:.3g} times the analytic latency" if self.analytic_s else ""
         cut = "" if self.complete else " (cut short)"
         lines = [f"{self.network} on {self.accelerator}: {self.latency_s:.4g} s{cut}{against}, {self.energy_j:.4g} J"]
-        path = [f"{name} {_percent(self._share(cycles))}" for name, cycles in _descending(self.critical)[:MOST_NAMED]]
+        parts = [(name, self._share(cycles)) for name, cycles in _descending(self.critical)[:MOST_NAMED]]
+        path = [f"{name} {_percent(share)}" for name, share in parts if share >= LEAST_NAMED]
         lines += [f"critical path: {', '.join(path)}"] if path else []
         for share in self.shares:
-            parts = [f"{_percent(self._share(value))} {what}" for what, value in _states(share).items() if value]
-            waits = f", mostly for {share.main_cause}" if share.stall else ""
-            lines.append(f"{share.track}: {', '.join(parts) or 'unused'}{waits}")
+            states = [f"{_percent(self._share(value))} {what}" for what, value in _states(share).items() if value]
+            waits = f", stalls mostly on {share.main_cause}" if share.stall else ""
+            lines += [f"{share.track}: {', '.join(states)}{waits}"] if share.used else []
         late = self.contended()
         lines += [str(one) for one in late[:MOST_NAMED]]
         lines += [f"and {len(late) - MOST_NAMED} more operators over 10 %"] if len(late) > MOST_NAMED else []
@@ -326,8 +335,8 @@ class Timeline:
         moving = {name: cycles for name, cycles in run.path.items() if name not in self.compute_tracks}
         if any(moving.values()):
             return _largest(moving)
-        cause = _largest(run.stalls)
-        return cause.rpartition(" from ")[2] if cause else _largest(run.path)
+        waited = _largest({cause: cycles for cause, cycles in run.stalls.items() if re.search(PLACE, cause)})
+        return re.split(PLACE, waited)[-1] if waited else _largest(run.path)
 
     def _adds_up(self, what: str, parts: Iterable[float], whole: float) -> None:
         total = math.fsum(parts)
@@ -350,10 +359,9 @@ class Timeline:
             raise ImpossibleResult(f"{run.name}: walks {run.walked} of {run.steps} steps")
 
     def _check_log(self) -> None:
-        """The slices lie within the run, and no resource does less than they say.
+        """The slices lie within the run, and no track has more of them than its share.
 
-        What computes does just that. A memory inside an operator's steps works without slices, and what moves words
-        waits without them.
+        It may have less: what memories do inside a step is counted without a slice, as is what they wait for.
         """
         shares = {share.track: share for share in self.shares}
         for track, extent in self.whole.extents.items():
@@ -361,12 +369,12 @@ class Timeline:
                 raise ImpossibleResult(f"{track}: a slice ends at {extent.end:g}, after {self.cycles:g} cycles")
             if track not in shares:
                 raise ImpossibleResult(f"{track}: slices of a resource without its share of the time")
-        for track, share in shares.items():
-            found = self.whole.extents.get(track)
-            busy, stall = (found.busy, found.stall) if found else (0.0, 0.0)
-            self._adds_up(f"{track}: its slices' work", [max(busy, share.busy)], share.busy)
+            share = shares[track]
+            if extent.busy > share.busy + 1e-6 * (1.0 + self.cycles):
+                busy = f"{extent.busy:g} of {share.busy:g} cycles"
+                raise ImpossibleResult(f"{self.network}: {track}: its slices' work sums to {busy}")
             if track in self.compute_tracks:
-                self._adds_up(f"{track}: its slices' stalls", [stall], share.stall)
+                self._adds_up(f"{track}: its slices' stalls", [extent.stall], share.stall)
 
 
 def _states(share: ResourceShare) -> dict[str, float]:

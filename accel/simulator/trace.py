@@ -52,7 +52,7 @@ class TraceFile:
         """What the file leaves out, in words; "" where it has everything."""
         if not self.hidden:
             return ""
-        text = f"repeated stretches are played out {self.copies} times, the rest of each is one slice per track"
+        text = f"repeated stretches recur at most {self.copies} × slice by slice, then as one slice per track"
         merged = f"; then {self.merged} neighbours each are drawn as one" if self.merged > 1 else ""
         return f"{text}{merged}; {self.hidden:,} slices are part of another"
 

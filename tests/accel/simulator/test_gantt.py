@@ -13,7 +13,7 @@ from timelines import network, random_log, timeline
 from dovetail.accel.simulator.gantt import gantt_info, plot_gantt
 from dovetail.accel.simulator.gantt_parts import OVERHEAD, seconds
 from dovetail.accel.simulator.recorder import Log, Slice, expanded
-from dovetail.accel.simulator.timeline import Timeline
+from dovetail.accel.simulator.timeline import ResourceShare, Timeline
 from dovetail.errors import BadInput, UnknownName
 
 
@@ -93,6 +93,16 @@ def test_operators_at_once_have_lanes_and_cores_their_own() -> None:
     }
 
 
+def test_unused_tracks_are_left_out_and_work_without_slices_counts() -> None:
+    log, runs = network(2, 5)
+    line = timeline(log, runs)
+    inside = ResourceShare("glb read", 0.25 * line.cycles, 0.0, 0.75 * line.cycles)
+    unused = ResourceShare("vector", 0.0, 0.0, line.cycles)
+    rows = gantt_info(replace(line, shares=(*line.shares, inside, unused))).rows
+    assert [row.label for row in rows] == ["dram", "mac", "glb read"]
+    assert rows[2].busy == pytest.approx(0.25)
+
+
 def test_tracks_are_chosen_and_unknown_ones_told() -> None:
     log, runs = network(2, 5)
     line = timeline(log, runs)
@@ -137,7 +147,7 @@ def test_a_picture_is_written(tmp_path: Path, kind: str) -> None:
     assert path.stat().st_size > 5000
     assert [one.name for one in tmp_path.iterdir()] == [path.name]
     assert [label.get_text() for label in axes.get_yticklabels()] == ["operators", "dram", "mac"]
-    assert axes.get_legend().get_texts()[0].get_text() == "waits for weight from dram"
+    assert axes.get_legend().get_texts()[0].get_text() == "stall: weight from dram"
 
 
 def test_a_picture_is_drawn_into_given_axes() -> None:

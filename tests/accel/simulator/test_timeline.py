@@ -149,8 +149,8 @@ def test_the_operators_beyond_the_threshold_are_told_with_what_they_wait_for() -
     assert {one.resource for one in found} == {"dram"}
     assert found[0].lost == pytest.approx(11 * 125 - 1000)
     assert str(found[0]) == (
-        "layer1.conv: 1,375 cycles, 38 % beyond the analytic 1,000; dram is contended, "
-        "the compute waits 375 cycles for weight from dram"
+        "layer1.conv: 1,375 cycles, 38 % beyond the analytic 1,000; held up by dram, "
+        "375 cycles of stalls on weight from dram"
     )
     assert len(line.contended(0.0)) == 4
     assert not line.contended(0.5)
@@ -160,6 +160,8 @@ def test_where_the_path_names_only_the_compute_the_stalls_say_whom_to_blame() ->
     line = toy()
     run = replace(line.operators[1], path={"mac": 10.0})
     assert replace(line, operators=(run,)).contended()[0].resource == "dram"
+    stored = replace(run, stalls={"last output to glb write": 9.0, "a riddle": 10.0})
+    assert replace(line, operators=(stored,)).contended()[0].resource == "glb write"
     quiet = replace(run, stalls={})
     assert replace(line, operators=(quiet,)).contended()[0].resource == "mac"
 
@@ -206,7 +208,7 @@ def test_a_description_says_how_long_and_why() -> None:
     text = replace(toy(12), notes=("a note",), complete=False).describe()
     assert "(cut short), 1.2" in text
     assert "critical path: dram" in text
-    assert "mostly for weight from dram" in text
+    assert "stalls mostly on weight from dram" in text
     assert "and 1 more operator" in text
     assert text.endswith("a note")
 

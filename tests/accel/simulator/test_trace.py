@@ -9,8 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from nests import random_case
 from timelines import network, random_log, timeline
 
+from dovetail.accel.simulator.operators import simulate_operator
+from dovetail.accel.simulator.plan import plan_tiles
 from dovetail.accel.simulator.recorder import Log, Slice, count, expanded
 from dovetail.accel.simulator.timeline import Timeline
 from dovetail.accel.simulator.trace import check_trace
@@ -125,6 +128,17 @@ def test_neighbours_do_not_overlap_after_an_hour(tmp_path: Path) -> None:
     log: Log = [Slice("mac", start, end, "step", "compute", "a") for start, end in pairwise(ends)]
     timeline(log, clock_hz=0.3e9).to_chrome_trace(tmp_path / "t.json")
     assert check_trace(tmp_path / "t.json") == []
+
+
+@pytest.mark.parametrize("seed", range(25))
+def test_what_the_simulator_logs_is_a_sound_trace(tmp_path: Path, seed: int) -> None:
+    result = simulate_operator(plan_tiles(*random_case(seed)))
+    line = timeline(result.log)
+    assert line.cycles <= result.cycles
+    stalls = {cause: cycles for share in line.shares for cause, cycles in share.causes.items()}
+    assert stalls == pytest.approx(result.stalls)
+    file = line.to_chrome_trace(tmp_path / "t.json", 300)
+    assert check_trace(file.path) == []
 
 
 def test_an_empty_run_is_a_sound_trace(tmp_path: Path) -> None:
