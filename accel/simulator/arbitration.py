@@ -189,6 +189,8 @@ class Arbiter:
 
     def _cut(self, job: _Job) -> None:
         """Let the present piece end with the chunk that is under way."""
+        if math.isinf(self._chunk):
+            return
         most = max(1, math.ceil((self.env.now - self._start) / self._chunk))  # refreshes only make it fewer
         ends = range(1, most + 1)
         chunks = 1 + bisect_left(ends, self.env.now, key=lambda count: self._stretch(self._start, count * self._chunk))
