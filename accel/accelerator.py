@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -280,6 +280,23 @@ class Accelerator:
         from .spec import with_parameters
 
         return with_parameters(self, values)
+
+    def unlimited(self) -> Accelerator:
+        """The same accelerator with unlimited bandwidth everywhere, where no tile waits in a queue for its latency.
+
+        What halts the compute still does. Then the simulator takes exactly as long as the analytic model says.
+        """
+        levels: list[Level] = []
+        for level in self.levels:
+            if isinstance(level, Memory):
+                latency = 0.0 if level.overlaps else level.latency_cycles
+                free = {"read_bandwidth_bits_per_s": math.inf, "write_bandwidth_bits_per_s": math.inf}
+                level = replace(level, **free, latency_cycles=latency, timing=None)  # type: ignore[arg-type]
+            elif isinstance(level, Array):
+                level = replace(level, bandwidth_bits_per_s=math.inf)
+            levels.append(level)
+        host = replace(self.host, link_bits_per_s=math.inf) if self.host else None
+        return replace(self, levels=tuple(levels), host=host, spec=None)
 
     @cached_property
     def memories(self) -> tuple[Memory, ...]:

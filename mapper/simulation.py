@@ -270,7 +270,9 @@ class _Reader:
 
     def _check_words(self, moved: dict[tuple[str, str], float]) -> None:
         """Raise `ImpossibleResult` where a memory has moved other bits than the operators' models count."""
-        measured = {resource.name: resource.bits for resource in self.simulation.resources}
+        measured: dict[str, float] = {}
+        for resource in self.simulation.resources:
+            measured[resource.place] = measured.get(resource.place, 0.0) + resource.bits
         for memory in self.accelerator.memories:
             names = [memory.name, f"{memory.name} read", f"{memory.name} write"]
             found = sum(measured.get(core.prefix + name, 0.0) for core in self.simulation.cores for name in names)

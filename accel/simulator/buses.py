@@ -7,7 +7,7 @@ in use, like a memory's. Arrays without a limit do not occur here.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +16,7 @@ import numpy.typing as npt
 from ..accelerator import Array
 from ..clock import Clock
 from ..traffic import Boundary
-from .moves import TileMoves
+from .moves import Turns
 
 __all__ = ["Bus", "Buses", "bits_of_words"]
 
@@ -50,18 +50,16 @@ class Buses:
         arrays = self.traffic.arrays(way)
         return [(place, number + 1) for number, place in enumerate(arrays) if place in self.rates]
 
-    def stream(
-        self, way: Boundary, moved: Callable[[frozenset[int]], TileMoves], returns: npt.NDArray[np.bool_]
-    ) -> tuple[Bus, ...]:
-        """The arrays on a stream's way; ``moved`` are its tiles' words by sharing, ``returns`` which sums come back."""
+    def stream(self, way: Boundary, turns: Turns, returns: npt.NDArray[np.bool_]) -> tuple[Bus, ...]:
+        """The arrays on the way of a stream whose tiles turn so; ``returns`` says which sums come back."""
         found = []
         for place, stage in self.stages(way):
-            down = moved(self.traffic.sharing(way, lambda array: way.role in array.multicast)[stage]).entering
+            down = turns.words(self.traffic.sharing(way, lambda array: way.role in array.multicast)[stage]).entering
             up = np.zeros(len(down))
             if way.role == "output":
                 down = down * returns
                 whole = self.traffic.at_stage(way, stage)
-                leaving = moved(self.traffic.sharing(way, lambda array: array.reduces)[stage]).leaving
+                leaving = turns.words(self.traffic.sharing(way, lambda array: array.reduces)[stage]).leaving
                 up = bits_of_words(leaving, self._rising(whole) - self._last(whole))
             width = self.clock.bits(way, way.parent)
             found.append(Bus(place, self.rates[place], np.multiply(down, width, dtype=np.float64), up))

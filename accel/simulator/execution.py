@@ -401,7 +401,7 @@ class Execution:
             self._set_state(flow, fetch, Wait("its ports", end, self.clock.turn()))
             if end > self.clock.now:
                 yield self.clock.until(end)
-            self._set_state(flow, fetch, Wait())
+        self._set_state(flow, fetch, Wait())
 
     @staticmethod
     def _set_state(flow: Flow, fetch: bool, state: Wait) -> None:

@@ -24,7 +24,7 @@ from ..sparsity import stored_bits
 from ..traffic import Boundary, Traffic
 from .buses import Bus, Buses, bits_of_words
 from .machine import Way
-from .moves import TileMoves, tile_moves
+from .moves import Turns
 from .steps import Steps, TileChanges, walked_loops
 
 __all__ = ["Edge", "PortDemand", "Stream", "TilePlan", "plan_tiles"]
@@ -304,13 +304,10 @@ class _Planner:
         changes = self.steps.changes(way.role, way.child)
         down = self.traffic.sharing(way, lambda array: way.role in array.multicast)
         up = self.traffic.sharing(way, lambda array: array.reduces)
-
-        def moved(sharing: frozenset[int]) -> TileMoves:
-            return tile_moves(self.traffic, way, changes, sharing)
-
-        filled, served = moved(down[0]), moved(down[-1])
+        turns = Turns(self.traffic, way, changes)
+        filled, served = turns.words(down[0]), turns.words(down[-1])
         if way.role == "output":
-            drained, collected = moved(up[0]), moved(up[-1])
+            drained, collected = turns.words(up[0]), turns.words(up[-1])
             fills, serves = filled.entering * changes.again, served.entering * changes.again
             self._check(way, (fills, way.filled), (serves, way.served))
             self._check(way, (drained.leaving, way.drained - way.last_drained))
@@ -335,7 +332,7 @@ class _Planner:
             after=_same_before(changes),
             copies=child.copies if isinstance(child, Memory) else 1,
             halts=not overlaps, latency=self._latency(way.child),
-            buses=self.buses.stream(way, moved, changes.again),
+            buses=self.buses.stream(way, turns, changes.again),
         )  # fmt: skip
 
     def _steady_bits(self, way: Boundary, place: int) -> float:

@@ -227,6 +227,8 @@ def _kinds(execution: Execution) -> npt.NDArray[np.int64]:
         distance = np.where(stream.after >= 0, np.arange(stream.count) - stream.after, 0)
         buses = [values for bus in stream.buses for values in (bus.down, bus.up)]
         for values in (stream.served, stream.filled, stream.drained, stream.collected, distance, *buses):
+            if (values == values[0]).all():
+                continue
             _, inverse = np.unique(values, return_inverse=True)
             own = np.unique(own * (inverse.max() + 1) + inverse, return_inverse=True)[1]
         whole = np.zeros(plan.count, dtype=np.int64)
