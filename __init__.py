@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from .accel.analytic import Cost, evaluate
     from .accel.mapping import LevelMapping, Loop, Mapping
     from .accel.mapping_text import format_mapping, parse_mapping
+    from .accel.simulator.served import Served
     from .accel.simulator.timeline import Timeline
     from .accel.spec import list_accelerators, load_accelerator
     from .cosearch.study import StudyResult, search
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from .mapper.estimate import Estimate, Schedule, estimate, estimate_many
     from .mapper.pareto import pareto_front
     from .mapper.search import best_mapping, map_many
+    from .mapper.serving import serve
     from .mapper.simulation import simulate
     from .models.from_onnx import from_onnx
     from .models.from_torch import from_torch
@@ -50,6 +52,7 @@ _HOMES = {
     "Network": "models.network",
     "Op": "models.op",
     "Schedule": "mapper.estimate",
+    "Served": "accel.simulator.served",
     "StudyResult": "cosearch.study",
     "Timeline": "accel.simulator.timeline",
     "VectorOp": "models.op",
@@ -68,6 +71,7 @@ _HOMES = {
     "pareto_front": "mapper.pareto",
     "parse_mapping": "accel.mapping_text",
     "search": "cosearch.study",
+    "serve": "mapper.serving",
     "simulate": "mapper.simulation",
 }
 
@@ -88,6 +92,7 @@ __all__ = [
     "Network",
     "Op",
     "Schedule",
+    "Served",
     "StudyResult",
     "Timeline",
     "VectorOp",
@@ -106,6 +111,7 @@ __all__ = [
     "pareto_front",
     "parse_mapping",
     "search",
+    "serve",
     "simulate",
 ]
 

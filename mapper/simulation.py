@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import get_args
+
+import numpy as np
 
 from ..accel.accelerator import Accelerator
+from ..accel.simulator.arbitration import Policy as Arbitration
 from ..accel.simulator.jobs import Job, PortWork
 from ..accel.simulator.network import Finished, NetworkSimulation, Progress
+from ..accel.simulator.plan import with_density
 from ..accel.simulator.recorder import Log, Slice, expanded
 from ..accel.simulator.timeline import OperatorRun, ResourceShare, Timeline
-from ..errors import BadInput, ImpossibleResult, check_type
+from ..accel.simulator.workload import Density
+from ..errors import BadInput, ImpossibleResult, UnknownName, check_type
 from ..models.network import Network
 from .base import UNLIMITED, Limits
 from .constraints import Constraints
@@ -20,7 +26,7 @@ from .jobs import POLICIES, Policy, network_jobs
 from .objective import Objective
 from .registry import DEFAULT_MAPPER
 
-__all__ = ["Settings", "simulate", "simulate_estimates"]
+__all__ = ["Settings", "network_estimates", "simulate", "simulate_estimates"]
 
 MOST_CUT_SLICES = 2_000_000
 
@@ -35,6 +41,8 @@ class Settings:
     prefetch: bool = False
     stepping: bool = True
     until_s: float | None = None
+    density: Density | None = None
+    arbitration: Arbitration = "fifo"
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -44,6 +52,8 @@ class Settings:
                 raise BadInput(f"{name} {value!r}: give a whole number of at least 1")
         if self.policy not in POLICIES:
             raise BadInput(f"policy {self.policy!r}: choose one of {', '.join(POLICIES)}")
+        if self.arbitration not in get_args(Arbitration):
+            raise UnknownName("arbitration", self.arbitration, get_args(Arbitration))
         if self.policy != "sequence" and self.cores == 1 and self.policy == "pipeline":
             raise BadInput("policy 'pipeline' needs several cores; give cores=2 or more, or policy='sequence'")
         if self.policy == "sequence" and self.cores > 1:
@@ -67,6 +77,8 @@ def simulate(
     prefetch: bool = False,
     stepping: bool = True,
     until_s: float | None = None,
+    density: Density | None = None,
+    arbitration: Arbitration = "fifo",
     seed: int = 0,
     progress: Progress | None = None,
 ) -> Timeline:
@@ -76,12 +88,34 @@ def simulate(
     ``mapper``, ``objective``, ``constraints`` and ``limits`` of `estimate`. ``cores`` copies of everything below the
     outermost memories share these; ``policy`` says which operators they take: "sequence" (one core, one operator after
     the other), "branches" (any that is ready) or "pipeline" (each core its stretch of the network, for several
-    ``runs``). With ``prefetch`` the next operator's first weights come in while one computes, where they fit. Regular
-    stretches are stepped over unless ``stepping`` is False: the result is the same. ``until_s`` cuts the run short.
+    ``runs``). ``arbitration`` says whom a shared memory serves: "fifo" (who came first), "round_robin" (the cores in
+    turns of 4 KiB) or "priority" (the lowest core, after the 4 KiB under way). With ``prefetch`` the next operator's
+    first weights come in while one computes, where they fit. Regular stretches are stepped over unless ``stepping`` is
+    False: the result is the same. ``until_s`` cuts the run short.
+
+    ``density`` is for an array that skips zeros: of a step's iterations each instance has the share that is drawn for
+    it (seeded by ``seed``, run and operator), and the step lasts as long as its slowest instance.
 
     Raises `BadInput` for settings that make no sense, `Infeasible` where a tile does not fit, `CannotDo` at a deadlock.
     """
-    settings = Settings(cores, policy, runs, prefetch, stepping, until_s, seed)
+    settings = Settings(cores, policy, runs, prefetch, stepping, until_s, density, arbitration, seed)
+    estimates = network_estimates(
+        network, accelerator, schedule, mapper, objective, constraints=constraints, limits=limits
+    )
+    return simulate_estimates(estimates, settings, progress)
+
+
+def network_estimates(
+    network: Network | Sequence[Network],
+    accelerator: Accelerator,
+    schedule: Schedule | Sequence[Schedule] | None,
+    mapper: str,
+    objective: str | Objective,
+    *,
+    constraints: Constraints | None,
+    limits: Limits,
+) -> list[Estimate]:
+    """The estimates of one network or of several, from their schedules where these are given."""
     check_type(accelerator, Accelerator, "accelerator", "load it with load_accelerator")
     networks = [network] if isinstance(network, Network) else list(network)
     for one in networks:
@@ -89,16 +123,14 @@ def simulate(
     if not networks:
         raise BadInput("no network to simulate; give at least one")
     if schedule is None:
-        estimates = [
+        return [
             estimate(one, accelerator, mapper, objective, constraints=constraints, limits=limits) for one in networks
         ]
-    else:
-        schedules = [schedule] if isinstance(schedule, Schedule) else list(schedule)
-        if len(schedules) != len(networks):
-            raise BadInput(f"{len(schedules)} schedules for {len(networks)} networks; give one for each")
-        pairs = zip(networks, schedules, strict=True)
-        estimates = [estimate_schedule(one, accelerator, plan) for one, plan in pairs]
-    return simulate_estimates(estimates, settings, progress)
+    schedules = [schedule] if isinstance(schedule, Schedule) else list(schedule)
+    if len(schedules) != len(networks):
+        raise BadInput(f"{len(schedules)} schedules for {len(networks)} networks; give one for each")
+    pairs = zip(networks, schedules, strict=True)
+    return [estimate_schedule(one, accelerator, plan) for one, plan in pairs]
 
 
 def simulate_estimates(estimates: Sequence[Estimate], settings: Settings, progress: Progress | None = None) -> Timeline:
@@ -106,9 +138,10 @@ def simulate_estimates(estimates: Sequence[Estimate], settings: Settings, progre
     accelerator = estimates[0].accelerator
     jobs: list[Job] = []
     for number, one in enumerate(estimates):
-        jobs += network_jobs(
+        made = network_jobs(
             one, number=number, first=len(jobs), policy=settings.policy, cores=settings.cores, runs=settings.runs
         )
+        jobs += made if settings.density is None else [_drawn(job, settings.density, settings.seed) for job in made]
     until = math.inf if settings.until_s is None else settings.until_s * accelerator.clock_hz
     simulation = NetworkSimulation(
         accelerator,
@@ -116,11 +149,20 @@ def simulate_estimates(estimates: Sequence[Estimate], settings: Settings, progre
         cores=settings.cores,
         stepping=settings.stepping,
         prefetch=settings.prefetch,
+        arbitration=settings.arbitration,
         until=until,
         progress=progress,
     )
     complete = simulation.run()
     return _Reader(estimates, settings, simulation, complete).timeline()
+
+
+def _drawn(job: Job, density: Density, seed: int) -> Job:
+    """The job with steps as long as their slowest instances, drawn for its run and its operator."""
+    if job.plan is None:
+        return job
+    rng = np.random.default_rng([seed, job.network, job.run, *job.name.encode()])
+    return replace(job, plan=with_density(job.plan, density, rng))
 
 
 class _Reader:
@@ -156,9 +198,18 @@ class _Reader:
             moved,
             self.settings.seed,
             self.complete,
-            tuple(dict.fromkeys(note for one in self.estimates for note in one.notes)),
+            tuple(self._notes()),
             analytic,
         )
+
+    def _notes(self) -> list[str]:
+        """What the networks' estimates leave out, and what running them together does."""
+        notes = list(dict.fromkeys(note for one in self.estimates for note in one.notes))
+        if len(self.estimates) > 1 and any(one.schedule.plan for one in self.estimates):
+            notes.append("what stays on the chip is planned for each network as if it had the chip to itself")
+        if self.settings.density is not None:
+            notes.append("energy is that of the dense network: only time depends on the density")
+        return notes
 
     # ---- operators -------------------------------------------------------------------------------------------------
 

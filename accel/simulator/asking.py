@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterable
 from typing import Any, TypeAlias
 
 import simpy
@@ -10,12 +10,18 @@ import simpy
 from .channels import Channels
 from .resources import Clock, Path, Resource, extended
 
-__all__ = ["Ask", "Pending", "Port"]
+__all__ = ["Ask", "Pending", "Port", "served_by"]
 
 Port: TypeAlias = Resource | Channels
 
 Ask: TypeAlias = tuple[Port, float, float, str]
 """(port, cycles at its full rate, bits, name of the stream that these bits go on with or "")"""
+
+
+def served_by(ports: Iterable[Port]) -> tuple[Resource, ...]:
+    """The resources behind ports, each channel of a DRAM for itself."""
+    apart = [port.channels if isinstance(port, Channels) else (port,) for port in ports]
+    return tuple(one for some in apart for one in some)
 
 
 class Pending:

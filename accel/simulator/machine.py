@@ -9,7 +9,7 @@ from typing import Literal
 from ...models.op import ROLES
 from ..accelerator import Accelerator, Array, Memory
 from .arbitration import Policy
-from .asking import Ask, Pending, Port
+from .asking import Ask, Pending, Port, served_by
 from .channels import Channels
 from .dram import DramCycles
 from .recorder import Log
@@ -91,9 +91,8 @@ class Core:
         """All that has been used so far, each channel of a DRAM for itself."""
         count = len(self._own), len(self._shared)
         if self._counted != count:
-            ports = (*self._own.values(), *self._shared.values())
-            apart = [port.channels if isinstance(port, Channels) else (port,) for port in ports]
-            self._counted, self._resources = count, tuple(one for some in apart for one in some)
+            self._counted = count
+            self._resources = served_by((*self._own.values(), *self._shared.values()))
         return self._resources
 
     def _resource(self, name: str, *, shared: bool = False) -> Resource:

@@ -16,7 +16,7 @@ from ...errors import CannotDo
 from ..accelerator import Accelerator, Memory
 from .again import Course, Recording, idle
 from .arbitration import Policy
-from .asking import Ask, Pending, Port
+from .asking import Ask, Pending, Port, served_by
 from .execution import Execution, Process
 from .jobs import Job, PortWork
 from .machine import Core
@@ -241,8 +241,8 @@ class NetworkSimulation:
         self, core: Core, job: Job, entry: Finished, path: Path
     ) -> Generator[simpy.Event, Any, tuple[float, Path]]:
         """A vector operator, or work of the host or its link: all it asks for begins at once."""
-        start = self.clock.now
-        end, path, pending = self._move(core, job.words, path, job.kind, job.name)
+        start, before = self.clock.now, path
+        end, path, pending = self._move(core, job.words, before, job.kind, job.name)
         served = []
         for resource, cycles, kind in (
             (core.vector, job.computing, "vector"),
@@ -250,7 +250,7 @@ class NetworkSimulation:
             (core.link, job.linked, "transfer"),
         ):
             if cycles:
-                done = resource.serve(cycles, entry.path_before, job.kind, kind, job.name)
+                done = resource.serve(cycles, before, job.kind, kind, job.name)
                 served.append((resource, done, resource.path))
         if pending:
             end, path = yield from pending.wait()
@@ -289,4 +289,5 @@ class NetworkSimulation:
     def resources(self) -> tuple[Resource, ...]:
         """Each resource once: the cores' own, then the shared ones."""
         found = {id(resource): resource for core in self.cores for resource in core.resources}
-        return tuple(found.values())
+        shared = {id(resource): resource for resource in served_by(self.shared.values())}
+        return (*(one for key, one in found.items() if key not in shared), *shared.values())

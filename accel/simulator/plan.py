@@ -7,8 +7,9 @@ iterations. All times are cycles of ports that serve nobody else.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -26,8 +27,9 @@ from .buses import Bus, Buses, bits_of_words
 from .machine import Way
 from .moves import Turns
 from .steps import Steps, TileChanges, walked_loops
+from .workload import Density, slowest_share
 
-__all__ = ["Edge", "PortDemand", "Stream", "TilePlan", "plan_tiles"]
+__all__ = ["Edge", "PortDemand", "Stream", "TilePlan", "plan_tiles", "with_density"]
 
 Floats = npt.NDArray[np.float64]
 MOST_STEPS = 4096
@@ -144,6 +146,16 @@ def plan_tiles(op: Op, accelerator: Accelerator, mapping: Mapping, *, most_steps
     nest = Nest(op, accelerator, mapping)
     check_capacity(nest, accelerator)
     return _Planner(nest, accelerator, most_steps).plan()
+
+
+def with_density(plan: TilePlan, density: Density, rng: np.random.Generator) -> TilePlan:
+    """The plan on an array that skips zeros: each step lasts as long as the instance with most left to do."""
+    instances = math.prod(loop.bound for loop in plan.nest.spatial_above(len(plan.nest.places)))
+    shares = np.ones(plan.count)
+    for words in np.unique(plan.iterations):
+        same = plan.iterations == words
+        shares[same] = slowest_share(rng, density, instances, int(words), int(same.sum()))
+    return replace(plan, cycles=np.multiply(plan.cycles, shares, dtype=np.float64))
 
 
 class _Planner:

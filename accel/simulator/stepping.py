@@ -67,6 +67,7 @@ class Stepper:
         self.seen: dict[int, list[_Snapshot]] = {}
         self.enabled = execution.plan.count >= LEAST_STEPS
         self.kinds = _kinds(execution) if self.enabled else np.zeros(0, dtype=np.int64)
+        self.enabled = self.enabled and 2 * len(np.unique(self.kinds)) < len(self.kinds)  # else nothing recurs
 
     def turned(self, step: int) -> None:
         """To be called when a step has ended: perhaps moves the execution on."""
@@ -220,7 +221,10 @@ def _flow_state(flow: Flow, now: float) -> tuple[object, ...]:
 def _kinds(execution: Execution) -> npt.NDArray[np.int64]:
     """[steps] a number that is the same for steps of the same cycles at which the same tiles begin."""
     plan = execution.plan
-    _, code = np.unique(plan.iterations, return_inverse=True)
+    _, code = np.unique(plan.cycles, return_inverse=True)
+    if plan.demands:
+        iterations, which = np.unique(plan.iterations, return_inverse=True)
+        code = np.unique(code * len(iterations) + which, return_inverse=True)[1]
     for flow in execution.flows:
         stream = flow.stream
         own = np.zeros(stream.count, dtype=np.int64)
