@@ -7,12 +7,12 @@ in use, like a memory's. Arrays without a limit do not occur here.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
+from ...models.op import ROLES
 from ..accelerator import Array
 from ..clock import Clock
 from ..traffic import Boundary
@@ -80,10 +80,11 @@ class Buses:
             for place, stage in self.stages(way)
         )
 
-    def totals(self, ways: Iterable[Boundary]) -> dict[int, float]:
-        """Bits by place over the whole run."""
-        found = dict.fromkeys(self.rates, 0.0)
-        for way in ways:
+    def totals(self) -> dict[int, float]:
+        """Bits by place over the whole run, between memories and between them and the compute."""
+        found, end = dict.fromkeys(self.rates, 0.0), len(self.traffic.nest.places)
+        inside = (Boundary(role, self.traffic.keepers(role)[-1], end) for role in ROLES)
+        for way in (*self.traffic.boundaries, *inside):
             for place, stage in self.stages(way):
                 at = self.traffic.at_stage(way, stage)
                 found[place] += at.served * self.clock.bits(way, way.parent)

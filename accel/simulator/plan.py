@@ -274,7 +274,7 @@ class _Planner:
             if bits > 1e-9 * whole[place, way]:
                 rate = self.clock.read if way == "read" else self.clock.write
                 yield PortDemand(place, way, bits, bits / rate[place], place in self.ported)
-        for place, total in self.buses.totals(self.traffic.boundaries).items():
+        for place, total in self.buses.totals().items():
             tiled = sum(
                 float(bus.down.sum() + bus.up.sum()) for one in streams for bus in one.buses if bus.place == place
             )
