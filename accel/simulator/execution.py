@@ -134,12 +134,13 @@ class Execution:
             yield self.clock.until(end)
         for edge in self.plan.drains:
             yield from self._edge(edge, "write_back", "last")
+        begun = self.clock.now
         for pending in self.ends_pending:
             end, path = yield from pending.wait()
             if end > self.ends_at:
                 self.ends_at, self.ends_path = end, path
-        if self.ends_at > self.clock.now:
-            self._stall(self.clock.now, self.ends_at, "first and last tiles on their way")
+        if self.ends_at > begun:
+            self._stall(begun, self.ends_at, "first and last tiles on their way")
             yield self.clock.until(self.ends_at)
             self.path = self.ends_path
         self.doing = ""

@@ -258,6 +258,15 @@ def check_log(log: Log) -> None:
         last[one.track] = max(last[one.track], one.end)
 
 
+@pytest.mark.parametrize("policy", POLICIES)
+def test_hidden_ends_wait_for_their_turns_too(policy: Policy) -> None:
+    op, mapping = layer()
+    plan = plan_tiles(op, replace(chip(), back_to_back=True), mapping)
+    ends, runs, _ = together([plan, plan], policy)
+    assert [math.fsum(one.path.values()) for one in runs] == pytest.approx(ends)
+    assert max(ends) >= 2 * 64 * 101 * 8 / DRAM_BITS
+
+
 @pytest.mark.parametrize("seed", range(0, 40, 4))
 def test_random_operators_share_a_memory_in_any_way(seed: int) -> None:
     found = random_plan(seed, refresh=seed % 8 == 0)
