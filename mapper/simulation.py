@@ -5,17 +5,19 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import get_args
 
 import numpy as np
 
 from ..accel.accelerator import Accelerator
+from ..accel.simulator.arbitration import Policy as Arbitration
 from ..accel.simulator.cut import cut, without
 from ..accel.simulator.jobs import Job, PortWork
 from ..accel.simulator.network import Finished, NetworkSimulation, Progress
 from ..accel.simulator.plan import with_density
 from ..accel.simulator.timeline import OperatorRun, ResourceShare, Timeline
 from ..accel.simulator.workload import Density
-from ..errors import BadInput, ImpossibleResult, check_type
+from ..errors import BadInput, ImpossibleResult, UnknownName, check_type
 from ..models.network import Network
 from .base import UNLIMITED, Limits
 from .constraints import Constraints
@@ -38,6 +40,7 @@ class Settings:
     stepping: bool = True
     until_s: float | None = None
     density: Density | None = None
+    arbitration: Arbitration = "fifo"
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -47,6 +50,8 @@ class Settings:
                 raise BadInput(f"{name} {value!r}: give a whole number of at least 1")
         if self.policy not in POLICIES:
             raise BadInput(f"policy {self.policy!r}: choose one of {', '.join(POLICIES)}")
+        if self.arbitration not in get_args(Arbitration):
+            raise UnknownName("arbitration", self.arbitration, get_args(Arbitration))
         if self.policy != "sequence" and self.cores == 1 and self.policy == "pipeline":
             raise BadInput("policy 'pipeline' needs several cores; give cores=2 or more, or policy='sequence'")
         if self.policy == "sequence" and self.cores > 1:
@@ -71,6 +76,7 @@ def simulate(
     stepping: bool = True,
     until_s: float | None = None,
     density: Density | None = None,
+    arbitration: Arbitration = "fifo",
     seed: int = 0,
     progress: Progress | None = None,
 ) -> Timeline:
@@ -80,15 +86,17 @@ def simulate(
     ``mapper``, ``objective``, ``constraints`` and ``limits`` of `estimate`. ``cores`` copies of everything below the
     outermost memories share these; ``policy`` says which operators they take: "sequence" (one core, one operator after
     the other), "branches" (any that is ready) or "pipeline" (each core its stretch of the network, for several
-    ``runs``). With ``prefetch`` the next operator's first weights come in while one computes, where they fit. Regular
-    stretches are stepped over unless ``stepping`` is False: the result is the same. ``until_s`` cuts the run short.
+    ``runs``). ``arbitration`` says whom a shared memory serves: "fifo" (who came first), "round_robin" (the cores in
+    turns of 4 KiB) or "priority" (the lowest core, after the 4 KiB under way). With ``prefetch`` the next operator's
+    first weights come in while one computes, where they fit. Regular stretches are stepped over unless ``stepping`` is
+    False: the result is the same. ``until_s`` cuts the run short.
 
     ``density`` is for an array that skips zeros: of a step's iterations each instance has the share that is drawn for
     it (seeded by ``seed``, run and operator), and the step lasts as long as its slowest instance.
 
     Raises `BadInput` for settings that make no sense, `Infeasible` where a tile does not fit, `CannotDo` at a deadlock.
     """
-    settings = Settings(cores, policy, runs, prefetch, stepping, until_s, density, seed)
+    settings = Settings(cores, policy, runs, prefetch, stepping, until_s, density, arbitration, seed)
     estimates = network_estimates(
         network, accelerator, schedule, mapper, objective, constraints=constraints, limits=limits
     )
@@ -139,6 +147,7 @@ def simulate_estimates(estimates: Sequence[Estimate], settings: Settings, progre
         cores=settings.cores,
         stepping=settings.stepping,
         prefetch=settings.prefetch,
+        arbitration=settings.arbitration,
         until=until,
         progress=progress,
     )
@@ -296,7 +305,9 @@ class _Reader:
 
     def _check_words(self, moved: dict[tuple[str, str], float]) -> None:
         """Raise `ImpossibleResult` where a memory has moved other bits than the operators' models count."""
-        measured = {resource.name: resource.bits for resource in self.simulation.resources}
+        measured: dict[str, float] = {}
+        for resource in self.simulation.resources:
+            measured[resource.place] = measured.get(resource.place, 0.0) + resource.bits
         for memory in self.accelerator.memories:
             names = [memory.name, f"{memory.name} read", f"{memory.name} write"]
             found = sum(measured.get(core.prefix + name, 0.0) for core in self.simulation.cores for name in names)
