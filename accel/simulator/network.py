@@ -196,7 +196,7 @@ class NetworkSimulation:
             ),
             None,
         )  # fmt: skip
-        if following is None:
+        if following is None or following in self.prepared:
             return
         execution = self.prepared[following] = self._execution(number, following)
         for edge in execution.plan.fills:
@@ -229,7 +229,7 @@ class NetworkSimulation:
 
     def _simple(self, core: Core, job: Job, entry: Finished, path: Path) -> tuple[float, Path]:
         """A vector operator, or work of the host or its link: all it asks for begins at once."""
-        start = self.clock.now
+        start, begun = self.clock.now, path
         end, path = self._move(core, job.words, path, job.kind, job.name)
         for resource, cycles, kind in (
             (core.vector, job.computing, "vector"),
@@ -237,7 +237,7 @@ class NetworkSimulation:
             (core.link, job.linked, "transfer"),
         ):
             if cycles:
-                done = resource.serve(cycles, entry.path_before, job.kind, kind, job.name)
+                done = resource.serve(cycles, begun, job.kind, kind, job.name)
                 if resource is core.vector and done < end:
                     self._stall(core, done, end, path, entry)
                 if done > end:
