@@ -152,7 +152,7 @@ class Stepper:
             for number, tile in ((1, flow.leaving), (2, flow.using)):
                 if was_count[number] != at_count[number]:
                     first = min(first, int(flow.stream.first_step[tile]))
-        begin = max(0, first) + period
+        begin = max(first, period)
         if limit <= begin:
             return 0
         ahead, behind = self.kinds[begin:limit], self.kinds[begin - period : limit - period]
