@@ -16,7 +16,7 @@ from ..accel.simulator.served import Served
 from ..accel.simulator.serving import serve_requests
 from ..accel.simulator.timeline import Timeline
 from ..accel.simulator.workload import Density, Workload
-from ..errors import BadInput, check_type
+from ..errors import BadInput, UnknownName, check_type
 from ..models.network import Network
 from .base import UNLIMITED, Limits
 from .constraints import Constraints
@@ -72,8 +72,12 @@ def serve(
     estimates = network_estimates(
         network, accelerator, schedule, mapper, objective, constraints=constraints, limits=limits
     )
-    if len({one.network.name for one in estimates}) < len(estimates):
+    names = [one.network.name for one in estimates]
+    if len(set(names)) < len(names):
         raise BadInput("two of the networks have one name; requests could not tell them apart")
+    unknown = next((name for name in priorities or {} if name not in names), None)
+    if unknown is not None:
+        raise UnknownName("network to serve", unknown, names)
     found = []
     for one in estimates:
         runs = 1 if density is None else SAMPLES

@@ -11,6 +11,7 @@ import numpy as np
 
 from ..accel.accelerator import Accelerator
 from ..accel.simulator.arbitration import Policy as Arbitration
+from ..accel.simulator.checks import checked_number, checked_whole
 from ..accel.simulator.cut import cut, without
 from ..accel.simulator.jobs import Job, PortWork
 from ..accel.simulator.network import Finished, NetworkSimulation, Progress
@@ -45,9 +46,7 @@ class Settings:
 
     def __post_init__(self) -> None:
         for name in ("cores", "runs"):
-            value = getattr(self, name)
-            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-                raise BadInput(f"{name} {value!r}: give a whole number of at least 1")
+            checked_whole(getattr(self, name), name, remedy="give a whole number of at least 1")
         if self.policy not in POLICIES:
             raise BadInput(f"policy {self.policy!r}: choose one of {', '.join(POLICIES)}")
         if self.arbitration not in get_args(Arbitration):
@@ -56,8 +55,11 @@ class Settings:
             raise BadInput("policy 'pipeline' needs several cores; give cores=2 or more, or policy='sequence'")
         if self.policy == "sequence" and self.cores > 1:
             raise BadInput(f"policy 'sequence' uses one core of {self.cores}; choose 'branches' or 'pipeline'")
-        if self.until_s is not None and not (self.until_s > 0.0 and math.isfinite(self.until_s)):
-            raise BadInput(f"until_s {self.until_s!r}: give a positive time in seconds")
+        if self.until_s is not None:
+            checked_number(self.until_s, "until_s", positive=True, remedy="give a positive time in seconds")
+        if self.density is not None:
+            check_type(self.density, Density, "density", "make one, such as Density(0.5)")
+        checked_whole(self.seed, "seed", minimum=0)
 
 
 def simulate(
@@ -115,6 +117,9 @@ def network_estimates(
 ) -> list[Estimate]:
     """The estimates of one network or of several, from their schedules where these are given."""
     check_type(accelerator, Accelerator, "accelerator", "load it with load_accelerator")
+    _check_bandwidths(accelerator)
+    if not isinstance(network, Sequence):
+        check_type(network, Network, "network", "load it with load_network, from_torch or from_onnx")
     networks = [network] if isinstance(network, Network) else list(network)
     for one in networks:
         check_type(one, Network, "network", "load it with load_network, from_torch or from_onnx")
@@ -124,11 +129,23 @@ def network_estimates(
         return [
             estimate(one, accelerator, mapper, objective, constraints=constraints, limits=limits) for one in networks
         ]
-    schedules = [schedule] if isinstance(schedule, Schedule) else list(schedule)
+    schedules = list(schedule) if isinstance(schedule, list | tuple) else [schedule]
     if len(schedules) != len(networks):
         raise BadInput(f"{len(schedules)} schedules for {len(networks)} networks; give one for each")
     pairs = zip(networks, schedules, strict=True)
     return [estimate_schedule(one, accelerator, plan) for one, plan in pairs]
+
+
+def _check_bandwidths(accelerator: Accelerator) -> None:
+    """Raise `BadInput` where a memory could never move a word."""
+    for memory in accelerator.memories:
+        write = memory.read_bandwidth_bits_per_s if memory.shared_port else memory.write_bandwidth_bits_per_s
+        for way, rate in (("reads", memory.read_bandwidth_bits_per_s), ("writes", write)):
+            if not rate > 0.0:
+                raise BadInput(
+                    f"{accelerator.name}: {memory.name} {way} {rate:g} bits a second, what waits for it would wait for "
+                    "ever; give it a bandwidth above zero"
+                )
 
 
 def simulate_estimates(estimates: Sequence[Estimate], settings: Settings, progress: Progress | None = None) -> Timeline:

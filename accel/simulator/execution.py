@@ -295,7 +295,7 @@ class Execution:
     def _inside(self, port: Resource, cycles: float, end: float) -> None:
         """A memory further inside works during a step, which leaves it the time."""
         start = max(self.clock.now, port.free_at)
-        shown = min(start + cycles, end)
+        shown = min(start + ticks(cycles), end)
         port.busy += cycles
         if shown > start:
             port.free_at = shown

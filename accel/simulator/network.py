@@ -206,7 +206,7 @@ class NetworkSimulation:
             ),
             None,
         )  # fmt: skip
-        if following is None:
+        if following is None or following in self.prepared:
             return
         execution = self.prepared[following] = self._execution(number, following)
         for edge in execution.plan.fills:

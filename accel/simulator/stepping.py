@@ -67,6 +67,7 @@ class Stepper:
         self.seen: dict[int, list[_Snapshot]] = {}
         self.enabled = execution.plan.count >= LEAST_STEPS
         self.kinds = _kinds(execution) if self.enabled else np.zeros(0, dtype=np.int64)
+        self.leaving = [_leaving(flow, execution.plan.count) for flow in execution.flows] if self.enabled else []
         self.enabled = self.enabled and 2 * len(np.unique(self.kinds)) < len(self.kinds)  # else nothing recurs
 
     def turned(self, step: int) -> None:
@@ -143,19 +144,14 @@ class Stepper:
 
     def _periods(self, before: _Snapshot, now: _Snapshot) -> int:
         """How many periods may be stepped over: until somebody would see a step that is not like the period's."""
-        period = now.step - before.step
-        first, last, limit = now.step, now.step + 1, len(self.kinds)
+        period, begin = now.step - before.step, now.step + 1
+        last, limit = now.step + 1, len(self.kinds)
         for was, at in zip(before.places, now.places, strict=True):
             if was.tile != at.tile:
                 last = max(last, at.step)
             elif at.waits:
                 limit = min(limit, at.due)
-        for flow, was_count, at_count in zip(self.execution.flows, before.counts, now.counts, strict=True):
-            for number, tile in ((1, flow.leaving), (2, flow.using)):
-                if was_count[number] != at_count[number]:
-                    first = min(first, int(flow.stream.first_step[tile]))
-        begin = max(0, first) + period
-        if limit <= begin:
+        if limit <= begin or not all(self._leaves_alike(number, before, now) for number in range(len(now.counts))):
             return 0
         ahead, behind = self.kinds[begin:limit], self.kinds[begin - period : limit - period]
         different = np.flatnonzero(ahead != behind)
@@ -176,6 +172,18 @@ class Stepper:
                 left = until - max(resource.free_at, now.moment)
                 most = min(most, int(left / length) if left > 0.0 else 0)
         return most
+
+    def _leaves_alike(self, number: int, before: _Snapshot, now: _Snapshot) -> bool:
+        """Whether the tiles of a flow that are still to leave are like those that left during the period.
+
+        All else that is under way belongs to steps ahead.
+        """
+        flow, period, begin = self.execution.flows[number], now.step - before.step, now.step + 1
+        if before.counts[number][1] == now.counts[number][1]:
+            return True
+        first = int(flow.stream.first_step[flow.leaving])
+        leaving = self.leaving[number]
+        return first >= period and bool((leaving[:, first:begin] == leaving[:, first - period : begin - period]).all())
 
 
 def _order(run: Execution) -> tuple[int, ...]:
@@ -239,3 +247,12 @@ def _kinds(execution: Execution) -> npt.NDArray[np.int64]:
         whole[stream.first_step] = own + 1
         code = np.unique(code * (own.max() + 2) + whole, return_inverse=True)[1]
     return code.astype(np.int64)
+
+
+def _leaving(flow: Flow, steps: int) -> npt.NDArray[np.float64]:
+    """[2, steps] bits of the tile that begins at a step once it leaves, at both its ends; -1 where none begins."""
+    stream = flow.stream
+    found = np.full((2, steps if flow.leaves else 0), -1.0)
+    if flow.leaves:
+        found[:, stream.first_step] = stream.drained, stream.collected
+    return found
