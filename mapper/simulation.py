@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import get_args
+from typing import Any, get_args
 
 import numpy as np
 
@@ -129,7 +129,7 @@ def network_estimates(
         return [
             estimate(one, accelerator, mapper, objective, constraints=constraints, limits=limits) for one in networks
         ]
-    schedules = list(schedule) if isinstance(schedule, list | tuple) else [schedule]
+    schedules: list[Any] = list(schedule) if isinstance(schedule, list | tuple) else [schedule]  # checked below
     if len(schedules) != len(networks):
         raise BadInput(f"{len(schedules)} schedules for {len(networks)} networks; give one for each")
     pairs = zip(networks, schedules, strict=True)
