@@ -64,8 +64,9 @@ def serve(
     its operators' durations are what each request takes. Where ``density`` makes work depend on the data, a request
     draws each operator's duration from several simulated runs. With ``batching`` batches of 1, 2, 4, … up to its size
     are mapped and simulated too; a batch runs on the smallest of these that holds it. ``arrivals`` may be text
-    (`parse_arrivals`: "100/s", "poisson:100/s", a trace's path). ``power`` states when an idle device's clock and supply are cut; its leakage and
-    clock power are the accelerator's unless it states them. The rest is `serve_requests`'.
+    (`parse_arrivals`: "100/s", "poisson:100/s", a trace's path). ``power`` states when an idle device's clock and
+    supply are cut; its leakage and clock power are the accelerator's unless it states them. The rest is
+    `serve_requests`'.
 
     Raises `BadInput` for arrivals and settings that make no sense, `Infeasible` where a tile does not fit.
     """
