@@ -72,7 +72,7 @@ class Execution:
         self.early: dict[Edge, Early] = {}
         self.begun = core.clock.env.event()
         self.milestone: tuple[int, simpy.Event] | None = None
-        self.stepper = Stepper(self) if alone else None
+        self.stepper: Stepper | None = None
         self.doing = "first tiles"
 
     def waits(self) -> list[str]:
@@ -109,6 +109,7 @@ class Execution:
     def run(self, path: Path) -> Process:
         """Run the operator from now on; ``path`` leads to now. Sets ``path`` to that of its end."""
         self.path = path
+        self.stepper = Stepper(self) if self.alone else None
         for edge in self.plan.fills:
             early = self.early.get(edge)
             if early is not None:
@@ -148,8 +149,12 @@ class Execution:
     def _edge(self, edge: Edge, kind: str, which: str) -> Process:
         """A boundary's first or last tile."""
         begun, name, asks = self.clock.now, f"{which} {edge.role}", self._edge_asks(edge)
+        hidden = self.plan.hidden_ends and not self._halts(edge)
+        if hidden and edge.latency:
+            inner = max(edge.source, edge.target)
+            asks = self._with_latency((self._port(inner, "write"), self._port(inner, "read")), asks, edge.latency)
         end, path, pending = self._ask(asks, self.path, name, kind)
-        if self.plan.hidden_ends and not self._halts(edge):
+        if hidden:
             if pending:
                 self.ends_pending.append(pending)
             elif end > self.ends_at:
@@ -379,7 +384,7 @@ class Execution:
             yield self.halting or self.clock.until(self.halted_until)
             path = self.halted_path
         if stream.latency and not stream.halts:
-            asks = self._with_latency(flow, asks, stream.latency)
+            asks = self._with_latency((flow.sink, flow.back_source), asks, stream.latency)
         end, path, pending = self._ask(asks, path, f"{stream.role} tile", kind)
         if pending:
             self._set_state(flow, fetch, Wait("its turn at its ports"))
@@ -412,9 +417,9 @@ class Execution:
             flow.leave_state = state
 
     @staticmethod
-    def _with_latency(flow: Flow, asks: tuple[Ask, ...], latency: float) -> tuple[Ask, ...]:
-        """A memory with a latency serves nobody else during it."""
-        both = {id(port): port for port in (flow.sink, flow.back_source)}
+    def _with_latency(ports: tuple[Port, Port], asks: tuple[Ask, ...], latency: float) -> tuple[Ask, ...]:
+        """A memory with a latency serves nobody else during it, at neither of its ports."""
+        both = {id(port): port for port in ports}
         listed = [
             (port, cycles + latency * (both.pop(id(port), None) is not None), bits, stream)
             for port, cycles, bits, stream in asks

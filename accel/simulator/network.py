@@ -1,6 +1,6 @@
 """Jobs on cores: each core takes the next job that is ready, and several share the outermost memories.
 
-Of the jobs that may start, a core takes one of the network that has started the fewest, then the first in order.
+Which job a core takes next is decided by `dispatch`.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from ..accelerator import Accelerator, Memory
 from .again import Course, Recording, idle
 from .arbitration import Policy
 from .asking import Ask, Pending, Port, served_by
+from .dispatch import Queue
 from .execution import Execution, Process
 from .jobs import Job, PortWork
 from .machine import Core
@@ -74,8 +75,8 @@ class NetworkSimulation:
         self.running: dict[int, Execution] = {}  # by core
         self.prepared: dict[int, Execution] = {}  # by job
         self.ahead = 0  # transfers for operators that have not begun
-        self._waiting = dict.fromkeys(range(len(jobs)))  # in order
-        self._started: dict[int, int] = {}  # jobs by network
+        self._queue = Queue(jobs)
+        self._busy: set[int] = set()  # cores
         self._finished = 0
         self._courses: dict[int, Course] = {}  # by plan
         self._changed = self.clock.env.event()
@@ -98,43 +99,34 @@ class NetworkSimulation:
 
     def _waits(self) -> list[str]:
         running = [wait for execution in self.running.values() for wait in execution.waits()]
-        waiting = [self.jobs[number].name for number in self._waiting]
+        waiting = [self.jobs[number].name for number in sorted(self._queue.waiting)]
         return running or [f"no core may take {', '.join(waiting[:5])}; check what they wait for"]
 
     def _alone(self) -> bool:
-        return len(self.running) == 1 and not self.ahead and len(self._busy_cores()) == 1
-
-    def _busy_cores(self) -> set[int]:
-        return {finished.core for finished in self.done.values() if finished.end is None}
+        return len(self.running) == 1 and not self.ahead and len(self._busy) == 1
 
     def _work(self, number: int) -> Process:
         """One core's process."""
         path: Path = {}
-        while self._waiting:
-            chosen = self._next(number)
+        while self._queue.waiting:
+            chosen = self._queue.take(number)
             if chosen is None:
                 yield self._changed
                 path = self._path
                 continue
             job = self.jobs[chosen]
-            del self._waiting[chosen]
-            self._started[job.network] = self._started.get(job.network, 0) + 1
+            self._busy.add(number)
             entry = self.done[chosen] = Finished(job, number, self.clock.now, path)
             yield from self._job(number, chosen, entry)
             entry.end = self.clock.now
             path = self._path = entry.path or {}
+            self._busy.discard(number)
+            self._queue.over(chosen)
             self._finished += 1
             if self.progress:
                 self.progress(self._finished, len(self.jobs))
             changed, self._changed = self._changed, self.clock.env.event()
             changed.succeed()
-
-    def _next(self, number: int) -> int | None:
-        ready = [one for one in self._waiting if self.jobs[one].core in (None, number) and self._ready(one)]
-        return min(ready, key=lambda one: (self._started.get(self.jobs[one].network, 0), one), default=None)
-
-    def _ready(self, number: int) -> bool:
-        return all(one in self.done and self.done[one].end is not None for one in self.jobs[number].after)
 
     # ---- one job ---------------------------------------------------------------------------------------------------
 
@@ -197,16 +189,8 @@ class NetworkSimulation:
 
     def _look_ahead(self, number: int, chosen: int, running: Execution) -> None:
         """Let the first weights of the contraction that comes next on this core come in as soon as there is room."""
-        following = next(
-            (
-                one
-                for one in self._waiting
-                if self.jobs[one].core == number and self.jobs[one].network == self.jobs[chosen].network
-                and self.jobs[one].plan is not None
-            ),
-            None,
-        )  # fmt: skip
-        if following is None or following in self.prepared:
+        following = self._queue.contraction(number, self.jobs[chosen].network)
+        if following is None or following in self.prepared or running.plan.hidden_ends:
             return
         execution = self.prepared[following] = self._execution(number, following)
         for edge in execution.plan.fills:
