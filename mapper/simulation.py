@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -13,7 +14,8 @@ from ..accel.simulator.checks import checked_number, checked_whole
 from ..accel.simulator.jobs import Job, PortWork
 from ..accel.simulator.network import Finished, NetworkSimulation, Progress
 from ..accel.simulator.plan import with_density
-from ..accel.simulator.recorder import Log, Slice, expanded
+from ..accel.simulator.recorder import Log, Repeat, Slice, expanded
+from ..accel.simulator.stretch import stretches
 from ..accel.simulator.timeline import OperatorRun, ResourceShare, Timeline
 from ..accel.simulator.workload import Density
 from ..errors import BadInput, ImpossibleResult, check_type
@@ -227,7 +229,7 @@ class _Reader:
             job.analytic,
             one.steps,
             one.walked,
-            dict(one.stalls or {}),
+            self._waited(one),
             {name: cycles for name, cycles in spent.items() if cycles > 0.0},
         )
 
@@ -244,16 +246,13 @@ class _Reader:
 
     def _shares(self, log: Log) -> list[ResourceShare]:
         simulation, shares = self.simulation, []
-        stalls = self._stalls()
-        seen = self._seen(log) if not self.complete else {}
+        stalls, seen = self._stalls(), {} if self.complete else stretches(log).extents
         for resource in simulation.resources:
             resource.account()
-            busy = seen.get(resource.name, 0.0) if seen else resource.busy
-            causes = stalls.get(resource.name) or dict(resource.held)
+            busy, causes = resource.busy, stalls.get(resource.name) or dict(resource.held)
+            if not self.complete:
+                busy = seen[resource.name].busy if resource.name in seen else 0.0
             stall = math.fsum(causes.values())
-            if not self.complete and busy + stall > self.cycles:  # what was booked beyond the cut
-                causes = {}
-                stall = 0.0
             busy = min(busy, self.cycles)
             idle = self.cycles - busy - stall
             if idle < -1e-6 * max(1.0, self.cycles):
@@ -274,26 +273,44 @@ class _Reader:
             core = self.simulation.cores[one.core]
             resource = core.compute if one.job.plan else core.vector
             own = found.setdefault(resource.name, {})
-            for cause, cycles in (one.stalls or {}).items():
+            for cause, cycles in self._waited(one).items():
                 own[cause] = own.get(cause, 0.0) + cycles
         return {name: causes for name, causes in found.items() if causes}
 
-    @staticmethod
-    def _seen(log: Log) -> dict[str, float]:
-        """Busy cycles of each track in a log without repeats."""
-        busy: dict[str, float] = {}
-        for one in log:
-            if isinstance(one, Slice) and one.kind != "stall":
-                busy[one.track] = busy.get(one.track, 0.0) + one.end - one.start
-        return busy
-
     def _cut(self) -> Log:
-        """The log up to the cut."""
-        log: Log = []
-        for one in expanded(self.simulation.log, MOST_CUT_SLICES):
-            if one.start < self.cycles:
-                log.append(one._replace(end=min(one.end, self.cycles)))
-        return log
+        """The log up to the cut. Nothing is stepped over beyond it, but a period may have booked tiles ahead."""
+        kept: Log = []
+        places: list[int] = []
+        for entry in self.simulation.log:
+            places.append(len(kept))
+            if isinstance(entry, Repeat):
+                kept.append(entry._replace(first=places[entry.first]))
+            elif entry.start < self.cycles:
+                kept.append(entry._replace(end=min(entry.end, self.cycles)))
+        if all(extent.end <= self.cycles for extent in stretches(kept).extents.values()):
+            return kept
+        played = (one for one in expanded(kept, MOST_CUT_SLICES) if one.start < self.cycles)
+        return [one._replace(end=min(one.end, self.cycles)) for one in played]
+
+    @cached_property
+    def _beyond(self) -> dict[tuple[str, str], float]:
+        """By track and cause, cycles of stalls that had been booked beyond the cut."""
+        found: dict[tuple[str, str], float] = {}
+        for one in () if self.complete else self.simulation.log:
+            if isinstance(one, Slice) and one.kind == "stall" and one.end > self.cycles:
+                place = one.track, one.cause
+                found[place] = found.get(place, 0.0) + one.end - max(one.start, self.cycles)
+        return found
+
+    def _waited(self, one: Finished) -> dict[str, float]:
+        """What the compute of an operator waited for, up to the cut."""
+        waited = dict(one.stalls or {})
+        if one.end is None:
+            core = self.simulation.cores[one.core]
+            track = (core.compute if one.job.plan else core.vector).name
+            for cause in waited:
+                waited[cause] = max(0.0, waited[cause] - self._beyond.get((track, cause), 0.0))
+        return waited
 
     # ---- words and energy ------------------------------------------------------------------------------------------
 

@@ -276,7 +276,7 @@ class Execution:
             iterations = float(plan.iterations[step])
             cycles = float(plan.cycles[step])
             end = computed = compute.serve(cycles, self.path, "step", "compute", self.name)
-            path, late = compute.path, ""
+            path, late = compute.path if cycles else self.path, ""
             for port, share, bits, ported in self.demands:
                 port.bits += bits * iterations
                 if not ported:

@@ -107,7 +107,9 @@ class Stepper:
         if times < 1:
             return False
         run, cycles = self.execution, times * (now.moment - before.moment)
-        added = {name: run.path[name] - before.path.get(name, 0.0) for name in run.path}
+        added = {name: run.path.get(name, 0.0) - before.path.get(name, 0.0) for name in {**before.path, **run.path}}
+        if min(added.values(), default=0.0) < 0.0:  # the path to now left that to the moment before still earlier
+            return False
 
         def moved(path: Path) -> Path:
             return {name: path.get(name, 0.0) + times * added.get(name, 0.0) for name in {**path, **added}}
