@@ -5,20 +5,20 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from typing import Any, get_args
 
 import numpy as np
 
 from ..accel.accelerator import Accelerator
+from ..accel.simulator.arbitration import Policy as Arbitration
 from ..accel.simulator.checks import checked_number, checked_whole
+from ..accel.simulator.cut import cut, without
 from ..accel.simulator.jobs import Job, PortWork
 from ..accel.simulator.network import Finished, NetworkSimulation, Progress
 from ..accel.simulator.plan import with_density
-from ..accel.simulator.recorder import Log, Repeat, Slice, expanded
-from ..accel.simulator.stretch import stretches
 from ..accel.simulator.timeline import OperatorRun, ResourceShare, Timeline
 from ..accel.simulator.workload import Density
-from ..errors import BadInput, ImpossibleResult, check_type
+from ..errors import BadInput, ImpossibleResult, UnknownName, check_type
 from ..models.network import Network
 from .base import UNLIMITED, Limits
 from .constraints import Constraints
@@ -28,8 +28,6 @@ from .objective import Objective
 from .registry import DEFAULT_MAPPER
 
 __all__ = ["Settings", "network_estimates", "simulate", "simulate_estimates"]
-
-MOST_CUT_SLICES = 2_000_000
 
 
 @dataclass(frozen=True)
@@ -43,6 +41,7 @@ class Settings:
     stepping: bool = True
     until_s: float | None = None
     density: Density | None = None
+    arbitration: Arbitration = "fifo"
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -50,6 +49,8 @@ class Settings:
             checked_whole(getattr(self, name), name, remedy="give a whole number of at least 1")
         if self.policy not in POLICIES:
             raise BadInput(f"policy {self.policy!r}: choose one of {', '.join(POLICIES)}")
+        if self.arbitration not in get_args(Arbitration):
+            raise UnknownName("arbitration", self.arbitration, get_args(Arbitration))
         if self.policy != "sequence" and self.cores == 1 and self.policy == "pipeline":
             raise BadInput("policy 'pipeline' needs several cores; give cores=2 or more, or policy='sequence'")
         if self.policy == "sequence" and self.cores > 1:
@@ -77,6 +78,7 @@ def simulate(
     stepping: bool = True,
     until_s: float | None = None,
     density: Density | None = None,
+    arbitration: Arbitration = "fifo",
     seed: int = 0,
     progress: Progress | None = None,
 ) -> Timeline:
@@ -86,15 +88,17 @@ def simulate(
     ``mapper``, ``objective``, ``constraints`` and ``limits`` of `estimate`. ``cores`` copies of everything below the
     outermost memories share these; ``policy`` says which operators they take: "sequence" (one core, one operator after
     the other), "branches" (any that is ready) or "pipeline" (each core its stretch of the network, for several
-    ``runs``). With ``prefetch`` the next operator's first weights come in while one computes, where they fit. Regular
-    stretches are stepped over unless ``stepping`` is False: the result is the same. ``until_s`` cuts the run short.
+    ``runs``). ``arbitration`` says whom a shared memory serves: "fifo" (who came first), "round_robin" (the cores in
+    turns of 4 KiB) or "priority" (the lowest core, after the 4 KiB under way). With ``prefetch`` the next operator's
+    first weights come in while one computes, where they fit. Regular stretches are stepped over unless ``stepping`` is
+    False: the result is the same. ``until_s`` cuts the run short.
 
     ``density`` is for an array that skips zeros: of a step's iterations each instance has the share that is drawn for
     it (seeded by ``seed``, run and operator), and the step lasts as long as its slowest instance.
 
     Raises `BadInput` for settings that make no sense, `Infeasible` where a tile does not fit, `CannotDo` at a deadlock.
     """
-    settings = Settings(cores, policy, runs, prefetch, stepping, until_s, density, seed)
+    settings = Settings(cores, policy, runs, prefetch, stepping, until_s, density, arbitration, seed)
     estimates = network_estimates(
         network, accelerator, schedule, mapper, objective, constraints=constraints, limits=limits
     )
@@ -125,7 +129,7 @@ def network_estimates(
         return [
             estimate(one, accelerator, mapper, objective, constraints=constraints, limits=limits) for one in networks
         ]
-    schedules = list(schedule) if isinstance(schedule, list | tuple) else [schedule]
+    schedules: list[Any] = list(schedule) if isinstance(schedule, list | tuple) else [schedule]  # checked below
     if len(schedules) != len(networks):
         raise BadInput(f"{len(schedules)} schedules for {len(networks)} networks; give one for each")
     pairs = zip(networks, schedules, strict=True)
@@ -160,6 +164,7 @@ def simulate_estimates(estimates: Sequence[Estimate], settings: Settings, progre
         cores=settings.cores,
         stepping=settings.stepping,
         prefetch=settings.prefetch,
+        arbitration=settings.arbitration,
         until=until,
         progress=progress,
     )
@@ -187,10 +192,10 @@ class _Reader:
         end = settings.until_s * self.accelerator.clock_hz if settings.until_s and not complete else 0.0
         self.cycles = simulation.clock.now if complete else end
         self.finished = [one for _, one in sorted(simulation.done.items())]
+        self.log, self.beyond = (simulation.log, []) if complete else cut(simulation.log, self.cycles)
 
     def timeline(self) -> Timeline:
         names = [one.network.name for one in self.estimates]
-        log = self.simulation.log if self.complete else self._cut()
         moved = self._moved()
         if self.complete:
             self._check_words(moved)
@@ -201,22 +206,34 @@ class _Reader:
             self.accelerator.clock_hz,
             self.cycles,
             self._energy(),
-            log,
-            tuple(self._shares(log)),
+            self.log,
+            tuple(self._shares()),
             tuple(self._operator(one) for one in self.finished),
             self._critical(),
             moved,
             self.settings.seed,
             self.complete,
-            tuple(dict.fromkeys(note for one in self.estimates for note in one.notes)),
+            tuple(self._notes()),
             analytic,
         )
+
+    def _notes(self) -> list[str]:
+        """What the networks' estimates leave out, and what running them together does."""
+        notes = list(dict.fromkeys(note for one in self.estimates for note in one.notes))
+        if len(self.estimates) > 1 and any(one.schedule.plan for one in self.estimates):
+            notes.append("what stays on the chip is planned for each network as if it had the chip to itself")
+        if self.settings.density is not None:
+            notes.append("energy is that of the dense network: only time depends on the density")
+        return notes
 
     # ---- operators -------------------------------------------------------------------------------------------------
 
     def _operator(self, one: Finished) -> OperatorRun:
         job, end = one.job, self.cycles if one.end is None else one.end
         path = one.path or {}
+        core = self.simulation.cores[one.core]
+        units = (core.compute.name, core.vector.name)
+        late = [part for part in self.beyond if part.op == job.name and part.track in units and one.end is None]
         spent = {name: cycles - one.path_before.get(name, 0.0) for name, cycles in path.items()}
         return OperatorRun(
             job.name,
@@ -229,7 +246,7 @@ class _Reader:
             job.analytic,
             one.steps,
             one.walked,
-            self._waited(one),
+            without(one.stalls or {}, late),
             {name: cycles for name, cycles in spent.items() if cycles > 0.0},
         )
 
@@ -244,16 +261,19 @@ class _Reader:
 
     # ---- resources -------------------------------------------------------------------------------------------------
 
-    def _shares(self, log: Log) -> list[ResourceShare]:
+    def _shares(self) -> list[ResourceShare]:
         simulation, shares = self.simulation, []
-        stalls, seen = self._stalls(), {} if self.complete else stretches(log).extents
+        stalls = self._stalls()
         for resource in simulation.resources:
             resource.account()
-            busy, causes = resource.busy, stalls.get(resource.name) or dict(resource.held)
-            if not self.complete:
-                busy = seen[resource.name].busy if resource.name in seen else 0.0
+            late = [one for one in self.beyond if one.track == resource.name]
+            busy = resource.busy - math.fsum(one.end - one.start for one in late if one.kind != "stall")
+            causes = without(stalls.get(resource.name) or resource.held, late)
             stall = math.fsum(causes.values())
-            busy = min(busy, self.cycles)
+            if not self.complete and resource.name not in stalls:  # words inside a step are booked as it begins
+                busy = min(busy, self.cycles)
+                causes = causes if busy + stall <= self.cycles else {}
+                stall = math.fsum(causes.values())
             idle = self.cycles - busy - stall
             if idle < -1e-6 * max(1.0, self.cycles):
                 raise ImpossibleResult(f"{resource.name} works and waits {busy + stall} of {self.cycles} cycles")
@@ -273,44 +293,9 @@ class _Reader:
             core = self.simulation.cores[one.core]
             resource = core.compute if one.job.plan else core.vector
             own = found.setdefault(resource.name, {})
-            for cause, cycles in self._waited(one).items():
+            for cause, cycles in (one.stalls or {}).items():
                 own[cause] = own.get(cause, 0.0) + cycles
         return {name: causes for name, causes in found.items() if causes}
-
-    def _cut(self) -> Log:
-        """The log up to the cut. Nothing is stepped over beyond it, but a period may have booked tiles ahead."""
-        kept: Log = []
-        places: list[int] = []
-        for entry in self.simulation.log:
-            places.append(len(kept))
-            if isinstance(entry, Repeat):
-                kept.append(entry._replace(first=places[entry.first]))
-            elif entry.start < self.cycles:
-                kept.append(entry._replace(end=min(entry.end, self.cycles)))
-        if all(extent.end <= self.cycles for extent in stretches(kept).extents.values()):
-            return kept
-        played = (one for one in expanded(kept, MOST_CUT_SLICES) if one.start < self.cycles)
-        return [one._replace(end=min(one.end, self.cycles)) for one in played]
-
-    @cached_property
-    def _beyond(self) -> dict[tuple[str, str], float]:
-        """By track and cause, cycles of stalls that had been booked beyond the cut."""
-        found: dict[tuple[str, str], float] = {}
-        for one in () if self.complete else self.simulation.log:
-            if isinstance(one, Slice) and one.kind == "stall" and one.end > self.cycles:
-                place = one.track, one.cause
-                found[place] = found.get(place, 0.0) + one.end - max(one.start, self.cycles)
-        return found
-
-    def _waited(self, one: Finished) -> dict[str, float]:
-        """What the compute of an operator waited for, up to the cut."""
-        waited = dict(one.stalls or {})
-        if one.end is None:
-            core = self.simulation.cores[one.core]
-            track = (core.compute if one.job.plan else core.vector).name
-            for cause in waited:
-                waited[cause] = max(0.0, waited[cause] - self._beyond.get((track, cause), 0.0))
-        return waited
 
     # ---- words and energy ------------------------------------------------------------------------------------------
 
@@ -337,7 +322,9 @@ class _Reader:
 
     def _check_words(self, moved: dict[tuple[str, str], float]) -> None:
         """Raise `ImpossibleResult` where a memory has moved other bits than the operators' models count."""
-        measured = {resource.name: resource.bits for resource in self.simulation.resources}
+        measured: dict[str, float] = {}
+        for resource in self.simulation.resources:
+            measured[resource.place] = measured.get(resource.place, 0.0) + resource.bits
         for memory in self.accelerator.memories:
             names = [memory.name, f"{memory.name} read", f"{memory.name} write"]
             found = sum(measured.get(core.prefix + name, 0.0) for core in self.simulation.cores for name in names)

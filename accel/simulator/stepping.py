@@ -3,8 +3,9 @@
 Whenever a walked loop advances, the state of all processes relative to now is compared with that of its last advances.
 Where it recurs and the steps ahead are the same as those of the period (cycles and words of every tile), the clock and
 every count move on by whole periods; pending events stay, as they are relative. The last period before something
-different comes into anybody's view is walked again. Times are whole ticks (`resources.ticks`), so that
-equal states are exactly equal.
+different comes into anybody's view is walked again. A DRAM's refresh comes by the clock, not by the steps: only what
+lies between two refreshes is stepped over, and nothing while others' requests wait for their turns. Times are whole
+ticks (`resources.ticks`), so that equal states are exactly equal.
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ from .recorder import Repeat
 from .resources import Path
 
 if TYPE_CHECKING:
-    from .execution import Execution, Flow
+    from .execution import Execution
+    from .flow import Flow
 
 __all__ = ["Stepper"]
 
@@ -160,7 +162,18 @@ class Stepper:
             end = min(end, max(self.execution.milestone[0] - 1, 0))
         times = (end - 1 - last) // period
         left = self.execution.until - now.moment
-        return times if math.isinf(left) else min(times, int(left / (now.moment - before.moment)) - 1)
+        times = times if math.isinf(left) else min(times, int(left / (now.moment - before.moment)) - 1)
+        return min(times, self._undisturbed(before, now)) if times > 0 else 0
+
+    def _undisturbed(self, before: _Snapshot, now: _Snapshot) -> int:
+        """How many periods end before a resource serves differently because of the hour, as at a DRAM's refresh."""
+        length, most = now.moment - before.moment, len(self.kinds)
+        for resource in self.execution.core.resources:
+            until = resource.quiet_until(before.moment)
+            if until < math.inf:
+                left = until - max(resource.free_at, now.moment)
+                most = min(most, int(left / length) if left > 0.0 else 0)
+        return most
 
     def _leaves_alike(self, number: int, before: _Snapshot, now: _Snapshot) -> bool:
         """Whether the tiles of a flow that are still to leave are like those that left during the period.
@@ -219,11 +232,15 @@ def _kinds(execution: Execution) -> npt.NDArray[np.int64]:
     """[steps] a number that is the same for steps of the same cycles at which the same tiles begin."""
     plan = execution.plan
     _, code = np.unique(plan.cycles, return_inverse=True)
+    if plan.demands:
+        iterations, which = np.unique(plan.iterations, return_inverse=True)
+        code = np.unique(code * len(iterations) + which, return_inverse=True)[1]
     for flow in execution.flows:
         stream = flow.stream
         own = np.zeros(stream.count, dtype=np.int64)
         distance = np.where(stream.after >= 0, np.arange(stream.count) - stream.after, 0)
-        for values in (stream.served, stream.filled, stream.drained, stream.collected, distance):
+        buses = [values for bus in stream.buses for values in (bus.down, bus.up)]
+        for values in (stream.served, stream.filled, stream.drained, stream.collected, distance, *buses):
             if (values == values[0]).all():
                 continue
             _, inverse = np.unique(values, return_inverse=True)
