@@ -116,8 +116,7 @@ def expected_bits(plan: TilePlan) -> dict[str, float]:
 def alike(one: MappingType[str, float], other: MappingType[str, float]) -> bool:
     """Whether two sums by name are the same but for rounding; what is absent is zero."""
     return all(
-        math.isclose(one.get(name, 0.0), other.get(name, 0.0), rel_tol=1e-9, abs_tol=1e-6)
-        for name in {**one, **other}
+        math.isclose(one.get(name, 0.0), other.get(name, 0.0), rel_tol=1e-9, abs_tol=1e-6) for name in {**one, **other}
     )
 
 

@@ -94,7 +94,11 @@ def test_energy_is_the_estimate_s_but_for_standing_power(chip: str) -> None:
 @pytest.mark.parametrize("kind", ["branchy", "chain"])
 def test_weights_ahead_of_time_help_within_the_bounds(chip: str, kind: str) -> None:
     """Never below what the compute or the busiest memory of each operator takes."""
-    plain, ahead, wanted = simulated(chip, kind, runs=2), simulated(chip, kind, runs=2, prefetch=True), analytic(chip, kind)
+    plain, ahead, wanted = (
+        simulated(chip, kind, runs=2),
+        simulated(chip, kind, runs=2, prefetch=True),
+        analytic(chip, kind),
+    )
     check(ahead, wanted.network)
     assert ahead.cycles <= plain.cycles * (1 + 1e-9)
     busiest = max(share.busy for share in ahead.shares)
@@ -149,9 +153,7 @@ def test_a_tensor_that_stays_is_carried_to_another_core() -> None:
     assert home is not None
     carried = two.moved[home.name, "read"] - once.moved[home.name, "read"]
     assert carried > 0.0
-    more = {
-        place: two.moved.get(place, 0.0) - once.moved.get(place, 0.0) for place in {**once.moved, **two.moved}
-    }
+    more = {place: two.moved.get(place, 0.0) - once.moved.get(place, 0.0) for place in {**once.moved, **two.moved}}
     expected = {(home.name, "read"): carried, (home.name, "write"): carried}
     expected |= {(outer.name, "read"): carried, (outer.name, "write"): carried}
     assert {place: bits for place, bits in more.items() if abs(bits) > 1e-6} == pytest.approx(expected)

@@ -124,7 +124,9 @@ def long_loops() -> TilePlan:
     chip = Accelerator("chip", 1e9, 45.0, (*memories, Compute("mac")))
     loops = (Loop("N", 64), Loop("K", 1000))
     op = linear("fc", n=64, k=2000, c=8)
-    return plan_tiles(op, chip, Mapping((LevelMapping("dram", loops), LevelMapping("buffer", (Loop("K", 2), Loop("C", 8))))))
+    return plan_tiles(
+        op, chip, Mapping((LevelMapping("dram", loops), LevelMapping("buffer", (Loop("K", 2), Loop("C", 8)))))
+    )
 
 
 def test_what_is_walked_does_not_grow_with_the_loops() -> None:
@@ -190,7 +192,9 @@ def small_plan() -> TilePlan:
 def test_a_deadlock_names_the_processes_and_what_they_wait_for() -> None:
     plan = small_plan()
     stuck = replace(plan, streams=tuple(replace(one, copies=0) for one in plan.streams))
-    with pytest.raises(CannotDo, match="deadlock: fc: the compute, for input tiles in buffer; fc: the fetch of input") as e:
+    with pytest.raises(
+        CannotDo, match="deadlock: fc: the compute, for input tiles in buffer; fc: the fetch of input"
+    ) as e:
         simulate_operator(stuck)
     assert "fc: the fetch of weight tile 1 waits for room in buffer" in str(e.value)
     outputs = replace(
@@ -212,7 +216,10 @@ def test_a_tile_that_does_not_fit_names_its_memory() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("block", range(4))
 def test_hundreds_of_random_operators_keep_to_it_all(block: int) -> None:
-    for make, seeds in ((small_case, range(block * 300, block * 300 + 300)), (regular_case, range(block * 60, block * 60 + 60))):
+    for make, seeds in (
+        (small_case, range(block * 300, block * 300 + 300)),
+        (regular_case, range(block * 60, block * 60 + 60)),
+    ):
         for limited in (True, False):
             for seed, plan, cycles in plans(make, seeds, limited=limited):
                 run = simulate_operator(plan)
