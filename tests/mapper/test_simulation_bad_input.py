@@ -52,7 +52,7 @@ def test_a_schedule_of_another_network_or_accelerator_is_refused() -> None:
     with pytest.raises(BadInput, match="2 schedules for 1 networks; give one for each"):
         dt.simulate(found.network, found.accelerator, [found.schedule] * 2)
     for wrong in ("schedule", found, [None]):
-        with pytest.raises(BadInput, match="schedule is .* not of type Schedule; take the one of an estimate"):
+        with pytest.raises(BadInput, match=r"schedule is .* not of type Schedule; take the one of an estimate"):
             dt.simulate(found.network, found.accelerator, wrong)  # type: ignore[arg-type]
 
 
@@ -80,7 +80,7 @@ def changed(accelerator: Accelerator, **values: Any) -> Accelerator:
 
 def test_a_tile_that_does_not_fit_names_the_memory_and_the_words() -> None:
     found = estimated("gemmini")
-    with pytest.raises(Infeasible, match="scratchpad of 'gemmini' holds 32 bit .* words too many") as error:
+    with pytest.raises(Infeasible, match=r"scratchpad of 'gemmini' holds 32 bit .* words too many") as error:
         dt.simulate(found.network, changed(found.accelerator, size_bits=64.0), found.schedule)
     assert error.value.level == "scratchpad"
 
@@ -89,7 +89,7 @@ def test_a_tile_that_does_not_fit_names_the_memory_and_the_words() -> None:
 def test_a_memory_without_bandwidth_is_named(rate: float) -> None:
     found = estimated("gemmini")
     still = changed(found.accelerator, read_bandwidth_bits_per_s=rate)
-    with pytest.raises(BadInput, match="gemmini: dram reads .* bits a second.* give it a bandwidth above zero"):
+    with pytest.raises(BadInput, match=r"gemmini: dram reads .* bits a second.* give it a bandwidth above zero"):
         dt.simulate(found.network, still, found.schedule)
     with pytest.raises(BadInput, match="gemmini: dram reads"):
         dt.serve(found.network, still, "10/s", found.schedule, requests=1)

@@ -9,7 +9,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from simulated_cases import (
-    Case, alike, bits_by_memory, expected_bits, overlaps, regular_case, small_case,
+    Case,
+    alike,
+    bits_by_memory,
+    expected_bits,
+    overlaps,
+    regular_case,
+    small_case,
 )  # fmt: skip
 
 from dovetail.accel.accelerator import Accelerator, Compute, Memory
