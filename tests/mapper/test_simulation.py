@@ -78,6 +78,7 @@ def test_stepping_changes_no_network(chip: str) -> None:
         for one, other in zip(stepped.operators, walked.operators, strict=True):
             assert (one.name, one.core, one.start, one.end) == (other.name, other.core, other.start, other.end)
             assert one.stalls == pytest.approx(other.stalls)
+            assert one.path == pytest.approx(other.path)
 
 
 @pytest.mark.parametrize("chip", CHIPS + RESIDENT)
