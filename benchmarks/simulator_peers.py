@@ -1,8 +1,9 @@
 """SCALE-Sim 3 and Dovetail asked the same: ResNet-18's layers on 32 x 32 elements that hold weights.
 
-SCALE-Sim runs as its own command line runs it: with bandwidth stated by the user, demand and DRAM traces written. Its
-topology gets our layers with their padding as part of the input, so that output sizes and multiply-accumulates are
-equal; its SRAM sizes and array are those of the configuration it ships (`configs/scale.cfg`).
+SCALE-Sim runs as its own command line runs it: SRAM and DRAM traces written, with the SRAM sizes, the array and the
+mode of the configuration it ships (`configs/scale.cfg`). That mode, CALC, finds the bandwidth at which nothing stalls;
+with a bandwidth stated by the user it takes several times as long. Its topology gets our layers with their padding as
+part of the input, so that output sizes and multiply-accumulates are equal.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from typing import Any
 import dovetail as dt
 
 NETWORK = "resnet18"
-WORDS_PER_CYCLE = 10  # SCALE-Sim's bandwidth to each of its three memories
+WORDS_PER_CYCLE = 10  # from DRAM to each of the three memories: what its configuration states
 SETTINGS = f"""[general]
 run_name = run
 [architecture_presets]
@@ -52,7 +53,7 @@ OptimizedMapping = False
 BlockSize = 8
 RandomNumberGeneratorSeed = 40
 [run_presets]
-InterfaceBandwidth = USER
+InterfaceBandwidth = CALC
 UseRamulatorTrace = False
 """
 RUN = """
@@ -113,11 +114,11 @@ levels:
   - {{name: vector, type: vector, lanes: 32, bits: 32 bit}}
 """
 DIFFERENCES = (
-    "Both move ResNet-18's tiles through the same three 64 KiB memories onto the same 32 x 32 elements, at "
-    f"{WORDS_PER_CYCLE} words a cycle from DRAM to each memory. SCALE-Sim takes its order of folds, writes out what "
-    "each cycle reads and writes and counts the cycles that the DRAM cannot keep up with. Dovetail takes the mapping "
-    "it has found before, moves its tiles over ports and credits, plays regular stretches once, and adds the vector "
-    "operators and a log from which a trace can be written; single cycles inside a step it takes from closed forms."
+    "Both move the layers' words through three memories of 64 KiB onto 32 × 32 elements that hold weights. SCALE-Sim "
+    "(its shipped mode) takes its order of folds, lists what each cycle reads and writes, and finds the bandwidth at "
+    "which nothing stalls. Dovetail takes mappings it has found before and simulates more of the machine in less "
+    f"detail: {WORDS_PER_CYCLE} words a cycle from DRAM to each memory, credits and ports that hold tiles up (more "
+    "cycles), vector operators; regular stretches are played once, single cycles inside a step come from closed forms."
 )
 
 
