@@ -73,10 +73,16 @@ class Comparison:
         if not self.late:
             return ""
         resource, share = self.blamed()[0]
-        named = [f"`{one.operator.name}` {100 * one.operator.excess:+.0f} %" for one in self.late[:operators]]
-        more = len(self.late) - len(named)
-        rest = f" and {more} more" if more > 0 else ""
-        return f"{resource} ({100 * share:.0f} % of the cycles lost): {', '.join(named)}{rest}"
+        alike: dict[tuple[float, float], list[Contention]] = {}
+        for one in self.late:
+            alike.setdefault((round(one.operator.cycles), round(one.operator.analytic)), []).append(one)
+        most = sorted(alike.values(), key=lambda equal: -sum(one.lost for one in equal))[:operators]
+        named = []
+        for equal in most:
+            times = f" and {len(equal) - 1} like it" if len(equal) > 1 else ""
+            waits = f", {equal[0].cause}" if equal[0].cause else ""
+            named.append(f"`{equal[0].operator.name}`{times} ({100 * equal[0].operator.excess:+.0f} %{waits})")
+        return f"{resource} ({100 * share:.0f} % of the cycles lost): {', '.join(named)}"
 
 
 def compare(network: Network, accelerator: Accelerator, *, limits: Limits = UNLIMITED) -> Comparison:
