@@ -150,7 +150,7 @@ def plot_ratios(found: Sequence[Comparison], ax: Axes) -> Axes:
         at = chips.index(one.accelerator), networks.index(one.network)
         percent = 100.0 * (one.ratio - 1.0)
         colour = "white" if math.sqrt(percent) > 0.68 * math.sqrt(highest) else INK
-        text = "exact" if percent < 0.005 else f"{percent:.1f}"
+        text = "exact" if percent < 1e-6 else f"{percent:.1f}"
         if one.contended:
             ax.text(at[0], at[1] - 0.17, text, ha="center", va="center", color=colour, fontweight="bold", fontsize=8.5)
             ax.text(at[0], at[1] + 0.24, one.blamed()[0][0], ha="center", va="center", color=colour, fontsize=6)
