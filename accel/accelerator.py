@@ -56,6 +56,8 @@ class Memory:
     that may stay here between operators (weights: between runs), ``weight_room_bits`` the part set aside for such
     weights (None: they take what is left). ``resident`` are those that do stay during one operator (`with_residence`),
     and weights in a memory that they come from while activations come from another: their tiles take no room.
+    ``line_bits`` and ``along`` are the simulator's: what crosses between this memory and those inside is moved in whole
+    lines for each run of neighbouring words, which lie ``along`` a dimension of the tensor.
     """
 
     name: str
@@ -85,6 +87,8 @@ class Memory:
     finished_output_bits: float | None = None
     fold: int = 2
     timing: DramTiming | None = None
+    line_bits: float = 0.0
+    along: Mapping[Role, str] = field(default_factory=dict)
 
     @property
     def buffers(self) -> int:

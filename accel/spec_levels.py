@@ -74,7 +74,7 @@ def _tensors(levels: Levels) -> Iterator[Found]:
     origin = _origins(levels)
     for order, (index, level) in enumerate(memories):
         path: YamlPath = ("levels", index)
-        keeps, bypasses, words = level.get("keeps"), level.get("may_bypass", []), level.get("word", {})
+        keeps, bypasses = level.get("keeps"), level.get("may_bypass", [])
         for key in ("double_buffered", "buffers"):
             if level.get(key) not in (None, False) and level.get("prefetched") is True:
                 yield (*path, "prefetched"), f"stands beside '{key}'", "keep the one that is true of it"
@@ -95,7 +95,12 @@ def _tensors(levels: Levels) -> Iterator[Found]:
             yield (*path, "may_bypass"), "nothing can bypass the outermost memory", "remove this line"
         if order > 0 and origin.get("weight") == index and "weight" in bypasses:
             yield (*path, "may_bypass"), "weights come from this memory", "remove 'weight' from this list"
-        for key, roles in (("may_bypass", bypasses), ("word", words), ("compression", level.get("compression", {}))):
+        for key, other in (("line", "along"), ("along", "line")):
+            if level.get(key) and not level.get(other):
+                remedy = f"add '{other}:' or remove '{key}'"
+                yield (*path, key), f"stands without '{other}'; lines hold runs along a dimension", remedy
+        for key in ("may_bypass", "word", "compression", "along"):
+            roles = level.get(key, {})
             for role in roles if isinstance(roles, list | dict) else ():
                 if role in ROLES and role not in keeps:
                     yield (*path, key), f"'{role}' is not kept here", f"add it to 'keeps' or remove it from '{key}'"

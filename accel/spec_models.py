@@ -106,7 +106,8 @@ class MemorySpec(_Strict):
     """A memory level; ``bandwidth`` is one port shared by reads and writes, without any bandwidth it is unlimited.
 
     ``resident`` tensors may stay here between operators (weights: between runs), weights in ``resident_size`` of it.
-    ``buffers`` from two on say how many tiles of a tensor share a double-buffered memory.
+    ``buffers`` from two on say how many tiles of a tensor share a double-buffered memory. Neighbouring words of a
+    tensor lie ``along`` a dimension, and the simulator moves them in whole lines (``line``).
     """
 
     name: Name
@@ -131,6 +132,8 @@ class MemorySpec(_Strict):
     width: Bits = "64 bit"
     banks: Count = 1
     timing: TimingSpec | None = None
+    line: Annotated[_Optional, KINDS["burst"]] = None
+    along: dict[Role, Dimension] = {}
     read_energy: EnergyPerBit = None
     write_energy: EnergyPerBit = None
     energy_scale: Annotated[Scalar, KINDS["factor"]] = 1

@@ -238,6 +238,8 @@ class _Resolver:
             weight_room_bits=numbers.get("resident_size"),
             fold=max(2, buffers),
             timing=None if level.timing is None else self._timing(level.timing, (*path, "timing")),
+            line_bits=numbers.get("line", 0.0),
+            along=FrozenDict(level.along),
         )
 
     def _buffers(self, level: MemorySpec, numbers: Mapping[str, float], path: YamlPath) -> int:

@@ -156,6 +156,27 @@ class Traffic:
         child.partial_drains = leaving[0] - self.finished(way.child, way.words)
         self._add_hops(way, leaving)
 
+    def at_stage(self, way: Boundary, stage: int) -> Boundary:
+        """The words of a boundary where ``stage`` of its arrays, from inside, have shared their transfers (`sharing`).
+
+        On the way down they are both ``served`` and ``filled``, on the way up ``drained`` and ``collected``.
+        """
+        found = Boundary(way.role, way.parent, way.child, words=way.words, last_words=way.last_words)
+        down = self.sharing(way, lambda array: way.role in array.multicast)[stage]
+        up = self.sharing(way, lambda array: array.reduces)[stage]
+        if way.child == len(self.nest.places):
+            asked = self._asked(way.role, up if way.role == "output" else down)
+            found.served, found.collected = (0, asked) if way.role == "output" else (asked, 0)
+            found.words = self.nest.op.words("output")
+        elif way.role == "output":
+            found.served = self._entering(way, down) - self._first_entries(way, down)
+            found.collected, found.last_collected = self._leaving(way, up), self._at_end(way, up)
+        else:
+            found.served, found.first_served = self._entering(way, down), self._at_start(way, down)
+        found.filled, found.first_filled = found.served, found.first_served
+        found.drained, found.last_drained = found.collected, found.last_collected
+        return found
+
     def _add_hops(self, way: Boundary, stages: list[int]) -> None:
         for place, words in zip(self.arrays(way), stages, strict=False):
             self.hops[place, way.role] += words

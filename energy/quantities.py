@@ -157,7 +157,7 @@ def format_si(value: float, unit: str, digits: int = 3) -> str:
     rounded = abs(float(f"{value:.{digits}g}"))
     best = min(prefixes, key=lambda prefix: _PREFIX[prefix]) if rounded < 1 and prefixes and rounded else ""
     for prefix in prefixes:
-        if _PREFIX[best] < _PREFIX[prefix] <= rounded:
+        if _PREFIX[best] < _PREFIX[prefix] and float(_PREFIX[prefix]) <= rounded:
             best = prefix
     scaled = float(f"{value / float(_PREFIX[best]):.{digits}g}")
     return f"{scaled:.{max(digits, 6)}g} {best}{unit}".strip()

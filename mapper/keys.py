@@ -35,7 +35,10 @@ def _plain(value: Any) -> Any:
     """A JSON form of dataclasses and sets that is the same in every process."""
     if is_dataclass(value) and not isinstance(value, type):
         # what no mapping depends on
-        skipped = ("origin", "area_mm2", "may_reside", "weight_room_bits", "timing", "bandwidth_bits_per_s")
+        skipped = (
+            "origin", "area_mm2", "may_reside", "weight_room_bits", "timing", "bandwidth_bits_per_s", "line_bits",
+            "along",
+        )  # fmt: skip
         return {f.name: _plain(getattr(value, f.name)) for f in fields(value) if f.name not in skipped}
     if isinstance(value, MappingType):
         return sorted([str(key), _plain(item)] for key, item in value.items())

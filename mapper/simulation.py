@@ -5,17 +5,20 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any, get_args
 
 import numpy as np
 
 from ..accel.accelerator import Accelerator
+from ..accel.simulator.arbitration import Policy as Arbitration
+from ..accel.simulator.checks import checked_number, checked_whole
+from ..accel.simulator.cut import cut, without
 from ..accel.simulator.jobs import Job, PortWork
 from ..accel.simulator.network import Finished, NetworkSimulation, Progress
 from ..accel.simulator.plan import with_density
-from ..accel.simulator.recorder import Log, Slice, expanded
 from ..accel.simulator.timeline import OperatorRun, ResourceShare, Timeline
 from ..accel.simulator.workload import Density
-from ..errors import BadInput, ImpossibleResult, check_type
+from ..errors import BadInput, ImpossibleResult, UnknownName, check_type
 from ..models.network import Network
 from .base import UNLIMITED, Limits
 from .constraints import Constraints
@@ -25,8 +28,6 @@ from .objective import Objective
 from .registry import DEFAULT_MAPPER
 
 __all__ = ["Settings", "network_estimates", "simulate", "simulate_estimates"]
-
-MOST_CUT_SLICES = 2_000_000
 
 
 @dataclass(frozen=True)
@@ -40,21 +41,25 @@ class Settings:
     stepping: bool = True
     until_s: float | None = None
     density: Density | None = None
+    arbitration: Arbitration = "fifo"
     seed: int = 0
 
     def __post_init__(self) -> None:
         for name in ("cores", "runs"):
-            value = getattr(self, name)
-            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-                raise BadInput(f"{name} {value!r}: give a whole number of at least 1")
+            checked_whole(getattr(self, name), name, remedy="give a whole number of at least 1")
         if self.policy not in POLICIES:
             raise BadInput(f"policy {self.policy!r}: choose one of {', '.join(POLICIES)}")
+        if self.arbitration not in get_args(Arbitration):
+            raise UnknownName("arbitration", self.arbitration, get_args(Arbitration))
         if self.policy != "sequence" and self.cores == 1 and self.policy == "pipeline":
             raise BadInput("policy 'pipeline' needs several cores; give cores=2 or more, or policy='sequence'")
         if self.policy == "sequence" and self.cores > 1:
             raise BadInput(f"policy 'sequence' uses one core of {self.cores}; choose 'branches' or 'pipeline'")
-        if self.until_s is not None and not (self.until_s > 0.0 and math.isfinite(self.until_s)):
-            raise BadInput(f"until_s {self.until_s!r}: give a positive time in seconds")
+        if self.until_s is not None:
+            checked_number(self.until_s, "until_s", positive=True, remedy="give a positive time in seconds")
+        if self.density is not None:
+            check_type(self.density, Density, "density", "make one, such as Density(0.5)")
+        checked_whole(self.seed, "seed", minimum=0)
 
 
 def simulate(
@@ -73,6 +78,7 @@ def simulate(
     stepping: bool = True,
     until_s: float | None = None,
     density: Density | None = None,
+    arbitration: Arbitration = "fifo",
     seed: int = 0,
     progress: Progress | None = None,
 ) -> Timeline:
@@ -82,15 +88,17 @@ def simulate(
     ``mapper``, ``objective``, ``constraints`` and ``limits`` of `estimate`. ``cores`` copies of everything below the
     outermost memories share these; ``policy`` says which operators they take: "sequence" (one core, one operator after
     the other), "branches" (any that is ready) or "pipeline" (each core its stretch of the network, for several
-    ``runs``). With ``prefetch`` the next operator's first weights come in while one computes, where they fit. Regular
-    stretches are stepped over unless ``stepping`` is False: the result is the same. ``until_s`` cuts the run short.
+    ``runs``). ``arbitration`` says whom a shared memory serves: "fifo" (who came first), "round_robin" (the cores in
+    turns of 4 KiB) or "priority" (the lowest core, after the 4 KiB under way). With ``prefetch`` the next operator's
+    first weights come in while one computes, where they fit. Regular stretches are stepped over unless ``stepping`` is
+    False: the result is the same. ``until_s`` cuts the run short.
 
     ``density`` is for an array that skips zeros: of a step's iterations each instance has the share that is drawn for
     it (seeded by ``seed``, run and operator), and the step lasts as long as its slowest instance.
 
     Raises `BadInput` for settings that make no sense, `Infeasible` where a tile does not fit, `CannotDo` at a deadlock.
     """
-    settings = Settings(cores, policy, runs, prefetch, stepping, until_s, density, seed)
+    settings = Settings(cores, policy, runs, prefetch, stepping, until_s, density, arbitration, seed)
     estimates = network_estimates(
         network, accelerator, schedule, mapper, objective, constraints=constraints, limits=limits
     )
@@ -109,6 +117,9 @@ def network_estimates(
 ) -> list[Estimate]:
     """The estimates of one network or of several, from their schedules where these are given."""
     check_type(accelerator, Accelerator, "accelerator", "load it with load_accelerator")
+    _check_bandwidths(accelerator)
+    if not isinstance(network, Sequence):
+        check_type(network, Network, "network", "load it with load_network, from_torch or from_onnx")
     networks = [network] if isinstance(network, Network) else list(network)
     for one in networks:
         check_type(one, Network, "network", "load it with load_network, from_torch or from_onnx")
@@ -118,11 +129,23 @@ def network_estimates(
         return [
             estimate(one, accelerator, mapper, objective, constraints=constraints, limits=limits) for one in networks
         ]
-    schedules = [schedule] if isinstance(schedule, Schedule) else list(schedule)
+    schedules: list[Any] = list(schedule) if isinstance(schedule, list | tuple) else [schedule]  # checked below
     if len(schedules) != len(networks):
         raise BadInput(f"{len(schedules)} schedules for {len(networks)} networks; give one for each")
     pairs = zip(networks, schedules, strict=True)
     return [estimate_schedule(one, accelerator, plan) for one, plan in pairs]
+
+
+def _check_bandwidths(accelerator: Accelerator) -> None:
+    """Raise `BadInput` where a memory could never move a word."""
+    for memory in accelerator.memories:
+        write = memory.read_bandwidth_bits_per_s if memory.shared_port else memory.write_bandwidth_bits_per_s
+        for way, rate in (("reads", memory.read_bandwidth_bits_per_s), ("writes", write)):
+            if not rate > 0.0:
+                raise BadInput(
+                    f"{accelerator.name}: {memory.name} {way} {rate:g} bits a second, what waits for it would wait for "
+                    "ever; give it a bandwidth above zero"
+                )
 
 
 def simulate_estimates(estimates: Sequence[Estimate], settings: Settings, progress: Progress | None = None) -> Timeline:
@@ -141,6 +164,7 @@ def simulate_estimates(estimates: Sequence[Estimate], settings: Settings, progre
         cores=settings.cores,
         stepping=settings.stepping,
         prefetch=settings.prefetch,
+        arbitration=settings.arbitration,
         until=until,
         progress=progress,
     )
@@ -168,10 +192,10 @@ class _Reader:
         end = settings.until_s * self.accelerator.clock_hz if settings.until_s and not complete else 0.0
         self.cycles = simulation.clock.now if complete else end
         self.finished = [one for _, one in sorted(simulation.done.items())]
+        self.log, self.beyond = (simulation.log, []) if complete else cut(simulation.log, self.cycles)
 
     def timeline(self) -> Timeline:
         names = [one.network.name for one in self.estimates]
-        log = self.simulation.log if self.complete else self._cut()
         moved = self._moved()
         if self.complete:
             self._check_words(moved)
@@ -182,8 +206,8 @@ class _Reader:
             self.accelerator.clock_hz,
             self.cycles,
             self._energy(),
-            log,
-            tuple(self._shares(log)),
+            self.log,
+            tuple(self._shares()),
             tuple(self._operator(one) for one in self.finished),
             self._critical(),
             moved,
@@ -207,6 +231,9 @@ class _Reader:
     def _operator(self, one: Finished) -> OperatorRun:
         job, end = one.job, self.cycles if one.end is None else one.end
         path = one.path or {}
+        core = self.simulation.cores[one.core]
+        units = (core.compute.name, core.vector.name)
+        late = [part for part in self.beyond if part.op == job.name and part.track in units and one.end is None]
         spent = {name: cycles - one.path_before.get(name, 0.0) for name, cycles in path.items()}
         return OperatorRun(
             job.name,
@@ -219,7 +246,7 @@ class _Reader:
             job.analytic,
             one.steps,
             one.walked,
-            dict(one.stalls or {}),
+            without(one.stalls or {}, late),
             {name: cycles for name, cycles in spent.items() if cycles > 0.0},
         )
 
@@ -234,19 +261,19 @@ class _Reader:
 
     # ---- resources -------------------------------------------------------------------------------------------------
 
-    def _shares(self, log: Log) -> list[ResourceShare]:
+    def _shares(self) -> list[ResourceShare]:
         simulation, shares = self.simulation, []
         stalls = self._stalls()
-        seen = self._seen(log) if not self.complete else {}
         for resource in simulation.resources:
             resource.account()
-            busy = seen.get(resource.name, 0.0) if seen else resource.busy
-            causes = stalls.get(resource.name) or dict(resource.held)
+            late = [one for one in self.beyond if one.track == resource.name]
+            busy = resource.busy - math.fsum(one.end - one.start for one in late if one.kind != "stall")
+            causes = without(stalls.get(resource.name) or resource.held, late)
             stall = math.fsum(causes.values())
-            if not self.complete and busy + stall > self.cycles:  # what was booked beyond the cut
-                causes = {}
-                stall = 0.0
-            busy = min(busy, self.cycles)
+            if not self.complete and resource.name not in stalls:  # words inside a step are booked as it begins
+                busy = min(busy, self.cycles)
+                causes = causes if busy + stall <= self.cycles else {}
+                stall = math.fsum(causes.values())
             idle = self.cycles - busy - stall
             if idle < -1e-6 * max(1.0, self.cycles):
                 raise ImpossibleResult(f"{resource.name} works and waits {busy + stall} of {self.cycles} cycles")
@@ -269,23 +296,6 @@ class _Reader:
             for cause, cycles in (one.stalls or {}).items():
                 own[cause] = own.get(cause, 0.0) + cycles
         return {name: causes for name, causes in found.items() if causes}
-
-    @staticmethod
-    def _seen(log: Log) -> dict[str, float]:
-        """Busy cycles of each track in a log without repeats."""
-        busy: dict[str, float] = {}
-        for one in log:
-            if isinstance(one, Slice) and one.kind != "stall":
-                busy[one.track] = busy.get(one.track, 0.0) + one.end - one.start
-        return busy
-
-    def _cut(self) -> Log:
-        """The log up to the cut."""
-        log: Log = []
-        for one in expanded(self.simulation.log, MOST_CUT_SLICES):
-            if one.start < self.cycles:
-                log.append(one._replace(end=min(one.end, self.cycles)))
-        return log
 
     # ---- words and energy ------------------------------------------------------------------------------------------
 
@@ -312,7 +322,9 @@ class _Reader:
 
     def _check_words(self, moved: dict[tuple[str, str], float]) -> None:
         """Raise `ImpossibleResult` where a memory has moved other bits than the operators' models count."""
-        measured = {resource.name: resource.bits for resource in self.simulation.resources}
+        measured: dict[str, float] = {}
+        for resource in self.simulation.resources:
+            measured[resource.place] = measured.get(resource.place, 0.0) + resource.bits
         for memory in self.accelerator.memories:
             names = [memory.name, f"{memory.name} read", f"{memory.name} write"]
             found = sum(measured.get(core.prefix + name, 0.0) for core in self.simulation.cores for name in names)

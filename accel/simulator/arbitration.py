@@ -33,6 +33,7 @@ class _Job:
     priority: float
     number: int
     done: simpy.Event
+    told: Callable[[float, float], None] | None = None
     first: float = math.nan
 
 
@@ -141,15 +142,27 @@ class Arbiter:
         self._start = self._work = 0.0
         self._jobs = self._timers = 0
 
-    def request(self, client: Hashable, cycles: float, priority: float = 0) -> simpy.Event:
+    @property
+    def idle(self) -> bool:
+        """Whether nobody is being served."""
+        return self._job is None
+
+    def request(
+        self,
+        client: Hashable,
+        cycles: float,
+        priority: float = 0,
+        told: Callable[[float, float], None] | None = None,
+    ) -> simpy.Event:
         """Ask for so many cycles of service; the event comes at their end, its value is (first start, end).
 
-        Raises `BadInput` for a number of cycles that is negative or not finite.
+        ``told(start, end)`` hears of every uninterrupted piece of service that this request gets. Raises `BadInput` for
+        a number of cycles that is negative or not finite.
         """
         if not (cycles >= 0.0 and math.isfinite(cycles)):
             raise BadInput(f"{self.name}: '{client}' asks for {cycles:g} cycles; give a finite number, zero or more")
         self._jobs += 1
-        job = _Job(client, cycles, 0 if self._fifo else priority, self._jobs, self.env.event())
+        job = _Job(client, cycles, 0 if self._fifo else priority, self._jobs, self.env.event(), told)
         self._waiting.add(job)
         if self._job is None:
             self._next()
@@ -176,6 +189,8 @@ class Arbiter:
 
     def _cut(self, job: _Job) -> None:
         """Let the present piece end with the chunk that is under way."""
+        if math.isinf(self._chunk):
+            return
         most = max(1, math.ceil((self.env.now - self._start) / self._chunk))  # refreshes only make it fewer
         ends = range(1, most + 1)
         chunks = 1 + bisect_left(ends, self.env.now, key=lambda count: self._stretch(self._start, count * self._chunk))
@@ -191,6 +206,8 @@ class Arbiter:
         self.served[job.client] = self.served.get(job.client, 0.0) + self._work
         if self._on_served is not None:
             self._on_served(job.client, self._start, self.env.now)
+        if job.told is not None:
+            job.told(self._start, self.env.now)
         self._waiting.again(job)
         if not job.left:
             job.done.succeed((job.first, self.env.now))

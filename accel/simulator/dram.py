@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from ...errors import BadInput
 from ..accelerator import DramTiming
 
-__all__ = ["DramCycles", "channel_cycles", "split", "transfer_cycles", "with_refresh"]
+__all__ = ["DramCycles", "bursts", "channel_cycles", "split", "stream_cycles", "transfer_cycles", "with_refresh"]
 
 _ROUNDING = 1.0 - 1e-12  # a quotient that is whole but for its rounding counts as whole
 
@@ -64,7 +64,7 @@ def channel_cycles(timing: DramCycles, bits: float, bandwidth_bits_per_cycle: fl
         raise BadInput(f"a DRAM channel of {bandwidth_bits_per_cycle:g} bits a cycle moves nothing; give it bandwidth")
     if bits == 0.0:
         return 0.0
-    moved = max(bits, _bursts(timing, bits) * timing.burst_bits)
+    moved = max(bits, bursts(timing, bits) * timing.burst_bits)
     rows = max(1, math.ceil(moved / timing.bits_a_row * _ROUNDING))
     streamed = moved / bandwidth_bits_per_cycle
     return streamed + _misses(timing, rows, timing.bits_a_row / bandwidth_bits_per_cycle if rows > 1 else 0.0, opened)
@@ -72,7 +72,7 @@ def channel_cycles(timing: DramCycles, bits: float, bandwidth_bits_per_cycle: fl
 
 def _misses(timing: DramCycles, rows: int, row_cycles: float, opened: bool) -> float:
     """Cycles in which no word moves since a row is not open yet; the words of a row take ``row_cycles``."""
-    beyond = max(0.0, timing.row_miss - (timing.banks - 1) * row_cycles)
+    beyond = _beyond(timing, row_cycles)
     if not opened:  # all banks begin at once with the first miss, then each waits for its own turn
         return timing.row_miss + ((rows - 1) // timing.banks) * beyond
     if rows == 1:
@@ -82,18 +82,35 @@ def _misses(timing: DramCycles, rows: int, row_cycles: float, opened: bool) -> f
     return second + ((rows - 2) // timing.banks) * beyond
 
 
-def _bursts(timing: DramCycles, bits: float) -> int:
+def _beyond(timing: DramCycles, row_cycles: float) -> float:
+    """What is left of a miss once the words of the other banks' rows have moved."""
+    return max(0.0, timing.row_miss - (timing.banks - 1) * row_cycles)
+
+
+def stream_cycles(timing: DramCycles, bits: float, bandwidth_bits_per_cycle: float, *, opened: bool) -> float:
+    """Cycles in which one channel moves so many bits of a long stream: bursts and rows by their share in it.
+
+    ``opened``: the stream goes on where it was; else its row is opened again.
+    """
+    if not bits or math.isinf(timing.bits_a_row):
+        return bits / bandwidth_bits_per_cycle + (0.0 if opened or not bits else timing.row_miss)
+    every = _beyond(timing, timing.bits_a_row / bandwidth_bits_per_cycle) / timing.banks
+    streamed = bits / bandwidth_bits_per_cycle + bits / timing.bits_a_row * every
+    return streamed + (0.0 if opened else timing.row_miss)
+
+
+def bursts(timing: DramCycles, bits: float) -> int:
     """Bursts that hold so many bits (0: this DRAM has none)."""
     return math.ceil(bits / timing.burst_bits * _ROUNDING) if timing.burst_bits else 0
 
 
 def split(timing: DramCycles, bits: float) -> tuple[float, ...]:
     """The bits that each channel moves: bursts go to the channels by turns, the last of them may be partly used."""
-    channels, bursts = timing.channels, _bursts(timing, bits)
-    if not bursts:
+    channels, count = timing.channels, bursts(timing, bits)
+    if not count:
         return (bits / channels,) * channels
-    shares = [(bursts - channel + channels - 1) // channels * timing.burst_bits for channel in range(channels)]
-    shares[(bursts - 1) % channels] -= bursts * timing.burst_bits - bits
+    shares = [(count - channel + channels - 1) // channels * timing.burst_bits for channel in range(channels)]
+    shares[(count - 1) % channels] -= count * timing.burst_bits - bits
     return tuple(shares)
 
 

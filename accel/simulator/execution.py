@@ -8,31 +8,26 @@ halts the compute does so one after the other.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
-from typing import Any, NamedTuple
+from collections.abc import Callable, Generator, Sequence
+from typing import Any
 
 import simpy
 
 from ...errors import CannotDo
-from ..accelerator import Memory
+from ..accelerator import Array, Memory
 from ..analytic import tile_bits
+from .asking import Ask, Pending, Port
+from .channels import Channels
+from .flow import Flow, Wait
 from .machine import Core, Way
 from .plan import Edge, Stream, TilePlan
 from .recorder import Slice
 from .resources import Counter, Path, Resource, extended, ticks
 from .stepping import Stepper
 
-__all__ = ["Execution", "Flow", "Process", "Wait"]
+__all__ = ["Execution", "Process"]
 
 Process = Generator[simpy.Event, Any, None]
-
-
-class Wait(NamedTuple):
-    """What a process waits for, until when if that is known, and its turn among those that go on at once."""
-
-    what: str = ""
-    until: float = 0.0
-    turn: int = 0
 
 
 class Early:
@@ -41,40 +36,6 @@ class Early:
     def __init__(self, done: simpy.Event) -> None:
         self.done = done
         self.path: Path = {}
-
-
-class Flow:
-    """One stream's state. Indices and moments are attributes, as `stepping` moves them on while processes wait.
-
-    ``fetching`` and ``leaving`` are the next tiles to come and to leave, ``using`` the compute's; where no tile
-    ``fetches`` or ``leaves``, they mean nothing. ``ready`` counts tiles that have come, ``gone`` those that have left.
-    """
-
-    def __init__(self, core: Core, stream: Stream, parent: Memory, child: Memory) -> None:
-        self.stream, self.child = stream, child
-        self.source, self.sink = core.port(parent, "read"), core.port(child, "write")
-        self.back_source, self.back_sink = core.port(child, "read"), core.port(parent, "write")
-        self.leaves = stream.role == "output"
-        self.fetches = not self.leaves or bool(stream.filled.any())
-        self.fetching = 0 if self.leaves else 1
-        self.leaving = self.using = 0
-        self.ready = Counter(core.clock, f"{stream.role} tiles in {child.name}")
-        self.gone = Counter(core.clock, f"{stream.role} tiles out of {child.name}")
-        self.ready.value = self.fetching
-        self.outer: Flow | None = None  # the same tensor's stream into the parent
-        self.inner: Flow | None = None  # and out of the child
-        self.blame = self.source.name
-        self.fetch_path: Path = {}
-        self.leave_path: Path = {}
-        self.fetch_state = self.leave_state = Wait()
-
-    def tile_at(self, step: int) -> int:
-        """The number of the tile in use during a step."""
-        return int(self.stream.first_step.searchsorted(step, side="right")) - 1
-
-    def returns(self, tile: int) -> bool:
-        """Whether a tile of outputs brings partial sums back."""
-        return bool(self.stream.filled[tile] > 0.0)
 
 
 class Execution:
@@ -89,19 +50,25 @@ class Execution:
             for other in self.flows:
                 if other.stream.role == flow.stream.role and other.stream.child == flow.stream.parent:
                     flow.outer, other.inner = other, flow
-        self.demands = []
+        self.demands: list[tuple[Port, float, float, str]] = []  # of an iteration
+        self.apart: list[tuple[Resource, float, float]] = []
         for demand in plan.demands:
-            cycles = demand.cycles / float(plan.iterations.sum())
-            bits = demand.bits / float(plan.iterations.sum())
-            self.demands.append((self._port(demand.place, demand.way), cycles, bits, demand.ported))
+            port, iterations = self._port(demand.place, demand.way), float(plan.iterations.sum())
+            cycles, bits = demand.cycles / iterations, demand.bits / iterations
+            if demand.ported or isinstance(port, Channels):
+                self.demands.append((port, cycles, bits, f"{name} {demand.way}"))
+            else:
+                self.apart.append((port, cycles, bits))
         self.path: Path = {}
         self.stalls: dict[str, float] = {}
         self.halted_until = 0.0
         self.halted_path: Path = {}
+        self.halting: simpy.Event | None = None  # what halts the compute, while its end is not known
         self.walked = 0
         self.until = float("inf")  # nothing is stepped over beyond it
         self.ends_at = 0.0
         self.ends_path: Path = {}
+        self.ends_pending: list[Pending] = []
         self.early: dict[Edge, Early] = {}
         self.begun = core.clock.env.event()
         self.milestone: tuple[int, simpy.Event] | None = None
@@ -127,11 +94,15 @@ class Execution:
             raise CannotDo(f"{self.name}: {level.name} is no memory")
         return level
 
-    def _port(self, place: int, way: Way) -> Resource:
+    def _port(self, place: int, way: Way) -> Port:
+        level = self.plan.nest.places[place]
+        if isinstance(level, Array):
+            return self.core.bus(level)
         return self.core.port(self._memory(place), way)
 
     def _flow(self, stream: Stream) -> Flow:
-        return Flow(self.core, stream, self._memory(stream.parent), self._memory(stream.child))
+        buses = [self._port(bus.place, "read") for bus in stream.buses]
+        return Flow(self.core, stream, self._memory(stream.parent), self._memory(stream.child), buses)
 
     # ---- the whole -------------------------------------------------------------------------------------------------
 
@@ -163,25 +134,32 @@ class Execution:
             yield self.clock.until(end)
         for edge in self.plan.drains:
             yield from self._edge(edge, "write_back", "last")
-        if self.ends_at > self.clock.now:
-            self._stall(self.clock.now, self.ends_at, "first and last tiles on their way")
+        begun = self.clock.now
+        for pending in self.ends_pending:
+            end, path = yield from pending.wait()
+            if end > self.ends_at:
+                self.ends_at, self.ends_path = end, path
+        if self.ends_at > begun:
+            self._stall(begun, self.ends_at, "first and last tiles on their way")
             yield self.clock.until(self.ends_at)
             self.path = self.ends_path
         self.doing = ""
 
     def _edge(self, edge: Edge, kind: str, which: str) -> Process:
         """A boundary's first or last tile."""
-        source, target = self._port(edge.source, "read"), self._port(edge.target, "write")
-        begun, name = self.clock.now, f"{which} {edge.role}"
-        asks = ((source, edge.source_cycles, edge.source_bits), (target, edge.target_cycles, edge.target_bits))
-        end, path = self._ask(asks, self.path, name, kind)
+        begun, name, asks = self.clock.now, f"{which} {edge.role}", self._edge_asks(edge)
+        end, path, pending = self._ask(asks, self.path, name, kind)
         if self.plan.hidden_ends and not self._halts(edge):
-            if end > self.ends_at:
+            if pending:
+                self.ends_pending.append(pending)
+            elif end > self.ends_at:
                 self.ends_at, self.ends_path = end, path
             return
+        if pending:
+            end, path = yield from pending.wait()
         if edge.latency:
-            late = target if kind == "fetch" else source
-            end, path = end + ticks(edge.latency), extended(path, late.name, ticks(edge.latency))
+            late = asks[1 if kind == "fetch" else 0][0].place
+            end, path = end + ticks(edge.latency), extended(path, late, ticks(edge.latency))
         if end > begun:
             blamed = max(asks, key=lambda ask: ask[1])[0].name
             self._stall(begun, end, f"{which} {edge.role} {'from' if kind == 'fetch' else 'to'} {blamed}")
@@ -192,17 +170,22 @@ class Execution:
         """Whether the memory further inside is filled and drained only while the compute rests."""
         return not self._memory(max(edge.source, edge.target)).overlaps
 
-    def _ask(
-        self, asks: tuple[tuple[Resource, float, float], ...], path: Path, name: str, kind: str
-    ) -> tuple[float, Path]:
-        """Ask several resources at once; the moment the last is done, and the path to it."""
+    def _edge_asks(self, edge: Edge) -> tuple[Ask, ...]:
+        source: Ask = self._port(edge.source, "read"), edge.source_cycles, edge.source_bits, ""
+        target: Ask = self._port(edge.target, "write"), edge.target_cycles, edge.target_bits, ""
+        buses = ((self._port(place, "read"), bits / rate, bits, "") for place, bits, rate in edge.buses)
+        return (source, target, *buses)
+
+    def _ask(self, asks: Sequence[Ask], path: Path, name: str, kind: str) -> tuple[float, Path, Pending | None]:
+        """Ask several ports at once, see `Core.ask`."""
+        if self.core.arbitration != "fifo":
+            return self.core.ask(asks, path, (name, kind, self.name), alone=self.alone is not None and self.alone())
         end, last = self.clock.now, path
-        for resource, cycles, bits in asks:
-            done = resource.serve(cycles, path, name, kind, self.name)
-            resource.bits += bits
+        for port, cycles, bits, stream in asks:
+            done = port.serve(cycles, path, name, kind, self.name, bits, stream)
             if done > end:
-                end, last = done, resource.path
-        return end, last
+                end, last = done, port.path
+        return end, last, None
 
     def _stall(self, start: float, end: float, cause: str) -> None:
         self.stalls[cause] = self.stalls.get(cause, 0.0) + end - start
@@ -241,11 +224,12 @@ class Execution:
         """Bring a first tile in once there is room for it; ``path`` leads to that moment."""
         early = self.early[edge] = Early(self.clock.env.event())
         yield room
-        source, target = self._port(edge.source, "read"), self._port(edge.target, "write")
-        asks = ((source, edge.source_cycles, edge.source_bits), (target, edge.target_cycles, edge.target_bits))
-        end, early.path = self._ask(asks, path(), f"first {edge.role}, ahead", "fetch")
+        asks = self._edge_asks(edge)
+        end, early.path, pending = self._ask(asks, path(), f"first {edge.role}, ahead", "fetch")
+        if pending:
+            end, early.path = yield from pending.wait()
         yield self.clock.until(end + ticks(edge.latency))
-        early.path = extended(early.path, target.name, ticks(edge.latency))
+        early.path = extended(early.path, asks[1][0].place, ticks(edge.latency))
         early.done.succeed()
 
     def _await_early(self, edge: Edge, early: Early) -> Process:
@@ -261,11 +245,12 @@ class Execution:
     def _compute(self) -> Process:
         plan, compute = self.plan, self.core.compute
         self.doing = "compute"
+        waited: list[tuple[Pending, str]] = []
         while self.steps.value < plan.count:
             step = self.steps.value
             for flow in self.flows:
                 following = flow.using + 1
-                if following < flow.stream.count and flow.stream.first_step[following] == step:
+                if following < flow.count and flow.first_step(following) == step:
                     if flow.stream.role == "output":
                         yield from self._await(flow.gone, following - flow.stream.copies + 1, flow)
                         if flow.returns(following):
@@ -273,18 +258,29 @@ class Execution:
                     else:
                         yield from self._await(flow.ready, following + 1, flow)
                     flow.using = following
-            iterations = float(plan.iterations[step])
-            cycles = float(plan.cycles[step])
+            iterations = float(plan.iterations.item(step))
+            cycles = plan.cycles.item(step)
             end = computed = compute.serve(cycles, self.path, "step", "compute", self.name)
             path, late = compute.path, ""
-            for port, share, bits, ported in self.demands:
-                port.bits += bits * iterations
-                if not ported:
-                    self._inside(port, share * iterations, computed)
-                    continue
-                done = port.serve(share * iterations, self.path, "words of a step", "transfer", self.name)
+            for resource, share, bits in self.apart:
+                resource.bits += bits * iterations
+                self._inside(resource, share * iterations, computed)
+            for port, share, bits, stream in self.demands:
+                own: Ask = port, share * iterations, bits * iterations, stream
+                if port.arbiter is None:
+                    done = port.serve(own[1], self.path, "words of a step", "transfer", self.name, own[2], stream)
+                    reached = port.path
+                else:
+                    done, reached, pending = self._ask((own,), self.path, "words of a step", "transfer")
+                    if pending:
+                        waited.append((pending, port.name))
                 if done > end:
-                    end, path, late = done, port.path, port.name
+                    end, path, late = done, reached, port.name
+            for pending, blamed in waited:
+                done, reached = yield from pending.wait()
+                if done > end:
+                    end, path, late = done, reached, blamed
+            waited.clear()
             if late:
                 self._stall(computed, end, f"words of the step from {late}")
             self.walked += 1
@@ -299,7 +295,7 @@ class Execution:
     def _inside(self, port: Resource, cycles: float, end: float) -> None:
         """A memory further inside works during a step, which leaves it the time."""
         start = max(self.clock.now, port.free_at)
-        shown = min(start + cycles, end)
+        shown = min(start + ticks(cycles), end)
         port.busy += cycles
         if shown > start:
             port.free_at = shown
@@ -340,11 +336,7 @@ class Execution:
                 if stream.role != "output" or outer.returns(tile):
                     yield from self._hold_fetch(flow, outer.ready, tile + 1, f"{stream.role} in {outer.child.name}")
             tile = flow.fetching
-            down = (
-                (flow.source, float(stream.down_parent[tile]), float(stream.served[tile])),
-                (flow.sink, float(stream.down_child[tile]), float(stream.filled[tile])),
-            )
-            yield from self._move(flow, down, "fetch")
+            yield from self._move(flow, flow.coming(tile), "fetch")
             flow.fetching += 1
             flow.ready.grow(flow.fetching, flow.fetch_path)
 
@@ -367,11 +359,7 @@ class Execution:
                 over = int(stream.first_step[flow.leaving + 1])
                 yield from self._hold_leave(flow, flow.inner.gone, flow.inner.tile_at(over - 1) + 1)
             tile = flow.leaving
-            up = (
-                (flow.back_source, float(stream.up_child[tile]), float(stream.drained[tile])),
-                (flow.back_sink, float(stream.up_parent[tile]), float(stream.collected[tile])),
-            )
-            yield from self._move(flow, up, "write_back")
+            yield from self._move(flow, flow.going(tile), "write_back")
             flow.leaving += 1
             flow.gone.grow(flow.leaving, flow.leave_path)
 
@@ -382,29 +370,38 @@ class Execution:
             flow.leave_state = Wait()
             flow.leave_path = counter.path
 
-    def _move(self, flow: Flow, asks: tuple[tuple[Resource, float, float], ...], kind: str) -> Process:
+    def _move(self, flow: Flow, asks: tuple[Ask, ...], kind: str) -> Process:
         """One tile over its ports; where it halts the compute, after all others that do."""
         stream, fetch = flow.stream, kind == "fetch"
         path = flow.fetch_path if fetch else flow.leave_path
-        while stream.halts and self.halted_until > self.clock.now:
+        while stream.halts and (self.halting or self.halted_until > self.clock.now):
             self._set_state(flow, fetch, Wait("the transfers before", self.halted_until, self.clock.turn()))
-            yield self.clock.until(self.halted_until)
+            yield self.halting or self.clock.until(self.halted_until)
             path = self.halted_path
         if stream.latency and not stream.halts:
             asks = self._with_latency(flow, asks, stream.latency)
-        end, path = self._ask(asks, path, f"{stream.role} tile", kind)
+        end, path, pending = self._ask(asks, path, f"{stream.role} tile", kind)
+        if pending:
+            self._set_state(flow, fetch, Wait("its turn at its ports"))
+            if stream.halts:
+                self.halting = self.clock.env.event()
+            end, path = yield from pending.wait()
         if stream.latency and stream.halts:
-            end, path = end + ticks(stream.latency), extended(path, flow.sink.name, ticks(stream.latency))
+            end, path = end + ticks(stream.latency), extended(path, flow.sink.place, ticks(stream.latency))
         if stream.halts:
             self.halted_until, self.halted_path = end, path
+            if self.halting:
+                self.halting.succeed()
+                self.halting = None
         flow.blame = max(asks, key=lambda ask: ask[0].free_at)[0].name
         if fetch:
             flow.fetch_path = path
         else:
             flow.leave_path = path
-        if end > self.clock.now:
+        if pending or end > self.clock.now:
             self._set_state(flow, fetch, Wait("its ports", end, self.clock.turn()))
-            yield self.clock.until(end)
+            if end > self.clock.now:
+                yield self.clock.until(end)
         self._set_state(flow, fetch, Wait())
 
     @staticmethod
@@ -415,12 +412,11 @@ class Execution:
             flow.leave_state = state
 
     @staticmethod
-    def _with_latency(
-        flow: Flow, asks: tuple[tuple[Resource, float, float], ...], latency: float
-    ) -> tuple[tuple[Resource, float, float], ...]:
+    def _with_latency(flow: Flow, asks: tuple[Ask, ...], latency: float) -> tuple[Ask, ...]:
         """A memory with a latency serves nobody else during it."""
         both = {id(port): port for port in (flow.sink, flow.back_source)}
         listed = [
-            (port, cycles + latency * (both.pop(id(port), None) is not None), bits) for port, cycles, bits in asks
+            (port, cycles + latency * (both.pop(id(port), None) is not None), bits, stream)
+            for port, cycles, bits, stream in asks
         ]
-        return (*listed, *((port, latency, 0.0) for port in both.values()))
+        return (*listed, *((port, latency, 0.0, "") for port in both.values()))

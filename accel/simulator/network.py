@@ -6,14 +6,17 @@ Of the jobs that may start, a core takes one of the network that has started the
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import simpy
 
 from ...errors import CannotDo
 from ..accelerator import Accelerator, Memory
 from .again import Course, Recording, idle
+from .arbitration import Policy
+from .asking import Ask, Pending, Port, served_by
 from .execution import Execution, Process
 from .jobs import Job, PortWork
 from .machine import Core
@@ -52,6 +55,7 @@ class NetworkSimulation:
         cores: int = 1,
         stepping: bool = True,
         prefetch: bool = False,
+        arbitration: Policy = "fifo",
         until: float = float("inf"),
         progress: Progress | None = None,
     ) -> None:
@@ -59,9 +63,12 @@ class NetworkSimulation:
         self.stepping, self.prefetch, self.until, self.progress = stepping, prefetch, until, progress
         self.clock = Clock(simpy.Environment())
         self.log: Log = []
-        self.shared: dict[str, Resource] = {}
+        self.shared: dict[str, Port] = {}
         prefixes = [f"core {number}: " if cores > 1 else "" for number in range(cores)]
-        self.cores = [Core(self.clock, self.log, accelerator, self.shared, prefix) for prefix in prefixes]
+        self.cores = [
+            Core(self.clock, self.log, accelerator, self.shared, prefix, client=number, arbitration=arbitration)
+            for number, prefix in enumerate(prefixes)
+        ]
         self.memories = {memory.name: memory for memory in accelerator.memories}
         self.done: dict[int, Finished] = {}
         self.running: dict[int, Execution] = {}  # by core
@@ -142,12 +149,14 @@ class NetworkSimulation:
             source = self.done[carry.producer].core
             if source != number:
                 for owner, words in ((self.cores[source], carry.out), (core, carry.back)):
-                    end, path = self._move(owner, words, path, "carries", job.name)
+                    end, path, pending = self._move(owner, words, path, "carries", job.name)
+                    if pending:
+                        end, path = yield from pending.wait()
                     yield self.clock.until(end)
         if job.plan is not None:
             yield from self._contraction(number, chosen, entry, path)
         else:
-            end, entry.path = self._simple(core, job, entry, path)
+            end, entry.path = yield from self._simple(core, job, entry, path)
             yield self.clock.until(end)
 
     def _contraction(self, number: int, chosen: int, entry: Finished, path: Path) -> Process:
@@ -165,6 +174,7 @@ class NetworkSimulation:
     def _run(self, execution: Execution, path: Path) -> Process:
         """Run an execution, or play what an equal one did before; see `again`."""
         repeats = self.stepping and len(self.cores) == 1 and not self.prefetch and math.isinf(self.until)
+        repeats = repeats and not any(memory.timing for memory in self.accelerator.memories)  # rows stay open, refresh
         if not repeats or not idle(self.resources, self.clock.now):
             yield from execution.run(path)
         elif id(execution.plan) in self._courses:
@@ -196,7 +206,7 @@ class NetworkSimulation:
             ),
             None,
         )  # fmt: skip
-        if following is None:
+        if following is None or following in self.prepared:
             return
         execution = self.prepared[following] = self._execution(number, following)
         for edge in execution.plan.fills:
@@ -227,10 +237,13 @@ class NetworkSimulation:
         core.vector.busy += self.clock.now - begun
         core.vector.free_at = self.clock.now
 
-    def _simple(self, core: Core, job: Job, entry: Finished, path: Path) -> tuple[float, Path]:
+    def _simple(
+        self, core: Core, job: Job, entry: Finished, path: Path
+    ) -> Generator[simpy.Event, Any, tuple[float, Path]]:
         """A vector operator, or work of the host or its link: all it asks for begins at once."""
         start, before = self.clock.now, path
-        end, path = self._move(core, job.words, before, job.kind, job.name)
+        end, path, pending = self._move(core, job.words, before, job.kind, job.name)
+        served = []
         for resource, cycles, kind in (
             (core.vector, job.computing, "vector"),
             (core.host, job.hosted, "host"),
@@ -238,10 +251,14 @@ class NetworkSimulation:
         ):
             if cycles:
                 done = resource.serve(cycles, before, job.kind, kind, job.name)
-                if resource is core.vector and done < end:
-                    self._stall(core, done, end, path, entry)
-                if done > end:
-                    end, path = done, resource.path
+                served.append((resource, done, resource.path))
+        if pending:
+            end, path = yield from pending.wait()
+        for resource, done, reached in served:
+            if resource is core.vector and done < end:
+                self._stall(core, done, end, path, entry)
+            if done > end:
+                end, path = done, reached
         if not job.computing and not job.hosted and not job.linked and end > start:
             self._stall(core, start, end, path, entry)
         return end, path
@@ -255,15 +272,15 @@ class NetworkSimulation:
             entry.stalls[cause] = entry.stalls.get(cause, 0.0) + end - start
             core.vector.free_at = end
 
-    def _move(self, core: Core, words: Sequence[PortWork], path: Path, name: str, op: str) -> tuple[float, Path]:
-        end, last = self.clock.now, path
-        for work in words:
-            port = core.port(self._memory(work.memory), work.way)
-            done = port.serve(work.cycles, path, name, "transfer", op)
-            port.bits += work.bits
-            if done > end:
-                end, last = done, port.path
-        return end, last
+    def _move(
+        self, core: Core, words: Sequence[PortWork], path: Path, name: str, op: str
+    ) -> tuple[float, Path, Pending | None]:
+        """Ask the ports for words, see `Core.ask`."""
+        asks: list[Ask] = [
+            (core.port(self._memory(work.memory), work.way), work.cycles, work.bits, "") for work in words
+        ]
+        alone = core.arbitration != "fifo" and self._alone()
+        return core.ask(asks, path, (name, "transfer", op), alone=alone)
 
     def _memory(self, name: str) -> Memory:
         return self.memories[name]
@@ -272,5 +289,5 @@ class NetworkSimulation:
     def resources(self) -> tuple[Resource, ...]:
         """Each resource once: the cores' own, then the shared ones."""
         found = {id(resource): resource for core in self.cores for resource in core.resources}
-        shared = {id(resource): resource for resource in self.shared.values()}
+        shared = {id(resource): resource for resource in served_by(self.shared.values())}
         return (*(one for key, one in found.items() if key not in shared), *shared.values())

@@ -20,10 +20,13 @@ from ..accelerator import Accelerator, Memory
 from ..analytic import check_capacity
 from ..clock import Clock, memory_bits, passes, tiles
 from ..mapping import Mapping
-from ..nest import Move, Nest
+from ..nest import Nest
 from ..sparsity import stored_bits
 from ..traffic import Boundary, Traffic
+from .buses import Bus, Buses, bits_of_words
+from .lines import line_waste
 from .machine import Way
+from .moves import Turns
 from .steps import Steps, TileChanges, walked_loops
 from .workload import Density, slowest_share
 
@@ -38,7 +41,8 @@ MOST_OUTER_STEPS = 1 << 20
 class Edge:
     """A boundary's first tile coming in, or its last one leaving, besides all steps.
 
-    Bits and cycles at the memory they are read from (``source``) and at the one they are written to (``target``).
+    Bits and cycles at the memory they are read from (``source``) and at the one they are written to (``target``);
+    ``buses`` are the (place, bits, bits a cycle) of limited arrays between.
     """
 
     role: Role
@@ -49,6 +53,7 @@ class Edge:
     source_cycles: float
     target_cycles: float
     latency: float = 0.0
+    buses: tuple[tuple[int, float, float], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -59,7 +64,8 @@ class Stream:
     on the way down (of outputs: partial sums that come back), ``drained`` at the child and ``collected`` at the parent
     on the way up, when tile i leaves. Cycles are those bits at the ports' full rates. Operands' first tiles and
     outputs' last ones are edges, and nothing here. ``after[i]`` is the number of the tile that held the same words
-    before (-1: none): tile i comes back once that one has left. ``copies`` tiles fit into the child.
+    before (-1: none): tile i comes back once that one has left. ``copies`` tiles fit into the child. ``buses`` are the
+    limited arrays between the two.
     """
 
     role: Role
@@ -78,6 +84,7 @@ class Stream:
     copies: int
     halts: bool
     latency: float
+    buses: tuple[Bus, ...] = ()
 
     @property
     def count(self) -> int:
@@ -87,7 +94,7 @@ class Stream:
 
 @dataclass(frozen=True)
 class PortDemand:
-    """What the inside of the steps asks of one port of a memory over the whole run.
+    """What the inside of the steps asks of one port of a memory, or of an array's bus, over the whole run.
 
     Where no tile is walked to the memory (not ``ported``), the steps' cycles make room for it already.
     """
@@ -159,6 +166,7 @@ class _Planner:
         self.nest, self.accelerator = nest, accelerator
         self.traffic = Traffic(nest)
         self.clock = Clock(self.traffic, accelerator)
+        self.buses = Buses(self.clock)
         loops = walked_loops(nest, most_steps, MOST_OUTER_STEPS)
         self.steps = Steps(nest, loops)
         self.end = len(nest.places)
@@ -267,6 +275,16 @@ class _Planner:
             if bits > 1e-9 * whole[place, way]:
                 rate = self.clock.read if way == "read" else self.clock.write
                 yield PortDemand(place, way, bits, bits / rate[place], place in self.ported)
+        for place, total in self.buses.totals().items():
+            tiled = sum(
+                float(bus.down.sum() + bus.up.sum()) for one in streams for bus in one.buses if bus.place == place
+            )
+            bits = total - tiled - sum(bits for edge in edges for at, bits, _ in edge.buses if at == place)
+            if bits < -1e-6 * total:
+                level = self.nest.places[place].name
+                raise ImpossibleResult(f"{self.nest.op.name}: tiles move {-bits:g} bits too many over {level}")
+            if bits > 1e-9 * total:
+                yield PortDemand(place, "read", bits, bits / self.buses.rates[place], True)
 
     # ---- edges -----------------------------------------------------------------------------------------------------
 
@@ -282,14 +300,18 @@ class _Planner:
     def _first(self, way: Boundary) -> Edge:
         served = way.first_served * self.clock.bits(way, way.parent)
         filled = way.first_filled * self.clock.bits(way, way.child)
-        times = served / self.clock.read[way.parent], filled / self.clock.write[way.child]
-        return Edge(way.role, way.parent, way.child, served, filled, *times, self._latency(way.child))
+        waste = line_waste(self.clock, way)
+        times = waste * served / self.clock.read[way.parent], filled / self.clock.write[way.child]
+        latency = self._latency(way.child)
+        return Edge(way.role, way.parent, way.child, served, filled, *times, latency, self.buses.first(way))
 
     def _last(self, way: Boundary) -> Edge:
         drained = self.clock.rising(way.child, way.last_drained, way.last_words)
         collected = self.clock.rising(way.parent, way.last_collected, way.last_words)
-        times = drained / self.clock.read[way.child], collected / self.clock.write[way.parent]
-        return Edge(way.role, way.child, way.parent, drained, collected, *times, self._latency(way.child))
+        waste = line_waste(self.clock, way)
+        times = drained / self.clock.read[way.child], waste * collected / self.clock.write[way.parent]
+        latency = self._latency(way.child)
+        return Edge(way.role, way.child, way.parent, drained, collected, *times, latency, self.buses.last(way))
 
     # ---- tiles -----------------------------------------------------------------------------------------------------
 
@@ -297,16 +319,16 @@ class _Planner:
         changes = self.steps.changes(way.role, way.child)
         down = self.traffic.sharing(way, lambda array: way.role in array.multicast)
         up = self.traffic.sharing(way, lambda array: array.reduces)
-        turns = self._turns(way, changes)
-        filled, served = self._moved(way, turns, down[0]), self._moved(way, turns, down[-1])
+        turns = Turns(self.traffic, way, changes)
+        filled, served = turns.words(down[0]), turns.words(down[-1])
         if way.role == "output":
-            drained, collected = self._moved(way, turns, up[0]), self._moved(way, turns, up[-1])
+            drained, collected = turns.words(up[0]), turns.words(up[-1])
             fills, serves = filled.entering * changes.again, served.entering * changes.again
             self._check(way, (fills, way.filled), (serves, way.served))
             self._check(way, (drained.leaving, way.drained - way.last_drained))
             self._check(way, (collected.leaving, way.collected - way.last_collected))
-            up_child = _bits(drained.leaving, self._steady_bits(way, way.child))
-            up_parent = _bits(collected.leaving, self._steady_bits(way, way.parent))
+            up_child = bits_of_words(drained.leaving, self._steady_bits(way, way.child))
+            up_parent = bits_of_words(collected.leaving, self._steady_bits(way, way.parent))
         else:
             fills, serves = filled.entering, served.entering
             self._check(way, (fills, way.filled - way.first_filled), (serves, way.served - way.first_served))
@@ -314,17 +336,18 @@ class _Planner:
         down_parent: Floats = np.multiply(serves, self.clock.bits(way, way.parent), dtype=np.float64)
         down_child: Floats = np.multiply(fills, self.clock.bits(way, way.child), dtype=np.float64)
         child = self.nest.places[way.child]
-        overlaps = isinstance(child, Memory) and child.overlaps
+        overlaps, waste = isinstance(child, Memory) and child.overlaps, line_waste(self.clock, way)
         return Stream(
             way.role, way.parent, way.child, changes.first_step,
             served=down_parent, filled=down_child, drained=up_child, collected=up_parent,
-            down_parent=down_parent / self.clock.read[way.parent],
+            down_parent=waste * down_parent / self.clock.read[way.parent],
             down_child=down_child / self.clock.write[way.child],
-            up_parent=up_parent / self.clock.write[way.parent],
+            up_parent=waste * up_parent / self.clock.write[way.parent],
             up_child=up_child / self.clock.read[way.child],
             after=_same_before(changes),
             copies=child.copies if isinstance(child, Memory) else 1,
             halts=not overlaps, latency=self._latency(way.child),
+            buses=self.buses.stream(way, turns, changes.again),
         )  # fmt: skip
 
     def _steady_bits(self, way: Boundary, place: int) -> float:
@@ -341,66 +364,6 @@ class _Planner:
                 raise ImpossibleResult(
                     f"{self.nest.op.name}: tiles of {way.role} at {child} move {words.sum()} words, not {expected}"
                 )
-
-    def _turns(self, way: Boundary, changes: TileChanges) -> _Turns:
-        """The distinct ways in which one tile becomes the next, and which of them each change is."""
-        rows = []
-        for number, dim in enumerate(changes.dims):
-            bound, reach = self.nest.op.bounds[dim], self.nest.reach(dim, way.child)
-            old, new = changes.before[number, 1:], changes.after[number, 1:]
-            rows += [old - new, np.minimum(reach, bound - old), np.minimum(reach, bound - new)]
-        kinds, inverse = _unique_columns(np.array(rows))
-        cases = [
-            dict.fromkeys(self.nest.dims, Move(1, 0, 0, 0))
-            | {
-                dim: Move(1, *(int(value) for value in kind[3 * number : 3 * number + 3]))
-                for number, dim in enumerate(changes.dims)
-            }
-            for kind in kinds.T
-        ]
-        return _Turns(cases, inverse)
-
-    def _moved(self, way: Boundary, turns: _Turns, sharing: frozenset[int]) -> _Words:
-        """Words that enter with each tile but the first, and leave with each tile but the last."""
-        entering = np.zeros(len(turns.which) + 1, dtype=np.int64)
-        leaving = np.zeros_like(entering)
-        found = [self.traffic.tile_words(way.role, way.child, cases, sharing) for cases in turns.cases]
-        refetch = self.nest.refetches(way.role, way.child)
-        kept = np.array([0 if refetch else words.kept for words in found], dtype=np.int64)
-        if found:
-            entering[1:] = (np.array([words.new for words in found], dtype=np.int64) - kept)[turns.which]
-            leaving[:-1] = (np.array([words.old for words in found], dtype=np.int64) - kept)[turns.which]
-        return _Words(entering, leaving)
-
-
-@dataclass(frozen=True)
-class _Turns:
-    cases: list[dict[str, Move]]
-    which: npt.NDArray[np.int64]
-
-
-@dataclass(frozen=True)
-class _Words:
-    entering: npt.NDArray[np.int64]
-    leaving: npt.NDArray[np.int64]
-
-
-def _bits(words: npt.NDArray[np.int64], total: float) -> Floats:
-    """Bits of each tile of output words, which take ``total`` bits in all: at the mean width of sums on their way."""
-    count = int(words.sum())
-    return np.multiply(words, total / count if count else 0.0, dtype=np.float64)
-
-
-def _unique_columns(rows: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Distinct columns and, for each column, the number of the distinct one."""
-    code = np.zeros(rows.shape[1], dtype=np.int64)
-    for row in rows:
-        if len(row) and (row == row[0]).all():
-            continue
-        values, inverse = np.unique(row, return_inverse=True)
-        _, code = np.unique(code * len(values) + inverse, return_inverse=True)
-    _, first = np.unique(code, return_index=True)
-    return rows[:, first], code
 
 
 def _same_before(changes: TileChanges) -> npt.NDArray[np.int64]:

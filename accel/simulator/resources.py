@@ -1,8 +1,9 @@
 """What the simulated processes share: a clock, resources that serve one request at a time, counters to wait for.
 
 A resource is a server in the order of arrival: a request begins when it comes or when the one before ends, and its end
-is known at once, so that one event of the simulation is enough for a transfer over several resources. `Path` says which
-resources a moment had to wait for: along the critical path to it, cycles by resource; its values sum to the moment.
+is known at once, so that one event of the simulation is enough for a transfer over several resources. Where rivals take
+turns at it (`Resource.arbitrate`), an end is known when it comes. `Path` says which resources a moment had to wait for:
+along the critical path to it, cycles by resource; its values sum to the moment.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import TypeAlias
 
 import simpy
 
+from .arbitration import Arbiter, Policy
 from .recorder import Log, Slice
 
 __all__ = ["Clock", "Counter", "Path", "Resource", "extended", "ticks"]
@@ -41,7 +43,7 @@ class Clock:
     @property
     def now(self) -> float:
         """Cycles since the start."""
-        return float(self.env.now) + self.skipped
+        return self.env.now + self.skipped
 
     def turn(self) -> int:
         """A larger number at every call: who began to wait earlier goes on first."""
@@ -83,22 +85,30 @@ class Counter:
 
 
 class Resource:
-    """A server in order of arrival, with its track in the log.
+    """A server in order of arrival, with its track in the log; paths name it by ``place`` (absent: like the track).
 
     ``busy`` cycles so far; ``held`` cycles in which it served nobody though someone meant to come and waited for
     something else, by what that was.
     """
 
-    def __init__(self, clock: Clock, log: Log, name: str) -> None:
-        self.clock, self.log, self.name = clock, log, name
+    def __init__(self, clock: Clock, log: Log, name: str, place: str = "") -> None:
+        self.clock, self.log, self.name, self.place = clock, log, name, place or name
         self.free_at = self.busy = self.bits = 0.0
         self.path: Path = {}
         self.held: dict[str, float] = {}
+        self.arbiter: Arbiter | None = None
         self._waiting: dict[str, int] = {}  # who means to come, by what is waited for
         self._seen = 0.0  # up to when `held` is counted
 
-    def serve(self, cycles: float, path: Path, name: str, kind: str, op: str) -> float:
-        """Take a request of so many cycles; returns when it ends. ``path`` leads to now."""
+    # ---- in order of arrival ---------------------------------------------------------------------------------------
+
+    def serve(
+        self, cycles: float, path: Path, name: str, kind: str, op: str, bits: float = 0.0, stream: str = ""
+    ) -> float:
+        """Take a request of so many cycles; returns when it ends. ``path`` leads to now; to which stream the bits
+        belong makes no difference here.
+        """
+        self.bits += bits
         now = self.clock.now
         if cycles <= 0.0:
             return now
@@ -107,17 +117,56 @@ class Resource:
         else:
             self.account()
             start = now
-        cycles = ticks(cycles)
-        end = start + cycles
+        end = self.end_of(start, ticks(cycles))
         self.log.append(Slice(self.name, start, end, name, kind, op))
-        self.busy += cycles
-        self.free_at, self.path = end, extended(path, self.name, cycles)
+        self.busy += end - start
+        self.free_at, self.path = end, extended(path, self.place, end - start)
         return end
+
+    def end_of(self, start: float, cycles: float) -> float:
+        """When so much service that begins at ``start`` ends."""
+        return start + cycles
+
+    # ---- among rivals ----------------------------------------------------------------------------------------------
+
+    def arbitrate(self, policy: Policy, chunk_cycles: float) -> None:
+        """From now on clients that `request` are served by this policy, see `Arbiter`."""
+        chunk = ticks(chunk_cycles) if math.isfinite(chunk_cycles) else math.inf
+        self.arbiter = Arbiter(
+            self.clock.env, policy=policy, chunk_cycles=chunk, name=self.name, stretch=self._stretched
+        )
+
+    @property
+    def contested(self) -> bool:
+        """Whether somebody's request is under way whose end is not known."""
+        return self.arbiter is not None and not self.arbiter.idle
+
+    def request(
+        self, arbiter: Arbiter, client: int, priority: float, cycles: float, labels: tuple[str, str, str], bits: float
+    ) -> simpy.Event:
+        """Like `serve`, by turns: an event at the end. ``labels`` are the slices' (name, kind, op)."""
+        self.bits += bits
+        self.account()
+
+        def served(start: float, end: float) -> None:
+            begin, over = max(start + self.clock.skipped, self.free_at), end + self.clock.skipped
+            self.log.append(Slice(self.name, begin, over, *labels))
+            self.busy += over - begin
+            self.free_at = self._seen = over
+
+        return arbiter.request(client, ticks(cycles), priority, served)
+
+    def _stretched(self, start: float, cycles: float) -> float:
+        """`end_of` in the time of the events; requests whose ends are known come first."""
+        skipped = self.clock.skipped
+        return self.end_of(max(start + skipped, self.free_at), cycles) - skipped
+
+    # ---- who waits -------------------------------------------------------------------------------------------------
 
     def account(self) -> None:
         """Bring `held` up to now."""
         now = self.clock.now
-        if self._waiting:
+        if self._waiting and not self.contested:
             idle = now - max(self._seen, self.free_at)
             if idle > 0.0:
                 cause = next(iter(self._waiting))
@@ -150,6 +199,10 @@ class Resource:
         self.busy, self.bits = self.busy + busy, self.bits + bits
         for cause, cycles in held.items():
             self.held[cause] = self.held.get(cause, 0.0) + cycles
+
+    def quiet_until(self, since: float) -> float:
+        """The moment up to which it serves as it has since then, whatever the hour."""
+        return -math.inf if self.contested else math.inf
 
     def skip(self, before: tuple[float, float, dict[str, float]], times: int, cycles: float, path: Path) -> None:
         """Let what has been added since ``before`` happen ``times`` more times, within so many cycles."""

@@ -3,8 +3,9 @@
 Whenever a walked loop advances, the state of all processes relative to now is compared with that of its last advances.
 Where it recurs and the steps ahead are the same as those of the period (cycles and words of every tile), the clock and
 every count move on by whole periods; pending events stay, as they are relative. The last period before something
-different comes into anybody's view is walked again. Times are whole ticks (`resources.ticks`), so that
-equal states are exactly equal.
+different comes into anybody's view is walked again. A DRAM's refresh comes by the clock, not by the steps: only what
+lies between two refreshes is stepped over, and nothing while others' requests wait for their turns. Times are whole
+ticks (`resources.ticks`), so that equal states are exactly equal.
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ from .recorder import Repeat
 from .resources import Path
 
 if TYPE_CHECKING:
-    from .execution import Execution, Flow
+    from .execution import Execution
+    from .flow import Flow
 
 __all__ = ["Stepper"]
 
@@ -65,6 +67,7 @@ class Stepper:
         self.seen: dict[int, list[_Snapshot]] = {}
         self.enabled = execution.plan.count >= LEAST_STEPS
         self.kinds = _kinds(execution) if self.enabled else np.zeros(0, dtype=np.int64)
+        self.leaving = [_leaving(flow, execution.plan.count) for flow in execution.flows] if self.enabled else []
         self.enabled = self.enabled and 2 * len(np.unique(self.kinds)) < len(self.kinds)  # else nothing recurs
 
     def turned(self, step: int) -> None:
@@ -141,19 +144,14 @@ class Stepper:
 
     def _periods(self, before: _Snapshot, now: _Snapshot) -> int:
         """How many periods may be stepped over: until somebody would see a step that is not like the period's."""
-        period = now.step - before.step
-        first, last, limit = now.step, now.step + 1, len(self.kinds)
+        period, begin = now.step - before.step, now.step + 1
+        last, limit = now.step + 1, len(self.kinds)
         for was, at in zip(before.places, now.places, strict=True):
             if was.tile != at.tile:
                 last = max(last, at.step)
             elif at.waits:
                 limit = min(limit, at.due)
-        for flow, was_count, at_count in zip(self.execution.flows, before.counts, now.counts, strict=True):
-            for number, tile in ((1, flow.leaving), (2, flow.using)):
-                if was_count[number] != at_count[number]:
-                    first = min(first, int(flow.stream.first_step[tile]))
-        begin = max(0, first) + period
-        if limit <= begin:
+        if limit <= begin or not all(self._leaves_alike(number, before, now) for number in range(len(now.counts))):
             return 0
         ahead, behind = self.kinds[begin:limit], self.kinds[begin - period : limit - period]
         different = np.flatnonzero(ahead != behind)
@@ -162,7 +160,30 @@ class Stepper:
             end = min(end, max(self.execution.milestone[0] - 1, 0))
         times = (end - 1 - last) // period
         left = self.execution.until - now.moment
-        return times if math.isinf(left) else min(times, int(left / (now.moment - before.moment)) - 1)
+        times = times if math.isinf(left) else min(times, int(left / (now.moment - before.moment)) - 1)
+        return min(times, self._undisturbed(before, now)) if times > 0 else 0
+
+    def _undisturbed(self, before: _Snapshot, now: _Snapshot) -> int:
+        """How many periods end before a resource serves differently because of the hour, as at a DRAM's refresh."""
+        length, most = now.moment - before.moment, len(self.kinds)
+        for resource in self.execution.core.resources:
+            until = resource.quiet_until(before.moment)
+            if until < math.inf:
+                left = until - max(resource.free_at, now.moment)
+                most = min(most, int(left / length) if left > 0.0 else 0)
+        return most
+
+    def _leaves_alike(self, number: int, before: _Snapshot, now: _Snapshot) -> bool:
+        """Whether the tiles of a flow that are still to leave are like those that left during the period.
+
+        All else that is under way belongs to steps ahead.
+        """
+        flow, period, begin = self.execution.flows[number], now.step - before.step, now.step + 1
+        if before.counts[number][1] == now.counts[number][1]:
+            return True
+        first = int(flow.stream.first_step[flow.leaving])
+        leaving = self.leaving[number]
+        return first >= period and bool((leaving[:, first:begin] == leaving[:, first - period : begin - period]).all())
 
 
 def _order(run: Execution) -> tuple[int, ...]:
@@ -209,11 +230,15 @@ def _kinds(execution: Execution) -> npt.NDArray[np.int64]:
     """[steps] a number that is the same for steps of the same cycles at which the same tiles begin."""
     plan = execution.plan
     _, code = np.unique(plan.cycles, return_inverse=True)
+    if plan.demands:
+        iterations, which = np.unique(plan.iterations, return_inverse=True)
+        code = np.unique(code * len(iterations) + which, return_inverse=True)[1]
     for flow in execution.flows:
         stream = flow.stream
         own = np.zeros(stream.count, dtype=np.int64)
         distance = np.where(stream.after >= 0, np.arange(stream.count) - stream.after, 0)
-        for values in (stream.served, stream.filled, stream.drained, stream.collected, distance):
+        buses = [values for bus in stream.buses for values in (bus.down, bus.up)]
+        for values in (stream.served, stream.filled, stream.drained, stream.collected, distance, *buses):
             if (values == values[0]).all():
                 continue
             _, inverse = np.unique(values, return_inverse=True)
@@ -222,3 +247,12 @@ def _kinds(execution: Execution) -> npt.NDArray[np.int64]:
         whole[stream.first_step] = own + 1
         code = np.unique(code * (own.max() + 2) + whole, return_inverse=True)[1]
     return code.astype(np.int64)
+
+
+def _leaving(flow: Flow, steps: int) -> npt.NDArray[np.float64]:
+    """[2, steps] bits of the tile that begins at a step once it leaves, at both its ends; -1 where none begins."""
+    stream = flow.stream
+    found = np.full((2, steps if flow.leaves else 0), -1.0)
+    if flow.leaves:
+        found[:, stream.first_step] = stream.drained, stream.collected
+    return found

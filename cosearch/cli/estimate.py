@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ...errors import BadInput, UnknownName
+from .arguments import positive
 from .output import Column, Output, facts, peak_text, table, waiting
 from .request import Request
 
@@ -43,7 +44,7 @@ def add_pair(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "accelerator", metavar="ACCEL", help="a shipped name (dovetail list accelerators) or a .yaml file"
     )
-    parser.add_argument("--batch", type=_positive, default=1, metavar="N", help="inputs per run (default 1)")
+    parser.add_argument("--batch", type=positive, default=1, metavar="N", help="inputs per run (default 1)")
     parser.add_argument(
         "--set",
         action="append",
@@ -61,7 +62,7 @@ def add_pair(parser: argparse.ArgumentParser) -> None:
         help="an option of a zoo network, e.g. --option width=0.75; may be repeated",
     )
     parser.add_argument(
-        "--bits", type=_positive, metavar="N", help="width of every word (default: what the network states)"
+        "--bits", type=positive, metavar="N", help="width of every word (default: what the network states)"
     )
     parser.add_argument(
         "--allow-unsupported",
@@ -69,16 +70,6 @@ def add_pair(parser: argparse.ArgumentParser) -> None:
         help="go on without the operators of an ONNX file that cannot be modelled",
     )
     Request.add_options(parser)
-
-
-def _positive(text: str) -> int:
-    try:
-        value = int(text)
-    except ValueError:
-        value = 0
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"'{text}' is not a whole number of at least 1")
-    return value
 
 
 def parse_settings(flag: str, settings: Sequence[str]) -> dict[str, int | float | str]:

@@ -21,7 +21,18 @@ from ...errors import BadInput
 if TYPE_CHECKING:
     from rich.console import Console
 
-__all__ = ["Column", "Output", "console", "facts", "jsonable", "peak_text", "progress_bar", "table", "waiting"]
+__all__ = [
+    "Column",
+    "Output",
+    "check_writable",
+    "console",
+    "facts",
+    "jsonable",
+    "peak_text",
+    "progress_bar",
+    "table",
+    "waiting",
+]
 
 STDOUT = "-"
 PIPED_WIDTH = 120
@@ -48,7 +59,7 @@ class Output:
             raise BadInput("--json and --csv cannot both go to standard output; give one of them a file")
         for option, name in (("--json", args.json), ("--csv", args.csv)):
             if name is not None and name != STDOUT:
-                _check_writable(option, Path(name))
+                check_writable(option, Path(name))
         return cls(args.json, args.csv)
 
     def emit(self, data: object, rows: Iterable[Mapping[str, Any]], show: Callable[[Console], None]) -> None:
@@ -61,7 +72,7 @@ class Output:
             show(console())
 
 
-def _check_writable(option: str, path: Path) -> None:
+def check_writable(option: str, path: Path) -> None:
     """Raise `BadInput` if ``path`` certainly cannot be written."""
     if path.is_dir():
         raise BadInput(f"{option} {path}: this is a folder; name a file in it")

@@ -24,7 +24,7 @@ needs_data = pytest.mark.skipif(
 )
 
 
-@pytest.mark.parametrize("name", ["gemmini_rtl", "gemmini_timeloop_area"])
+@pytest.mark.parametrize("name", ["gemmini_rtl", "gemmini_rtl_tiles", "gemmini_timeloop_area"])
 def test_the_record_of_a_fit_equals_the_accelerators_defaults(name: str):
     record = load_calibration(name)
     accelerator = dt.load_accelerator(record.accelerators[0])
@@ -63,7 +63,7 @@ def test_without_the_files_only_the_published_peak_is_compared(tmp_path: Path):
     assert [(one.quantity, one.met) for one in results] == [("peak", True)]
     assert timeloop.run(reference) == []
     assert reference.missing == [RTL, "timeloop_counts/cases.json", MAPPINGS]
-    for fit in (gemmini.fit_rtl, timeloop.fit_areas):
+    for fit in (gemmini.fit_rtl, gemmini.fit_rtl_tiles, timeloop.fit_areas):
         with pytest.raises(BadInput, match=r"fitted to .*csv; give --reference"):
             fit(Reference(tmp_path))
 
@@ -80,7 +80,7 @@ def copied(folder: Path, name: str, rows: int) -> list[str]:
 @needs_data
 def test_gemminis_rtl_cycles_keep_the_target():
     results = {one.quantity: one for one in gemmini.run(Reference(FOLDER))}
-    assert set(results) == {"cycles", "cycles, rows not fitted"}
+    assert {"cycles", "cycles, rows not fitted"} < set(results)
     assert all(one.met for one in results.values())
     assert results["cycles"].mape_pct < 0.6 * (results["cycles"].published_pct or 0.0)
 

@@ -104,6 +104,7 @@ def test_a_size_reads_back(bits: int) -> None:
 @pytest.mark.parametrize(
     ("value", "unit", "text"),
     [
+        (1e-6, "s", "1 us"),
         (3.2e-3, "J", "3.2 mJ"),
         (999.9e6, "Hz", "1 GHz"),
         (26.2e12, "op/s", "26.2 Top/s"),

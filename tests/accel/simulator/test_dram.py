@@ -8,7 +8,14 @@ import random
 import pytest
 
 from dovetail.accel.accelerator import DramTiming
-from dovetail.accel.simulator.dram import DramCycles, channel_cycles, split, transfer_cycles, with_refresh
+from dovetail.accel.simulator.dram import (
+    DramCycles,
+    channel_cycles,
+    split,
+    stream_cycles,
+    transfer_cycles,
+    with_refresh,
+)
 from dovetail.errors import BadInput
 
 
@@ -170,3 +177,13 @@ def test_impossible_transfers_are_refused(bits: float, bandwidth: float, message
         channel_cycles(DramCycles(), bits, bandwidth, opened=False)
     with pytest.raises(BadInput, match="cannot be"):
         with_refresh(DramCycles(), -1.0, 1.0)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_stream_in_parts_takes_as_long_as_one_long_transfer(seed: int) -> None:
+    rng = random.Random(seed)
+    timing, bandwidth, parts = random_timing(rng), rng.choice([1.0, 8.0, 50.0]), 1000
+    bits = rng.choice([8.0, 100.0, 3000.0])
+    found = sum(stream_cycles(timing, bits, bandwidth, opened=number > 0) for number in range(parts))
+    whole = channel_cycles(timing, parts * bits, bandwidth, opened=False)
+    assert found == pytest.approx(whole, abs=2 * timing.row_miss + timing.row_bits / bandwidth, rel=0.01)
