@@ -243,7 +243,7 @@ def _draw_legend(ax: Axes, info: GanttInfo) -> None:
     from matplotlib.patches import Patch
     from matplotlib.transforms import ScaledTranslation
 
-    handles = [Patch(label=f"stall: {cause}", **_look(OVERHEAD + 1 + at)) for at, cause in enumerate(info.causes)]
+    handles = [Patch(label=f"stall: {cause}", **_look(layer)) for layer, cause in info.shown_causes]
     if info.has_overhead:
         handles.append(Patch(label="overhead", **_look(OVERHEAD)))
     figure = ax.get_figure(root=True)
@@ -266,7 +266,7 @@ def _draw_legend(ax: Axes, info: GanttInfo) -> None:
 
 def _legend_columns(info: GanttInfo, width_in: float) -> tuple[int, int]:
     """Entries of the legend, and in how many columns they fit."""
-    longest = max((len(f"stall: {cause}") for cause in info.causes), default=8)
+    longest = max((len(f"stall: {cause}") for _, cause in info.shown_causes), default=8)
     column = (CHARACTER * longest + 2.2 + 0.8 + 1.4) * 7 / 72
-    entries = len(info.causes) + info.has_overhead
+    entries = len(info.shown_causes) + info.has_overhead
     return entries, max(1, min(entries, int(width_in / column)))

@@ -71,6 +71,12 @@ class GanttInfo:
         return float(self.edges[0]), float(self.edges[-1])
 
     @property
+    def shown_causes(self) -> tuple[tuple[int, str], ...]:
+        """Layers and names of the causes of stalls in the window."""
+        layers = enumerate(self.causes, OVERHEAD + 1)
+        return tuple((layer, cause) for layer, cause in layers if any(row.fill[layer].any() for row in self.rows))
+
+    @property
     def has_overhead(self) -> bool:
         """Whether anything shown belongs to no operator."""
         return any(row.fill[OVERHEAD].any() for row in self.rows)
@@ -160,11 +166,11 @@ def _colours(timeline: Timeline) -> dict[str, int]:
 
 
 def _causes(timeline: Timeline, tracks: Sequence[str]) -> list[str]:
-    """The causes of stalls with the most cycles; "other" stands for all that are fewer."""
+    """The causes of stalls that have slices, those with the most cycles; "other" stands for all that are fewer."""
     total: dict[str, float] = {}
-    for share in timeline.shares:
-        if share.track in tracks:
-            for cause, cycles in share.causes.items():
+    for track, extent in timeline.whole.extents.items():
+        if track in tracks:
+            for cause, cycles in extent.causes.items():
                 total[cause] = total.get(cause, 0.0) + cycles
     names = sorted((cause for cause in total if total[cause]), key=lambda cause: (-total[cause], cause))
     return names if len(names) <= MOST_CAUSES + 1 else [*names[:MOST_CAUSES], "other"]

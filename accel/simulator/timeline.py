@@ -256,13 +256,14 @@ class Timeline:
     def contended(self, threshold: float = 0.10) -> tuple[Contention, ...]:
         """The operators that take over ``threshold`` longer than the analytic model says; most cycles lost first.
 
-        To blame is the resource with most of the operator's critical path that does not compute; where the path names
-        none, the one its compute waits for most. Raises `BadInput` for a negative threshold.
+        To blame is the resource that its compute waits for most between first and last tiles, which the analytic
+        model has, too. Where such waits make up less than half of what is lost, it is the one with most of the critical
+        path that does not compute. Raises `BadInput` for a negative threshold.
         """
         if not threshold >= 0.0:
             raise BadInput(f"threshold {threshold} is not a share; give 0.10 for operators over 10 % beyond the model")
         late = [run for run in self.operators if run.excess > threshold and run.cycles > run.analytic]
-        found = [Contention(run, self._blamed(run), _largest(run.stalls), run.cycles - run.analytic) for run in late]
+        found = [Contention(run, self._blamed(run), _main_cause(run), run.cycles - run.analytic) for run in late]
         return tuple(sorted(found, key=lambda one: -one.lost))
 
     def figures(self) -> dict[str, Any]:
@@ -332,6 +333,14 @@ class Timeline:
         return cycles / self.cycles if self.cycles else 0.0
 
     def _blamed(self, run: OperatorRun) -> str:
+        waits: dict[str, float] = {}
+        for cause, cycles in _between_ends(run).items():
+            if re.search(PLACE, cause):
+                resource = re.split(PLACE, cause)[-1]
+                waits[resource] = waits.get(resource, 0.0) + cycles
+        longest = _largest(waits)
+        if longest and 2.0 * waits[longest] >= run.cycles - run.analytic:
+            return longest
         moving = {name: cycles for name, cycles in run.path.items() if name not in self.compute_tracks}
         if any(moving.values()):
             return _largest(moving)
@@ -385,6 +394,15 @@ def _states(share: ResourceShare) -> dict[str, float]:
 
 def _descending(parts: Mapping[str, float]) -> list[tuple[str, float]]:
     return sorted(parts.items(), key=lambda one: (-one[1], one[0]))
+
+
+def _between_ends(run: OperatorRun) -> dict[str, float]:
+    """The stalls of an operator that are not waits for its first tiles or its last ones."""
+    return {cause: cycles for cause, cycles in run.stalls.items() if not cause.startswith(("first ", "last "))}
+
+
+def _main_cause(run: OperatorRun) -> str:
+    return _largest(_between_ends(run)) or _largest(run.stalls)
 
 
 def _largest(parts: Mapping[str, float]) -> str:

@@ -132,6 +132,16 @@ def test_more_causes_than_can_be_told_apart_are_one() -> None:
     assert info.rows[0].fill[OVERHEAD + 6].sum() == pytest.approx(4 * 1600 / 9)
 
 
+def test_causes_are_those_of_slices_and_the_legend_names_those_in_the_window() -> None:
+    log: Log = [Slice("mac", n, n + 1.0, "waits", "stall", "a", f"cause {n}") for n in range(3)]
+    line = timeline(log)
+    waits = ResourceShare("dram", 0.0, line.cycles, 0.0, {"room below": line.cycles})
+    line = replace(line, shares=(*line.shares, waits))
+    assert "room below" not in gantt_info(line).causes
+    info = gantt_info(line, window_s=(0.0, 0.9 / line.clock_hz))
+    assert [cause for _, cause in info.shown_causes] == ["cause 0"]
+
+
 def test_what_belongs_to_no_operator_is_overhead() -> None:
     log: Log = [Slice("host", 0.0, 3.0, "call", "overhead", "")]
     info = gantt_info(timeline(log))

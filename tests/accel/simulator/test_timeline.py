@@ -166,6 +166,16 @@ def test_where_the_path_names_only_the_compute_the_stalls_say_whom_to_blame() ->
     assert replace(line, operators=(quiet,)).contended()[0].resource == "mac"
 
 
+def test_waits_between_the_ends_are_to_blame_before_the_path() -> None:
+    line = toy()
+    waits = {"first weight from dram": 500.0, "output to glb write": 150.0, "input from glb write": 100.0}
+    run = replace(line.operators[1], stalls=waits, path={"dram": 1000.0, "mac": 375.0})
+    [found] = replace(line, operators=(run,)).contended()
+    assert (found.resource, found.cause) == ("glb write", "output to glb write")
+    short = replace(run, stalls={**waits, "output to glb write": 50.0})
+    assert replace(line, operators=(short,)).contended()[0].resource == "dram"
+
+
 def test_an_operator_without_analytic_cycles_is_beyond_every_threshold() -> None:
     run = replace(toy().operators[0], analytic=0.0)
     assert run.excess == math.inf
