@@ -49,9 +49,8 @@ class Settings:
 
     def __post_init__(self) -> None:
         for name in ("cores", "runs"):
-            checked_whole(getattr(self, name), name, remedy="give a whole number of at least 1")
-        if self.cores > MOST_CORES:
-            raise BadInput(f"cores: {self.cores:,} are more than the {MOST_CORES:,} that share a memory here; give fewer")
+            most = MOST_CORES if name == "cores" else None
+            checked_whole(getattr(self, name), name, maximum=most, remedy="give a whole number of at least 1")
         if self.policy not in POLICIES:
             raise BadInput(f"policy {self.policy!r}: choose one of {', '.join(POLICIES)}")
         if self.arbitration not in get_args(Arbitration):

@@ -41,9 +41,11 @@ class Early:
 class Execution:
     """One operator on one core; ``run`` is its process. ``alone`` says whether nothing else may happen meanwhile."""
 
-    def __init__(self, core: Core, plan: TilePlan, name: str, alone: Callable[[], bool] | None = None) -> None:
+    def __init__(
+        self, core: Core, plan: TilePlan, name: str, alone: Callable[[], bool] | None = None, *, stepping: bool = True
+    ) -> None:
         self.core, self.plan, self.name = core, plan, name
-        self.clock, self.alone = core.clock, alone
+        self.clock, self.alone, self.stepping = core.clock, alone, stepping
         self.steps = Counter(core.clock, "steps")
         self.flows = [self._flow(stream) for stream in plan.streams if stream.count > 1]
         for flow in self.flows:
@@ -109,7 +111,7 @@ class Execution:
     def run(self, path: Path) -> Process:
         """Run the operator from now on; ``path`` leads to now. Sets ``path`` to that of its end."""
         self.path = path
-        self.stepper = Stepper(self) if self.alone else None
+        self.stepper = Stepper(self) if self.alone and self.stepping else None
         for edge in self.plan.fills:
             early = self.early.get(edge)
             if early is not None:

@@ -183,7 +183,7 @@ class NetworkSimulation:
             return self.prepared[chosen]
         if job.plan is None:
             raise CannotDo(f"{job.name} has no plan")
-        execution = Execution(self.cores[number], job.plan, job.name, self._alone if self.stepping else None)
+        execution = Execution(self.cores[number], job.plan, job.name, self._alone, stepping=self.stepping)
         execution.until = self.until
         return execution
 
