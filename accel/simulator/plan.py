@@ -113,7 +113,8 @@ class TilePlan:
     ``demands`` are spread over the steps like the ``iterations``. ``constant`` cycles follow the last step: the
     pipeline and a systolic array's first pass. ``steps`` says which loop advances after each step. With
     ``hidden_ends`` first tiles come and last ones leave while the compute works, as on a chip that runs operators back
-    to back; what halts the compute halts it all the same.
+    to back; what halts the compute halts it all the same. Of each iteration's cycles, ``halted`` are those in which
+    the compute rests; the memories that no tile reaches need at least ``inner``.
     """
 
     op: Op
@@ -128,6 +129,8 @@ class TilePlan:
     drains: tuple[Edge, ...]
     constant: float
     hidden_ends: bool = False
+    halted: float = 0.0
+    inner: float = 0.0
     moved: dict[tuple[str, Way], float] = field(default_factory=dict)  # bits
 
     def tile_bits(self, place: int, role: Role) -> float:
@@ -152,7 +155,8 @@ def plan_tiles(op: Op, accelerator: Accelerator, mapping: Mapping, *, most_steps
 def with_density(plan: TilePlan, density: Density, rng: np.random.Generator) -> TilePlan:
     """The plan on an array that skips zeros: each tile lasts as long as the instance with most left to do.
 
-    Instances wait for each other where a tile of any tensor becomes another one, not at each step in between.
+    Instances wait for each other where a tile of any tensor becomes another one, not at each step in between. What
+    halts the compute, and words of memories further inside, take the time they took.
     """
     instances = math.prod(loop.bound for loop in plan.nest.spatial_above(len(plan.nest.places)))
     begun = [np.zeros(1, dtype=np.int64), *(stream.first_step for stream in plan.streams)]
@@ -163,7 +167,8 @@ def with_density(plan: TilePlan, density: Density, rng: np.random.Generator) -> 
     for words in np.unique(iterations):
         same = iterations == words
         shares[same] = slowest_share(rng, density, instances, int(words), int(same.sum()))
-    return replace(plan, cycles=np.multiply(plan.cycles, shares[tile], dtype=np.float64))
+    least = plan.iterations * np.maximum(shares[tile] + plan.halted, plan.inner)
+    return replace(plan, cycles=np.where(shares[tile] < 1.0, np.minimum(plan.cycles, least), plan.cycles))
 
 
 class _Planner:
@@ -193,6 +198,8 @@ class _Planner:
         fills = tuple(self._first(way) for way in self._in_order(("input", "weight")))
         drains = tuple(self._last(way) for way in reversed(self._in_order(("output",))))
         once, _ = passes(self.nest)
+        halted, inner = self._inside()
+        stretch = max(self.traffic.steps + halted, inner) / self.traffic.steps
         moved: dict[tuple[str, Way], float] = {}
         for place, level in enumerate(self.nest.places):
             if isinstance(level, Memory):
@@ -205,20 +212,22 @@ class _Planner:
             self.nest,
             self.steps,
             iterations,
-            np.multiply(iterations, self._stretch(), dtype=np.float64),
+            np.multiply(iterations, stretch, dtype=np.float64),
             streams,
             tuple(self._demands(streams, (*fills, *drains))),
             fills,
             drains,
             0.0 if self.accelerator.back_to_back else once + self.accelerator.compute.pipeline_cycles,
             self.accelerator.back_to_back,
+            halted / self.traffic.steps,
+            inner / self.traffic.steps,
             moved,
         )
 
     # ---- inside a step ---------------------------------------------------------------------------------------------
 
-    def _stretch(self) -> float:
-        """Cycles of a step for each of its iterations: the compute with its halts, or a memory that no tile reaches."""
+    def _inside(self) -> tuple[float, float]:
+        """Cycles of all steps: those that halt the compute, and those of the slowest memory that no tile reaches."""
         _, halts = passes(self.nest)
         stopped = sum(halts.values())
         waits: dict[int, float] = {}
@@ -237,11 +246,11 @@ class _Planner:
             else:
                 down = self.clock.down(way, way.served, way.filled) - coming
                 stopped += down + self.clock.up(way, way.drained, way.collected, way.words) - leaving + waiting
-        longest = self.traffic.steps + stopped
+        longest = 0.0
         for place in self.clock.read:
             if place not in self.ported:
                 longest = max(longest, self.clock.total(place, *edges.get(place, (0.0, 0.0))) + waits.get(place, 0.0))
-        return longest / self.traffic.steps
+        return stopped, longest
 
     def _edge_cycles(self, way: Boundary) -> tuple[float, float]:
         if way.child == self.end:

@@ -16,6 +16,7 @@ from dovetail.accel.simulator.arrivals import ClosedLoop
 from dovetail.accel.simulator.dispatch import Queue
 from dovetail.accel.simulator.jobs import Job
 from dovetail.accel.simulator.queueing import Batching
+from dovetail.accel.simulator.workload import Density
 from dovetail.errors import BadInput
 from dovetail.mapper.jobs import Policy
 from dovetail.models.builder import NetworkBuilder
@@ -113,6 +114,18 @@ def test_more_devices_clients_and_requests_together_than_make_sense_are_refused(
         Batching(10**9)
     with pytest.raises(BadInput, match="clients: 999,999,999 is above 1,000,000"):
         ClosedLoop(999_999_999)
+
+
+def test_zeros_save_no_time_that_memories_inside_the_array_need() -> None:
+    chip, network = dt.load_accelerator("edge_tpu"), pooled()
+    innermost = max(at for at, one in enumerate(chip.levels) if isinstance(one, Memory))
+    slow = replace(chip.levels[innermost], read_bandwidth_bits_per_s=1e8, write_bandwidth_bits_per_s=1e8)
+    narrow = replace(chip, levels=(*chip.levels[:innermost], slow, *chip.levels[innermost + 1 :]))
+    schedule = dt.estimate(network, narrow, "random", limits=FEW, cache=False).schedule
+    dense, sparse = (dt.simulate(network, narrow, schedule, density=density) for density in (None, Density(0.1)))
+    check(sparse, network)
+    assert dense.cycles == pytest.approx(sparse.cycles, rel=1e-3)
+    assert dt.simulate(network, narrow, schedule, density=Density(1.0)).cycles == dense.cycles
 
 
 # ---- who is next ---------------------------------------------------------------------------------------------------
