@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
+from heapq import heappop, heappush
 from typing import Any
 
 import simpy
@@ -76,6 +77,14 @@ class NetworkSimulation:
         self.ahead = 0  # transfers for operators that have not begun
         self._waiting = dict.fromkeys(range(len(jobs)))  # in order
         self._started: dict[int, int] = {}  # jobs by network
+        self._needs = [len(set(job.after)) for job in jobs]
+        self._followers: dict[int, list[int]] = {}
+        self._ready: dict[tuple[int | None, int], list[int]] = {}  # heaps by core and network
+        self._busy = set[int]()  # cores
+        for number, job in enumerate(jobs):
+            for before in set(job.after):
+                self._followers.setdefault(before, []).append(number)
+            self._offer(number)
         self._finished = 0
         self._courses: dict[int, Course] = {}  # by plan
         self._changed = self.clock.env.event()
@@ -102,10 +111,7 @@ class NetworkSimulation:
         return running or [f"no core may take {', '.join(waiting[:5])}; check what they wait for"]
 
     def _alone(self) -> bool:
-        return len(self.running) == 1 and not self.ahead and len(self._busy_cores()) == 1
-
-    def _busy_cores(self) -> set[int]:
-        return {finished.core for finished in self.done.values() if finished.end is None}
+        return len(self.running) == 1 and not self.ahead and len(self._busy) == 1
 
     def _work(self, number: int) -> Process:
         """One core's process."""
@@ -118,10 +124,15 @@ class NetworkSimulation:
                 continue
             job = self.jobs[chosen]
             del self._waiting[chosen]
+            self._busy.add(number)
             self._started[job.network] = self._started.get(job.network, 0) + 1
             entry = self.done[chosen] = Finished(job, number, self.clock.now, path)
             yield from self._job(number, chosen, entry)
             entry.end = self.clock.now
+            self._busy.discard(number)
+            for follower in self._followers.get(chosen, ()):
+                self._needs[follower] -= 1
+                self._offer(follower)
             path = self._path = entry.path or {}
             self._finished += 1
             if self.progress:
@@ -129,12 +140,20 @@ class NetworkSimulation:
             changed, self._changed = self._changed, self.clock.env.event()
             changed.succeed()
 
-    def _next(self, number: int) -> int | None:
-        ready = [one for one in self._waiting if self.jobs[one].core in (None, number) and self._ready(one)]
-        return min(ready, key=lambda one: (self._started.get(self.jobs[one].network, 0), one), default=None)
+    def _offer(self, number: int) -> None:
+        """Let a job be taken once it waits for no other."""
+        if not self._needs[number]:
+            job = self.jobs[number]
+            heappush(self._ready.setdefault((job.core, job.network), []), number)
 
-    def _ready(self, number: int) -> bool:
-        return all(one in self.done and self.done[one].end is not None for one in self.jobs[number].after)
+    def _next(self, number: int) -> int | None:
+        """Take the job that a core is to run, if there is one."""
+        able = [
+            (self._started.get(network, 0), ready[0], ready)
+            for (core, network), ready in self._ready.items()
+            if ready and core in (None, number)
+        ]
+        return heappop(min(able)[2]) if able else None
 
     # ---- one job ---------------------------------------------------------------------------------------------------
 
