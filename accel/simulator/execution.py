@@ -261,7 +261,7 @@ class Execution:
             iterations = float(plan.iterations.item(step))
             cycles = plan.cycles.item(step)
             end = computed = compute.serve(cycles, self.path, "step", "compute", self.name)
-            path, late = compute.path, ""
+            path, late = compute.path if cycles else self.path, ""
             for resource, share, bits in self.apart:
                 resource.bits += bits * iterations
                 self._inside(resource, share * iterations, computed)

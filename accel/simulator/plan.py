@@ -150,13 +150,20 @@ def plan_tiles(op: Op, accelerator: Accelerator, mapping: Mapping, *, most_steps
 
 
 def with_density(plan: TilePlan, density: Density, rng: np.random.Generator) -> TilePlan:
-    """The plan on an array that skips zeros: each step lasts as long as the instance with most left to do."""
+    """The plan on an array that skips zeros: each tile lasts as long as the instance with most left to do.
+
+    Instances wait for each other where a tile of any tensor becomes another one, not at each step in between.
+    """
     instances = math.prod(loop.bound for loop in plan.nest.spatial_above(len(plan.nest.places)))
-    shares = np.ones(plan.count)
-    for words in np.unique(plan.iterations):
-        same = plan.iterations == words
+    begun = [np.zeros(1, dtype=np.int64), *(stream.first_step for stream in plan.streams)]
+    starts = np.unique(np.concatenate(begun))
+    tile = np.repeat(np.arange(len(starts)), np.diff(starts, append=plan.count))
+    iterations = np.bincount(tile, weights=plan.iterations).astype(np.int64)
+    shares = np.ones(len(starts))
+    for words in np.unique(iterations):
+        same = iterations == words
         shares[same] = slowest_share(rng, density, instances, int(words), int(same.sum()))
-    return replace(plan, cycles=np.multiply(plan.cycles, shares, dtype=np.float64))
+    return replace(plan, cycles=np.multiply(plan.cycles, shares[tile], dtype=np.float64))
 
 
 class _Planner:

@@ -11,6 +11,7 @@ ticks (`resources.ticks`), so that equal states are exactly equal.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -51,7 +52,7 @@ class _Snapshot:
     moment: float
     step: int
     entries: int
-    path: Path
+    paths: tuple[Path, ...]  # see `_paths`
     places: tuple[_Place, ...]  # by flow, on its way in and out
     counts: tuple[tuple[int, int, int, int, int], ...]  # by flow
     totals: tuple[tuple[float, float, dict[str, float]], ...]  # by resource
@@ -81,9 +82,12 @@ class Stepper:
         earlier = self.seen.setdefault(loop, [])
         for before in reversed(earlier):
             if before.state == now.state and all(map(_recurs, before.places, now.places)):
-                if self._step_over(before, now):
+                sooner = 2 * before.step - now.step
+                older = next((one for one in earlier if one.step == sooner and one.state == now.state), None)
+                if self._step_over(older, before, now):
                     earlier.clear()
-                return
+                    return
+                break
         earlier.append(now)
         del earlier[:-REMEMBERED]
 
@@ -100,22 +104,21 @@ class Stepper:
             (flow.fetching, flow.leaving, flow.using, flow.ready.value, flow.gone.value) for flow in run.flows
         )
         totals = tuple(resource.totals() for resource in run.core.resources)
-        return _Snapshot(state, now, step, len(run.core.log), run.path, places, counts, totals, dict(run.stalls))
+        return _Snapshot(state, now, step, len(run.core.log), _paths(run), places, counts, totals, dict(run.stalls))
 
     # ---- stepping --------------------------------------------------------------------------------------------------
 
-    def _step_over(self, before: _Snapshot, now: _Snapshot) -> bool:
+    def _step_over(self, older: _Snapshot | None, before: _Snapshot, now: _Snapshot) -> bool:
         times = self._periods(before, now)
-        if times < 1:
+        grown = [_difference(was, at) for was, at in zip(before.paths, now.paths, strict=True)]
+        if times < 1 or not self._settled(older, before, grown):
             return False
         run, cycles = self.execution, times * (now.moment - before.moment)
-        added = {name: run.path[name] - before.path.get(name, 0.0) for name in run.path}
-
-        def moved(path: Path) -> Path:
-            return {name: path.get(name, 0.0) + times * added.get(name, 0.0) for name in {**path, **added}}
-
+        moved = iter([_sum(at, one, times) for at, one in zip(now.paths, grown, strict=True)])
+        run.path, run.halted_path = next(moved), next(moved)
+        run.halted_until += cycles
         for resource, totals in zip(run.core.resources, before.totals, strict=True):
-            resource.skip(totals, times, cycles, moved(resource.path))
+            resource.skip(totals, times, cycles, next(moved))
         for flow, was, at in zip(run.flows, before.counts, now.counts, strict=True):
             fetching, leaving, using, ready, gone = (times * (b - a) for a, b in zip(was, at, strict=True))
             flow.fetching, flow.leaving, flow.using = (
@@ -123,13 +126,11 @@ class Stepper:
                 flow.leaving + leaving,
                 flow.using + using,
             )
-            flow.ready.shift(ready, moved(flow.ready.path))
-            flow.gone.shift(gone, moved(flow.gone.path))
-            flow.fetch_path, flow.leave_path = moved(flow.fetch_path), moved(flow.leave_path)
+            flow.ready.shift(ready, next(moved))
+            flow.gone.shift(gone, next(moved))
+            flow.fetch_path, flow.leave_path = next(moved), next(moved)
             flow.fetch_state = flow.fetch_state._replace(until=flow.fetch_state.until + cycles)
             flow.leave_state = flow.leave_state._replace(until=flow.leave_state.until + cycles)
-        run.path = moved(run.path)
-        run.halted_until, run.halted_path = run.halted_until + cycles, moved(run.halted_path)
         staying = {
             (run.flows[number // 2], ("fetch", "leave")[number % 2])
             for number, (was, at) in enumerate(zip(before.places, now.places, strict=True))
@@ -141,6 +142,18 @@ class Stepper:
         run.core.log.append(Repeat(before.entries, times, now.moment - before.moment))
         run.clock.skipped += cycles
         return True
+
+    def _settled(self, older: _Snapshot | None, before: _Snapshot, grown: list[dict[str, float]]) -> bool:
+        """Whether all paths that somebody may still go on from grow alike, or each as it did in the period before.
+
+        Times recur before paths do: where two resources are done at the same moment, either may be on the path.
+        """
+        live = [number for number, one in enumerate(_live(self.execution, before)) if one]
+        if all(_equal(grown[number], grown[0]) for number in live):
+            return True
+        return older is not None and all(
+            _equal(grown[number], _difference(older.paths[number], before.paths[number])) for number in live
+        )
 
     def _periods(self, before: _Snapshot, now: _Snapshot) -> int:
         """How many periods may be stepped over: until somebody would see a step that is not like the period's."""
@@ -184,6 +197,39 @@ class Stepper:
         first = int(flow.stream.first_step[flow.leaving])
         leaving = self.leaving[number]
         return first >= period and bool((leaving[:, first:begin] == leaving[:, first - period : begin - period]).all())
+
+
+def _paths(run: Execution) -> tuple[Path, ...]:
+    """All paths of an execution: its own, that of what halts it, its resources', and four of each flow."""
+    flows = (path for flow in run.flows for path in (flow.ready.path, flow.gone.path, flow.fetch_path, flow.leave_path))
+    return (run.path, run.halted_path, *(resource.path for resource in run.core.resources), *flows)
+
+
+def _live(run: Execution, before: _Snapshot) -> Iterator[bool]:
+    """Which of the paths somebody may go on from: not those of idle resources, nor of who waits for a count."""
+    now = run.clock.now
+    yield True
+    yield run.halted_until > now
+    for resource in run.core.resources:
+        yield resource.free_at > now
+    for flow, was in zip(run.flows, before.counts, strict=True):
+        yield flow.ready.value != was[3]
+        yield flow.gone.value != was[4]
+        yield flow.fetch_state.until > now
+        yield flow.leave_state.until > now
+
+
+def _difference(was: Path, at: Path) -> dict[str, float]:
+    return {name: at.get(name, 0.0) - was.get(name, 0.0) for name in {**was, **at}}
+
+
+def _sum(path: Path, grown: Path, times: int) -> Path:
+    return {name: path.get(name, 0.0) + times * cycles for name, cycles in grown.items()}
+
+
+def _equal(one: Path, other: Path) -> bool:
+    names = {**one, **other}
+    return all(math.isclose(one.get(name, 0.0), other.get(name, 0.0), rel_tol=1e-9, abs_tol=1e-6) for name in names)
 
 
 def _order(run: Execution) -> tuple[int, ...]:

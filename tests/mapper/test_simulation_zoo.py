@@ -1,0 +1,67 @@
+"""The zoo on the shipped accelerators: without limits the simulator takes the model's cycles, with them never fewer."""
+
+from __future__ import annotations
+
+import pytest
+from simulated_networks import check
+
+import dovetail as dt
+from dovetail.errors import BadInput
+from dovetail.mapper.base import Limits
+from dovetail.mapper.estimate import estimate_schedule
+
+NETWORKS = (
+    "alexnet", "vgg16", "resnet18", "resnet50", "mobilenet_v2", "mobilenet_edgetpu", "efficientnet_edgetpu_s",
+    "vit_b_16", "bert_base", "gpt2_prefill", "gpt2_decode",
+)  # fmt: skip
+NEAR = Limits(gap=0.5, seconds=3.0)
+FEW = Limits(evaluations=100)
+
+
+def mapped(network: dt.Network, accelerator: dt.Accelerator) -> dt.Estimate:
+    """An estimate found quickly; its mappings are good enough not to be walked for minutes."""
+    try:
+        return dt.estimate(network, accelerator, "optimal", "latency", limits=NEAR, cache=False)
+    except BadInput:  # the mapper proves nothing of this accelerator
+        return dt.estimate(network, accelerator, "annealing", "latency", limits=FEW, cache=False)
+
+
+def check_pair(name: str, chip: str) -> None:
+    """One network on one accelerator, without limits and with them."""
+    network, accelerator = dt.load_network(name), dt.load_accelerator(chip)
+    found = mapped(network, accelerator)
+    free = accelerator.unlimited()
+    wanted = estimate_schedule(network, free, found.schedule)
+    timeline = dt.simulate(network, free, found.schedule)
+    assert timeline.cycles == pytest.approx(wanted.cycles, rel=1e-7)
+    for run in timeline.operators:
+        assert run.cycles == pytest.approx(run.analytic, rel=1e-7, abs=1e-6), (chip, name, run.name)
+    limited = dt.simulate(network, accelerator, found.schedule)
+    assert limited.cycles >= found.cycles * (1 - 1e-9)
+    for run in limited.operators:
+        assert run.cycles >= run.analytic * (1 - 1e-9) - 1e-6, (chip, name, run.name)
+    for one in limited.contended():
+        assert one.resource, one
+
+
+@pytest.mark.parametrize(
+    ("name", "chip"), [("alexnet", "edge_tpu"), ("resnet18", "gemmini"), ("bert_base", "coral_usb")]
+)
+def test_a_few_networks_keep_to_the_model(name: str, chip: str) -> None:
+    check_pair(name, chip)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("chip", dt.list_accelerators())
+def test_all_networks_keep_to_the_model(chip: str) -> None:
+    for name in NETWORKS:
+        check_pair(name, chip)
+
+
+@pytest.mark.parametrize("chip", ["edge_tpu", "coral_usb"])
+def test_a_timeline_of_a_whole_network_holds_together(chip: str) -> None:
+    network = dt.load_network("resnet18")
+    found = dt.estimate(network, dt.load_accelerator(chip), "random", limits=Limits(evaluations=40), cache=False)
+    timeline = dt.simulate(network, found.accelerator, found.schedule)
+    check(timeline, network)
+    assert sum(run.walked for run in timeline.operators) < sum(run.steps for run in timeline.operators)
