@@ -201,4 +201,4 @@ def timeline() -> None:
     """A run of ResNet-18 as a picture."""
     network, chip = dt.load_network("resnet18"), dt.load_accelerator("edge_tpu")
     schedule = dt.estimate(network, chip, limits=Limits(seconds=1.0, gap=0.01)).schedule
-    dt.simulate(network, chip, schedule).gantt(DOCS / "img" / "timeline.png")
+    dt.simulate(network, chip, schedule).gantt(DOCS / "img" / "simulator.png")
