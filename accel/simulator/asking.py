@@ -22,10 +22,13 @@ Ask: TypeAlias = tuple[Port, float, float, str]
 
 
 def bursts_of(asks: Iterable[Ask]) -> int:
-    """In how many bursts a tile goes over its ports. Over a DRAM with timing it goes at once, as it takes rows anew."""
+    """In how many bursts a tile goes over its ports.
+
+    It goes at once over a DRAM with timing, as each request opens rows anew, and where an arbiter gives turns itself.
+    """
     longest = 0.0
     for port, cycles, _, _ in asks:
-        if isinstance(port, Channels):
+        if isinstance(port, Channels) or port.arbiter is not None:
             return 1
         longest = max(longest, cycles)
     return max(1, math.ceil(longest / BURST_CYCLES))
