@@ -6,8 +6,8 @@
 ``scalesim``: SCALE-Sim 3 and the same layers on the same array, one after the other, given an interpreter that has it
 (``pip install scalesim==3.0.0 "numpy<2.3"`` in a virtual environment of its own). ``serving``: 100,000 requests.
 ``stepping``: regular stretches stepped over and walked, with equal results. ``zoo``: simulated beside analytic latency
-of eleven networks on six accelerators. ``--docs`` writes table and pictures into docs/. All of it takes about five
-minutes on two idle cores, most of them SCALE-Sim's.
+of eleven networks on six accelerators. ``bursts``: how the length of a port's turns changes that. ``--docs`` writes
+tables and pictures into docs/. All of it takes some ten minutes on two idle cores, most of them SCALE-Sim's.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ PARTS: dict[str, Callable[[parts.Settings], dict[str, Any]]] = {
     "serving": parts.serving,
     "stepping": parts.stepping,
     "zoo": parts.zoo,
+    "bursts": parts.bursts,
 }
 
 

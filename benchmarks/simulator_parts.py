@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import platform
 import statistics
 import subprocess
@@ -16,6 +17,7 @@ import mapper_parts
 import simulator_peers as peers
 
 import dovetail as dt
+from dovetail.accel.simulator import asking
 from dovetail.cosearch.contention import Comparison, compare
 from dovetail.mapper.base import Limits
 from dovetail.mapper.threads import available_threads
@@ -29,6 +31,8 @@ NETWORKS = (
 REPEATS = 3
 LOAD = 0.8  # of the device in `serving`
 STEPPED = "resnet18"
+BURSTS = (math.inf, 256.0, 64.0, 16.0)  # cycles
+BURST_PAIRS = (("bert_base", "simba"), ("resnet18", "nvdla"), ("bert_base", "edge_tpu"), ("resnet18", "eyeriss"))
 
 
 @dataclass(frozen=True)
@@ -169,6 +173,24 @@ def zoo(settings: Settings) -> dict[str, Any]:
     for network, chip in mapper_parts.told("zoo", pairs, len(pairs)):
         rows.append(row(compare(networks[network], chips[chip], limits=settings.limits)))
     return {"rows": rows, "seconds": time.perf_counter() - begun, "limit_s": settings.seconds, "gap": settings.gap}
+
+
+def bursts(settings: Settings) -> dict[str, Any]:
+    """Simulated over analytic latency by how long a port serves one tile before others have their turns."""
+    usual, rows = asking.BURST_CYCLES, []
+    try:
+        for network, chip in mapper_parts.told("bursts", BURST_PAIRS, len(BURST_PAIRS)):
+            model, accelerator = dt.load_network(network), dt.load_accelerator(chip)
+            schedule = dt.estimate(model, accelerator, limits=settings.limits).schedule
+            ratios = []
+            for cycles in BURSTS:
+                asking.BURST_CYCLES = cycles
+                timeline = dt.simulate(model, accelerator, schedule)
+                ratios.append(timeline.latency_s / timeline.analytic_s)
+            rows.append({"network": network, "chip": chip, "ratios": ratios})
+    finally:
+        asking.BURST_CYCLES = usual
+    return {"cycles": [None if math.isinf(cycles) else cycles for cycles in BURSTS], "usual": usual, "rows": rows}
 
 
 def row(found: Comparison) -> dict[str, Any]:

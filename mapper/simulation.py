@@ -97,8 +97,8 @@ def simulate(
     first weights come in while one computes, where they fit. Regular stretches are stepped over unless ``stepping`` is
     False: the result is the same. ``until_s`` cuts the run short.
 
-    ``density`` is for an array that skips zeros: of a step's iterations each instance has the share that is drawn for
-    it (seeded by ``seed``, run and operator), and the step lasts as long as its slowest instance.
+    ``density`` is for an array that skips zeros: of the iterations between two changes of tiles each instance has the
+    share that is drawn for it (seeded by ``seed``, run and operator), and they last as long as its slowest instance.
 
     Raises `BadInput` for settings that make no sense, `Infeasible` where a tile does not fit, `CannotDo` at a deadlock.
     """
@@ -188,7 +188,7 @@ def _check_size(estimates: Sequence[Estimate], settings: Settings) -> None:
 
 
 def _drawn(job: Job, density: Density, seed: int) -> Job:
-    """The job with steps as long as their slowest instances, drawn for its run and its operator."""
+    """The job with tiles as long as their slowest instances, drawn for its run and its operator."""
     if job.plan is None:
         return job
     rng = np.random.default_rng([seed, job.network, job.run, *job.name.encode()])

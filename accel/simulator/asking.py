@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Generator, Iterable
 from typing import Any, TypeAlias
 
@@ -10,12 +11,27 @@ import simpy
 from .channels import Channels
 from .resources import Clock, Path, Resource, extended
 
-__all__ = ["Ask", "Pending", "Port", "served_by"]
+__all__ = ["Ask", "Pending", "Port", "bursts_of", "served_by"]
+
+BURST_CYCLES = 64.0  # for which a port serves a tile before others have their turns; 16 to 256 make little difference
 
 Port: TypeAlias = Resource | Channels
 
 Ask: TypeAlias = tuple[Port, float, float, str]
 """(port, cycles at its full rate, bits, name of the stream that these bits go on with or "")"""
+
+
+def bursts_of(asks: Iterable[Ask]) -> int:
+    """In how many bursts a tile goes over its ports.
+
+    It goes at once over a DRAM with timing, as each request opens rows anew, and where an arbiter gives turns itself.
+    """
+    longest = 0.0
+    for port, cycles, _, _ in asks:
+        if isinstance(port, Channels) or port.arbiter is not None:
+            return 1
+        longest = max(longest, cycles)
+    return max(1, math.ceil(longest / BURST_CYCLES))
 
 
 def served_by(ports: Iterable[Port]) -> tuple[Resource, ...]:

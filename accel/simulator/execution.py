@@ -16,7 +16,7 @@ import simpy
 from ...errors import CannotDo
 from ..accelerator import Array, Memory
 from ..analytic import tile_bits
-from .asking import Ask, Pending, Port
+from .asking import Ask, Pending, Port, bursts_of
 from .channels import Channels
 from .flow import Flow, Wait
 from .machine import Core, Way
@@ -378,15 +378,27 @@ class Execution:
             flow.leave_path = counter.path
 
     def _move(self, flow: Flow, asks: tuple[Ask, ...], kind: str) -> Process:
-        """One tile over its ports; where it halts the compute, after all others that do."""
+        """One tile over its ports, burst by burst so that others have their turns in between."""
+        stream = flow.stream
+        if stream.latency and not stream.halts:
+            asks = self._with_latency((flow.sink, flow.back_source), asks, stream.latency)
+        bursts = 1 if stream.halts else bursts_of(asks)
+        part = tuple((port, cycles / bursts, bits / bursts, name) for port, cycles, bits, name in asks)
+        for left in reversed(range(bursts)):
+            if kind == "fetch":
+                flow.fetch_left = left
+            else:
+                flow.leave_left = left
+            yield from self._burst(flow, part, kind)
+
+    def _burst(self, flow: Flow, asks: tuple[Ask, ...], kind: str) -> Process:
+        """Part of a tile over its ports; where it halts the compute, after all others that do."""
         stream, fetch = flow.stream, kind == "fetch"
         path = flow.fetch_path if fetch else flow.leave_path
         while stream.halts and (self.halting or self.halted_until > self.clock.now):
             self._set_state(flow, fetch, Wait("the transfers before", self.halted_until, self.clock.turn()))
             yield self.halting or self.clock.until(self.halted_until)
             path = self.halted_path
-        if stream.latency and not stream.halts:
-            asks = self._with_latency((flow.sink, flow.back_source), asks, stream.latency)
         end, path, pending = self._ask(asks, path, f"{stream.role} tile", kind)
         if pending:
             self._set_state(flow, fetch, Wait("its turn at its ports"))

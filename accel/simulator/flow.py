@@ -38,6 +38,7 @@ class Flow:
         self.fetches = not self.leaves or bool(stream.filled.any())
         self.fetching = 0 if self.leaves else 1
         self.leaving = self.using = 0
+        self.fetch_left = self.leave_left = 0  # bursts of the tiles on their way
         self.ready = Counter(core.clock, f"{stream.role} tiles in {child.name}")
         self.gone = Counter(core.clock, f"{stream.role} tiles out of {child.name}")
         self.ready.value = self.fetching

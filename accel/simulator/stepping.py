@@ -265,10 +265,10 @@ def _flow_state(flow: Flow, now: float) -> tuple[object, ...]:
     going: tuple[object, ...] = ()
     if flow.fetches and flow.fetching < count:
         waits, until, _ = flow.fetch_state
-        coming = (flow.ready.value - flow.using, waits, max(0.0, until - now))
+        coming = (flow.ready.value - flow.using, waits, max(0.0, until - now), flow.fetch_left)
     if flow.leaves and flow.leaving < count - 1:
         waits, until, _ = flow.leave_state
-        going = (waits, max(0.0, until - now))
+        going = (waits, max(0.0, until - now), flow.leave_left)
     return (flow.using == count - 1, coming, going)
 
 

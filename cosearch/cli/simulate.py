@@ -82,7 +82,7 @@ def _add_run_options(parser: argparse.ArgumentParser) -> None:
         "--density",
         type=checked(_density),
         metavar="MEAN[:SPREAD]",
-        help="share of words that are not zero, on an array that skips the others, drawn for each step, e.g. 0.4:0.1",
+        help="share of words that are not zero, on an array that skips the others, drawn for each tile, e.g. 0.4:0.1",
     )
     group.add_argument("--no-stepping", action="store_true", help="walk every step; the result is the same, later")
 

@@ -71,7 +71,7 @@ def test_runs_in_sequence_take_as_long_as_the_first(chip: str) -> None:
 
 @pytest.mark.parametrize("chip", ["edge_tpu", "gemmini", "nvdla"])
 def test_stepping_changes_no_network(chip: str) -> None:
-    for settings in ({"runs": 2}, *PARALLEL):
+    for settings in ({"runs": 2}, *PARALLEL[1::2]):
         stepped, walked = simulated(chip, **settings), simulated(chip, stepping=False, **settings)
         assert stepped.cycles == walked.cycles, settings
         assert sorted(expanded(stepped.log)) == sorted(expanded(walked.log)), settings

@@ -172,7 +172,7 @@ def test_a_bus_between_two_memories_holds_up_tiles() -> None:
         )
 
     narrow = with_registers(8.0)
-    assert [one.name for one in slices(narrow, "pes")].count("weight tile") == 15
+    assert [one.name for one in slices(narrow, "pes")].count("weight tile") == 15 * 7  # in bursts
     assert narrow.cycles > with_registers(math.inf).cycles
     assert any("pes" in cause for cause in narrow.stalls)
 
