@@ -128,6 +128,8 @@ def to_si(
     """
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         raise BadInput(f"'{value}' is not a quantity; write e.g. '{_example(dimension)}'")
+    if isinstance(value, str) and dimension != "none" and _NUMBER.fullmatch(value.strip()) is None:
+        raise BadInput(f"'{value}' is not a number with a unit; write e.g. '{_example(dimension)}'")
     quantity = parse_quantity(value) if isinstance(value, str) else Quantity(float(value), "none")
     if not math.isfinite(quantity.value):
         raise BadInput(f"'{value}' is not a finite number; write e.g. '{_example(dimension)}'")

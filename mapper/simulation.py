@@ -29,6 +29,9 @@ from .registry import DEFAULT_MAPPER
 
 __all__ = ["Settings", "network_estimates", "simulate", "simulate_estimates"]
 
+MOST_JOBS = 200_000
+MOST_CORES = 1024
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -46,7 +49,8 @@ class Settings:
 
     def __post_init__(self) -> None:
         for name in ("cores", "runs"):
-            checked_whole(getattr(self, name), name, remedy="give a whole number of at least 1")
+            most = MOST_CORES if name == "cores" else None
+            checked_whole(getattr(self, name), name, maximum=most, remedy="give a whole number of at least 1")
         if self.policy not in POLICIES:
             raise BadInput(f"policy {self.policy!r}: choose one of {', '.join(POLICIES)}")
         if self.arbitration not in get_args(Arbitration):
@@ -151,6 +155,7 @@ def _check_bandwidths(accelerator: Accelerator) -> None:
 def simulate_estimates(estimates: Sequence[Estimate], settings: Settings, progress: Progress | None = None) -> Timeline:
     """`simulate` for networks that have been estimated on the same accelerator."""
     accelerator = estimates[0].accelerator
+    _check_size(estimates, settings)
     jobs: list[Job] = []
     for number, one in enumerate(estimates):
         made = network_jobs(
@@ -170,6 +175,16 @@ def simulate_estimates(estimates: Sequence[Estimate], settings: Settings, progre
     )
     complete = simulation.run()
     return _Reader(estimates, settings, simulation, complete).timeline()
+
+
+def _check_size(estimates: Sequence[Estimate], settings: Settings) -> None:
+    """Raise `BadInput` where the timeline would not fit a computer's memory."""
+    operators = sum(len(one.network.ops) for one in estimates)
+    if settings.runs * operators > MOST_JOBS:
+        raise BadInput(
+            f"runs {settings.runs:,} of {operators:,} operators are more than the {MOST_JOBS:,} that a timeline holds; "
+            f"give runs up to {max(1, MOST_JOBS // operators):,}, or serve requests"
+        )
 
 
 def _drawn(job: Job, density: Density, seed: int) -> Job:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["Arrivals", "ClosedLoop", "FixedRate", "Merged", "Poisson", "Trace", "parse_arrivals", "read_trace"]
 
 _BLOCK = 4096
+_MOST_CLIENTS = 1_000_000
 _FORMS = "'100/s', '10 ms', 'poisson:100/s', 'closed:8', 'closed:8,10 ms' or the path of a trace"
 
 
@@ -127,7 +128,7 @@ class ClosedLoop(Arrivals):
     think_s: float = 0.0
 
     def __post_init__(self) -> None:
-        checked_whole(self.clients, "clients", remedy="a closed loop has at least one client")
+        checked_whole(self.clients, "clients", maximum=_MOST_CLIENTS, remedy="a closed loop has at least one client")
         checked_number(self.think_s, "think time", remedy="it is at least 0 s")
 
 

@@ -34,10 +34,14 @@ def checked_number(
     return number
 
 
-def checked_whole(value: object, name: str, *, minimum: int = 1, remedy: str = "give a whole number") -> int:
-    """``value`` as an int of at least ``minimum``. Raises `BadInput` where it is not one."""
+def checked_whole(
+    value: object, name: str, *, minimum: int = 1, maximum: int | None = None, remedy: str = "give a whole number"
+) -> int:
+    """``value`` as an int from ``minimum`` to ``maximum`` (None: any). Raises `BadInput` where it is not one."""
     if isinstance(value, bool) or not isinstance(value, Integral):
         raise BadInput(f"{name}: '{shortened(value)}' is not a whole number; {remedy}")
     if int(value) < minimum:
         raise BadInput(f"{name}: {int(value)} is below {minimum}; {remedy}")
+    if maximum is not None and int(value) > maximum:
+        raise BadInput(f"{name}: {int(value):,} is above {maximum:,}; give fewer")
     return int(value)

@@ -41,9 +41,11 @@ class Early:
 class Execution:
     """One operator on one core; ``run`` is its process. ``alone`` says whether nothing else may happen meanwhile."""
 
-    def __init__(self, core: Core, plan: TilePlan, name: str, alone: Callable[[], bool] | None = None) -> None:
+    def __init__(
+        self, core: Core, plan: TilePlan, name: str, alone: Callable[[], bool] | None = None, *, stepping: bool = True
+    ) -> None:
         self.core, self.plan, self.name = core, plan, name
-        self.clock, self.alone = core.clock, alone
+        self.clock, self.alone, self.stepping = core.clock, alone, stepping
         self.steps = Counter(core.clock, "steps")
         self.flows = [self._flow(stream) for stream in plan.streams if stream.count > 1]
         for flow in self.flows:
@@ -72,7 +74,7 @@ class Execution:
         self.early: dict[Edge, Early] = {}
         self.begun = core.clock.env.event()
         self.milestone: tuple[int, simpy.Event] | None = None
-        self.stepper = Stepper(self) if alone else None
+        self.stepper: Stepper | None = None
         self.doing = "first tiles"
 
     def waits(self) -> list[str]:
@@ -109,6 +111,7 @@ class Execution:
     def run(self, path: Path) -> Process:
         """Run the operator from now on; ``path`` leads to now. Sets ``path`` to that of its end."""
         self.path = path
+        self.stepper = Stepper(self) if self.alone and self.stepping else None
         for edge in self.plan.fills:
             early = self.early.get(edge)
             if early is not None:
@@ -148,8 +151,12 @@ class Execution:
     def _edge(self, edge: Edge, kind: str, which: str) -> Process:
         """A boundary's first or last tile."""
         begun, name, asks = self.clock.now, f"{which} {edge.role}", self._edge_asks(edge)
+        hidden = self.plan.hidden_ends and not self._halts(edge)
+        if hidden and edge.latency:
+            inner = max(edge.source, edge.target)
+            asks = self._with_latency((self._port(inner, "write"), self._port(inner, "read")), asks, edge.latency)
         end, path, pending = self._ask(asks, self.path, name, kind)
-        if self.plan.hidden_ends and not self._halts(edge):
+        if hidden:
             if pending:
                 self.ends_pending.append(pending)
             elif end > self.ends_at:
@@ -374,7 +381,7 @@ class Execution:
         """One tile over its ports, burst by burst so that others have their turns in between."""
         stream = flow.stream
         if stream.latency and not stream.halts:
-            asks = self._with_latency(flow, asks, stream.latency)
+            asks = self._with_latency((flow.sink, flow.back_source), asks, stream.latency)
         bursts = 1 if stream.halts else bursts_of(asks)
         part = tuple((port, cycles / bursts, bits / bursts, name) for port, cycles, bits, name in asks)
         for left in reversed(range(bursts)):
@@ -424,9 +431,9 @@ class Execution:
             flow.leave_state = state
 
     @staticmethod
-    def _with_latency(flow: Flow, asks: tuple[Ask, ...], latency: float) -> tuple[Ask, ...]:
-        """A memory with a latency serves nobody else during it."""
-        both = {id(port): port for port in (flow.sink, flow.back_source)}
+    def _with_latency(ports: tuple[Port, Port], asks: tuple[Ask, ...], latency: float) -> tuple[Ask, ...]:
+        """A memory with a latency serves nobody else during it, at neither of its ports."""
+        both = {id(port): port for port in ports}
         listed = [
             (port, cycles + latency * (both.pop(id(port), None) is not None), bits, stream)
             for port, cycles, bits, stream in asks

@@ -19,6 +19,7 @@ Policy = Literal["fifo", "priority", "sjf", "edf"]
 Drop = Literal["drop_new", "drop_oldest", "drop_late", "none"]
 POLICIES: tuple[Policy, ...] = ("fifo", "priority", "sjf", "edf")
 DROPS: tuple[Drop, ...] = ("drop_new", "drop_oldest", "drop_late", "none")
+_MOST_TOGETHER = 4096
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class Batching:
     wait_s: float = 0.0
 
     def __post_init__(self) -> None:
-        checked_whole(self.size, "batch size", remedy="1 serves each request alone")
+        checked_whole(self.size, "batch size", maximum=_MOST_TOGETHER, remedy="1 serves each request alone")
         checked_number(self.wait_s, "batch wait", remedy="it is at least 0 s")
 
 

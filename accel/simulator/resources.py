@@ -211,5 +211,7 @@ class Resource:
         self.bits += times * (self.bits - bits)
         for cause, total in list(self.held.items()):
             self.held[cause] = total + times * (total - held.get(cause, 0.0))
-        self.free_at, self._seen = self.free_at + cycles, self._seen + cycles
+        if self.busy > busy or self.free_at > self.clock.now:  # else it has rested since, and still does
+            self.free_at += cycles
+        self._seen += cycles
         self.path = path

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 __all__ = ["serve_requests"]
 
 _MOST_SLICES = 20_000
+_MOST_SERVERS = 100_000
 _MOST_AT_ONCE = 100_000  # requests of a closed loop in one instant, before it is taken to stand still
 _PARTS = 1000  # of a run that is bounded by time alone, for its progress
 
@@ -70,7 +71,7 @@ def serve_requests(
     Raises `BadInput` for anything above that cannot be used, `CannotDo` where a closed loop goes on without time
     passing.
     """
-    checked_whole(servers, "servers", remedy="give at least one")
+    checked_whole(servers, "servers", maximum=_MOST_SERVERS, remedy="give at least one")
     checked_whole(seed, "seed", minimum=0, remedy="a seed is a whole number from 0 on")
     _check_end(arrivals, requests, until_s)
     discipline = Discipline(policy, capacity, drop)

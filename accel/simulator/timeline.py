@@ -377,7 +377,9 @@ class Timeline:
             if extent.end > self.cycles + 1e-6 * (1.0 + self.cycles):
                 raise ImpossibleResult(f"{track}: a slice ends at {extent.end:g}, after {self.cycles:g} cycles")
             if track not in shares:
-                raise ImpossibleResult(f"{track}: slices of a resource without its share of the time")
+                if extent.busy + extent.stall > 1e-6 * (1.0 + self.cycles):  # not slices of no length
+                    raise ImpossibleResult(f"{track}: slices of a resource without its share of the time")
+                continue
             share = shares[track]
             if extent.busy > share.busy + 1e-6 * (1.0 + self.cycles):
                 busy = f"{extent.busy:g} of {share.busy:g} cycles"

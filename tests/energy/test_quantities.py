@@ -51,6 +51,7 @@ def test_a_text_becomes_the_exact_si_value(text: str, value: float, dimension: s
         ("64 kb", "size", "'64 kb' has no known unit; write '64 KiB' or '64 kB'"),
         ("64 KB", "size", "'64 KB' has no known unit; write '64 KiB' or '64 kB'"),
         ("64", "size", "'64' has no unit; write e.g. '64 KiB'"),
+        ("soon", "time", "'soon' is not a number with a unit; write e.g. '64 ns'"),
         (64, "size", "'64' has no unit; write e.g. '64 KiB'"),
         ("8 GB/s", "size", "'8 GB/s' is a bandwidth, a size is needed; write e.g. '64 KiB'"),
         ("20 gb/s", "bandwidth", "'20 gb/s' has no known unit; write '20 GiB/s' or '20 GB/s'"),
