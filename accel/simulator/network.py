@@ -1,6 +1,6 @@
 """Jobs on cores: each core takes the next job that is ready, and several share the outermost memories.
 
-Of the jobs that may start, a core takes one of the network that has started the fewest, then the first in order.
+Which job a core takes next is decided by `dispatch`.
 """
 
 from __future__ import annotations
@@ -8,7 +8,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
-from heapq import heappop, heappush
 from typing import Any
 
 import simpy
@@ -18,6 +17,7 @@ from ..accelerator import Accelerator, Memory
 from .again import Course, Recording, idle
 from .arbitration import Policy
 from .asking import Ask, Pending, Port, served_by
+from .dispatch import Queue
 from .execution import Execution, Process
 from .jobs import Job, PortWork
 from .machine import Core
@@ -75,16 +75,8 @@ class NetworkSimulation:
         self.running: dict[int, Execution] = {}  # by core
         self.prepared: dict[int, Execution] = {}  # by job
         self.ahead = 0  # transfers for operators that have not begun
-        self._waiting = dict.fromkeys(range(len(jobs)))  # in order
-        self._started: dict[int, int] = {}  # jobs by network
-        self._needs = [len(set(job.after)) for job in jobs]
-        self._followers: dict[int, list[int]] = {}
-        self._ready: dict[tuple[int | None, int], list[int]] = {}  # heaps by core and network
-        self._busy = set[int]()  # cores
-        for number, job in enumerate(jobs):
-            for before in set(job.after):
-                self._followers.setdefault(before, []).append(number)
-            self._offer(number)
+        self._queue = Queue(jobs)
+        self._busy: set[int] = set()  # cores
         self._finished = 0
         self._courses: dict[int, Course] = {}  # by plan
         self._changed = self.clock.env.event()
@@ -107,7 +99,7 @@ class NetworkSimulation:
 
     def _waits(self) -> list[str]:
         running = [wait for execution in self.running.values() for wait in execution.waits()]
-        waiting = [self.jobs[number].name for number in self._waiting]
+        waiting = [self.jobs[number].name for number in sorted(self._queue.waiting)]
         return running or [f"no core may take {', '.join(waiting[:5])}; check what they wait for"]
 
     def _alone(self) -> bool:
@@ -116,44 +108,25 @@ class NetworkSimulation:
     def _work(self, number: int) -> Process:
         """One core's process."""
         path: Path = {}
-        while self._waiting:
-            chosen = self._next(number)
+        while self._queue.waiting:
+            chosen = self._queue.take(number)
             if chosen is None:
                 yield self._changed
                 path = self._path
                 continue
             job = self.jobs[chosen]
-            del self._waiting[chosen]
             self._busy.add(number)
-            self._started[job.network] = self._started.get(job.network, 0) + 1
             entry = self.done[chosen] = Finished(job, number, self.clock.now, path)
             yield from self._job(number, chosen, entry)
             entry.end = self.clock.now
-            self._busy.discard(number)
-            for follower in self._followers.get(chosen, ()):
-                self._needs[follower] -= 1
-                self._offer(follower)
             path = self._path = entry.path or {}
+            self._busy.discard(number)
+            self._queue.over(chosen)
             self._finished += 1
             if self.progress:
                 self.progress(self._finished, len(self.jobs))
             changed, self._changed = self._changed, self.clock.env.event()
             changed.succeed()
-
-    def _offer(self, number: int) -> None:
-        """Let a job be taken once it waits for no other."""
-        if not self._needs[number]:
-            job = self.jobs[number]
-            heappush(self._ready.setdefault((job.core, job.network), []), number)
-
-    def _next(self, number: int) -> int | None:
-        """Take the job that a core is to run, if there is one."""
-        able = [
-            (self._started.get(network, 0), ready[0], ready)
-            for (core, network), ready in self._ready.items()
-            if ready and core in (None, number)
-        ]
-        return heappop(min(able)[2]) if able else None
 
     # ---- one job ---------------------------------------------------------------------------------------------------
 
@@ -216,15 +189,7 @@ class NetworkSimulation:
 
     def _look_ahead(self, number: int, chosen: int, running: Execution) -> None:
         """Let the first weights of the contraction that comes next on this core come in as soon as there is room."""
-        following = next(
-            (
-                one
-                for one in self._waiting
-                if self.jobs[one].core == number and self.jobs[one].network == self.jobs[chosen].network
-                and self.jobs[one].plan is not None
-            ),
-            None,
-        )  # fmt: skip
+        following = self._queue.contraction(number, self.jobs[chosen].network)
         if following is None or following in self.prepared or running.plan.hidden_ends:
             return
         execution = self.prepared[following] = self._execution(number, following)

@@ -13,6 +13,8 @@ import dovetail as dt
 from dovetail.accel.accelerator import Accelerator, Memory
 from dovetail.accel.simulator.arbitration import Policy as Arbitration
 from dovetail.accel.simulator.arrivals import ClosedLoop
+from dovetail.accel.simulator.dispatch import Queue
+from dovetail.accel.simulator.jobs import Job
 from dovetail.accel.simulator.queueing import Batching
 from dovetail.accel.simulator.workload import Density
 from dovetail.errors import BadInput
@@ -124,6 +126,29 @@ def test_zeros_save_no_time_that_memories_inside_the_array_need() -> None:
     check(sparse, network)
     assert dense.cycles == pytest.approx(sparse.cycles, rel=1e-3)
     assert dt.simulate(network, narrow, schedule, density=Density(1.0)).cycles == dense.cycles
+
+
+# ---- who is next ---------------------------------------------------------------------------------------------------
+
+
+def job(network: int, after: tuple[int, ...] = (), core: int | None = 0) -> Job:
+    return Job("job", "call", network, 0, after, 0.0, core)
+
+
+def test_the_network_that_has_begun_the_fewest_jobs_is_next_then_the_first_in_order() -> None:
+    queue = Queue([job(0), job(0), job(1), job(1), job(1, (3,))])
+    assert [queue.take(0) for _ in range(5)] == [0, 2, 1, 3, None]
+    queue.over(3)
+    assert (queue.take(0), queue.waiting) == (4, set())
+
+
+def test_a_core_takes_its_own_jobs_and_those_of_nobody() -> None:
+    queue = Queue([job(0, core=1), job(0, core=None), job(0, (0, 1), core=None)])
+    assert [queue.take(0), queue.take(0), queue.take(1), queue.take(1)] == [1, None, 0, None]
+    queue.over(0)
+    assert queue.take(0) is None
+    queue.over(1)
+    assert queue.take(1) == 2
 
 
 def test_many_runs_take_time_in_proportion() -> None:
