@@ -95,7 +95,7 @@ class _Maker:
 
         if chip.call_overhead_s:
             cycles = chip.call_overhead_s * clock
-            add(replace(self._job("call", "call", 0.0, core), overhead=cycles))
+            add(replace(self._job("call", "call", cycles, core), hosted=cycles))
         incoming, outgoing = self._link_cycles()
         if incoming:
             add(replace(self._job("inputs", "inputs", 0.0, core), linked=incoming))

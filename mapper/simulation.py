@@ -249,7 +249,10 @@ class _Reader:
         core = self.simulation.cores[one.core]
         units = (core.compute.name, core.vector.name)
         late = [part for part in self.beyond if part.op == job.name and part.track in units and one.end is None]
-        spent = {name: cycles - one.path_before.get(name, 0.0) for name, cycles in path.items()}
+        spent = {name: max(0.0, cycles - one.path_before.get(name, 0.0)) for name, cycles in path.items()}
+        total = math.fsum(spent.values())
+        if total > end - one.start:  # its path runs through operators of other cores, from before its own start
+            spent = {name: cycles * (end - one.start) / total for name, cycles in spent.items()}
         return OperatorRun(
             job.name,
             job.kind,
