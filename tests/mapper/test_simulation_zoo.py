@@ -57,7 +57,7 @@ def test_a_few_networks_keep_to_the_model(name: str, chip: str) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize(("number", "chip"), enumerate(dt.list_accelerators()))
 def test_all_accelerators_keep_to_the_model(number: int, chip: str) -> None:
-    """Each with its share of the networks, in turn; `dovetail validate simulator` takes all pairs of six of them."""
+    """Each with its share of the networks, in turn; `benchmarks/simulator.py` takes all pairs of six of them."""
     for name in NETWORKS[number % SHARES :: SHARES]:
         check_pair(name, chip, limited=name in ("resnet18", "mobilenet_v2", "bert_base", "gpt2_decode"))
 
