@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import math
-import warnings
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ..errors import ImportFailure
 from . import contractions
-from .importing import Builder, Shape, Step, Value, words
+from .importing import Builder, Step, Value, words
 from .network import Network
+from .torch_graph import call_arguments, exported, operator_name, shape_of
 
 if TYPE_CHECKING:
     import torch
@@ -33,7 +31,7 @@ def from_torch(
     with its count and share of MACs; with ``allow_unsupported`` these are left out and named in ``Network.notes``.
     """
     title = name or type(module).__name__
-    program = _export(module, tuple(example_inputs), title)
+    program = exported(module, tuple(example_inputs), title)
     graph = program.graph
     builder = Builder(title, bits, {node.name: len(node.users) for node in graph.nodes})
     _declare(builder, program)
@@ -46,41 +44,7 @@ def from_torch(
                           allow_unsupported=allow_unsupported)
 
 
-# -- export
-
-
-def _export(module: torch.nn.Module, example_inputs: tuple[Any, ...], title: str) -> torch.export.ExportedProgram:
-    """The functional graph with every operator kept whole that torch allows to be kept."""
-    import torch
-    from torch.export import ExportedProgram
-
-    try:
-        with _evaluating(module), torch.no_grad(), warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            program: ExportedProgram = torch.export.export(module, example_inputs).run_decompositions({})
-            return program
-    except Exception as error:  # torch.export raises whatever the traced code raises; the user needs one sentence
-        first = next((line.strip() for line in str(error).splitlines() if line.strip()), "")
-        raise ImportFailure(
-            f"{title}: torch.export failed: {type(error).__name__}: {first[:300]}; make torch.export.export(module, "
-            "example_inputs) succeed (matching example inputs, no control flow that depends on data)") from error
-
-
-@contextmanager
-def _evaluating(module: torch.nn.Module) -> Iterator[None]:
-    """Evaluation mode, and attention as plain operators instead of one fused call; both are restored."""
-    import torch
-
-    modes = {part: part.training for part in module.modules()}
-    fast = torch.backends.mha.get_fastpath_enabled()
-    torch.backends.mha.set_fastpath_enabled(False)
-    module.eval()
-    try:
-        yield
-    finally:
-        torch.backends.mha.set_fastpath_enabled(fast)
-        for part, training in modes.items():
-            part.training = training
+# -- inputs and stored tensors
 
 
 def _declare(builder: Builder, program: torch.export.ExportedProgram) -> None:
@@ -92,7 +56,7 @@ def _declare(builder: Builder, program: torch.export.ExportedProgram) -> None:
     for node in program.graph.nodes:
         if node.op != "placeholder":
             continue
-        kind, shape = specs[node.name].kind, _shape(node)
+        kind, shape = specs[node.name].kind, shape_of(node)
         if kind == InputKind.USER_INPUT or shape is None:
             builder.define(node.name, Value(shape))
             continue
@@ -107,30 +71,12 @@ def _declare(builder: Builder, program: torch.export.ExportedProgram) -> None:
 # -- one call of the graph
 
 
-def _shape(node: torch.fx.Node) -> Shape | None:
-    shape = getattr(node.meta.get("val"), "shape", None)
-    return None if shape is None else tuple(int(size) for size in shape)
-
-
-def _operator(node: torch.fx.Node) -> str:
-    """``conv2d`` of ``aten.conv2d.default``; another library's operator keeps its prefix."""
-    schema = getattr(node.target, "_schema", None)
-    if schema is None:
-        return str(getattr(node.target, "__name__", node.target))
-    return str(schema.name).removeprefix("aten::")
-
-
 class _Call:
     """A node with its arguments under the names of the operator's schema."""
 
     def __init__(self, builder: Builder, node: torch.fx.Node) -> None:
-        self.builder, self.node, self.operator = builder, node, _operator(node)
-        schema = getattr(node.target, "_schema", None)
-        self.arguments: dict[str, Any] = {}
-        if schema is not None:
-            self.arguments = {argument.name: argument.default_value for argument in schema.arguments}
-            self.arguments.update(zip((argument.name for argument in schema.arguments), node.args, strict=False))
-        self.arguments.update(node.kwargs)
+        self.builder, self.node, self.operator = builder, node, operator_name(node)
+        self.arguments = call_arguments(node)
 
     def value(self, name: str) -> Value | None:
         """The tensor argument of this name, or None where it is absent."""
@@ -157,7 +103,7 @@ class _Call:
 
     def step(self, weight: str | None = None) -> Step:
         """What the builder needs; the layer is named after the stored ``weight``'s place where there is one."""
-        return Step(self.operator, self._label(weight), ((self.node.name, _shape(self.node)),))
+        return Step(self.operator, self._label(weight), ((self.node.name, shape_of(self.node)),))
 
     def _label(self, weight: str | None) -> str:
         node: Any = self.arguments.get(weight) if weight else None
@@ -194,7 +140,7 @@ def _estimate(call: _Call) -> int | None:
     operator = call.operator
     if operator in ("conv3d", "conv_transpose3d", "convolution"):
         filters = call.tensor("weight").shape or ()
-        base = call.tensor("input").shape if "transpose" in operator else _shape(call.node)
+        base = call.tensor("input").shape if "transpose" in operator else shape_of(call.node)
         return words(base or ()) * words(filters[1:])
     if operator in ("lstm", "gru", "rnn_tanh", "rnn_relu"):
         steps = words((call.tensor("input", "data").shape or ())[:-1])
@@ -212,7 +158,7 @@ def _estimate(call: _Call) -> int | None:
 def _convolution(call: _Call) -> None:
     contractions.convolve(
         call.builder, call.step("weight"), call.tensor("input"), call.tensor("weight"), call.value("bias"),
-        out=(_shape(call.node) or ())[2 - _shift(call):], stride=call.arguments["stride"],
+        out=(shape_of(call.node) or ())[2 - _shift(call):], stride=call.arguments["stride"],
         dilation=call.arguments["dilation"], groups=call.arguments["groups"])
 
 
@@ -255,7 +201,7 @@ def _addmm(call: _Call) -> None:
         contractions.matmul(call.builder, step, left, right, bias)
         return
     key = f"{call.node.name}.product"
-    contractions.matmul(call.builder, Step(step.kind, step.label, ((key, _shape(call.node)),)), left, right)
+    contractions.matmul(call.builder, Step(step.kind, step.label, ((key, shape_of(call.node)),)), left, right)
     call.builder.elementwise(Step(step.kind, f"{step.label}.add", step.outputs), "add", [call.builder[key], bias])
 
 
@@ -297,7 +243,7 @@ def _pool(call: _Call) -> None:
     kernel = call.arguments["kernel_size"]
     rank = 1 if "1d" in call.operator else 2
     window = math.prod(kernel if len(kernel) == rank else kernel * rank)
-    shape = _shape(call.node) or tuple(call.node.meta["val"][0].shape)  # with indices: the values' shape
+    shape = shape_of(call.node) or tuple(call.node.meta["val"][0].shape)  # with indices: the values' shape
     largest = "max" in call.operator
     operations = (max(1, window - 1) if largest else window) * words(shape)
     call.builder.vector(call.step(), "max_pool" if largest else "average_pool", call.reads(), operations=operations,
@@ -306,7 +252,7 @@ def _pool(call: _Call) -> None:
 
 def _adaptive_average(call: _Call) -> None:
     """Nothing to do where the size fits already."""
-    same = _shape(call.node) == call.tensor("self").shape
+    same = shape_of(call.node) == call.tensor("self").shape
     (_free if same else _reduction("average_pool"))(call)
 
 
@@ -327,7 +273,7 @@ def _movement(kind: str) -> Callable[[_Call], None]:
 def _gather(call: _Call) -> None:
     """Only the rows that are picked are read; a table counts into the network's parameters, not the operator's."""
     sources = tuple(dict.fromkeys(source for value in call.reads() for source in value.sources))
-    call.builder.vector(call.step("weight"), "gather", [Value(_shape(call.node), sources)])
+    call.builder.vector(call.step("weight"), "gather", [Value(shape_of(call.node), sources)])
 
 
 def _sort(call: _Call) -> None:
