@@ -27,9 +27,9 @@ Places = Mapping[Axis, tuple[int, ...]]
 
 @dataclass(frozen=True)
 class ChannelGroup:
-    """Channels that the same layers make and read, so that any number of them may go, but each from all layers at once.
+    """Channels that the same layers make and read: any number of them may go, each from all layers at once.
 
-    ``layers`` make the channels, ``size`` of them, and ``channels`` says where each one is: by axis, the positions there.
+    ``layers`` make the channels, ``size`` of them; ``channels`` says where each is: by axis, the positions there.
     """
 
     layers: tuple[str, ...]

@@ -8,6 +8,7 @@ Radford & Kingma, "GPU Kernels for Block-Sparse Weights" (2017).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import accumulate
 from typing import TYPE_CHECKING, Literal
 
 from ...errors import BadInput
@@ -39,8 +40,9 @@ def largest(scores: Mapping[str, Tensor], densities: Mapping[str, float], scope:
         return {layer: _top(one, densities[layer]) for layer, one in scores.items()}
     if len(set(densities.values())) > 1:
         raise BadInput("scope 'global': one density holds for all layers together; give a single number")
+    ends = list(accumulate(one.numel() for one in scores.values()))[:-1]
     together = _top(torch.cat([one.flatten().double() for one in scores.values()]), next(iter(densities.values())))
-    kept = dict(zip(scores, together.split([one.numel() for one in scores.values()]), strict=True))
+    kept = dict(zip(scores, torch.tensor_split(together, ends), strict=True))
     for layer, one in scores.items():
         kept[layer] = kept[layer].view(one.shape)
         if not kept[layer].any():
@@ -59,13 +61,13 @@ def _top(scores: Tensor, density: float) -> Tensor:
 
 
 def n_of_m(values: Tensor, axis: int, n: int, m: int) -> Tensor:
-    """True for the ``n`` largest magnitudes of each ``m`` consecutive words along ``axis``; a shorter rest keeps n too."""
+    """True for the ``n`` largest magnitudes of each ``m`` consecutive words along ``axis``; a rest keeps n too."""
     import torch
 
     moved = values.abs().movedim(axis, -1)
     size = moved.shape[-1]
     padded = torch.nn.functional.pad(moved, (0, -size % m), value=-1.0)
-    groups = padded.unflatten(-1, (-1, m))
+    groups = padded.reshape(*padded.shape[:-1], -1, m)
     first = torch.sort(groups, dim=-1, descending=True, stable=True).indices[..., :n]
     keep = torch.zeros_like(groups, dtype=torch.bool).scatter_(-1, first, True)
     return keep.flatten(-2)[..., :size].movedim(-1, axis)
@@ -89,7 +91,7 @@ def _summed(values: Tensor, axis: int, size: int) -> Tensor:
 
     moved = values.movedim(axis, -1)
     padded = torch.nn.functional.pad(moved, (0, -moved.shape[-1] % size))
-    return padded.unflatten(-1, (-1, size)).sum(-1).movedim(-1, axis)
+    return padded.reshape(*padded.shape[:-1], -1, size).sum(-1).movedim(-1, axis)
 
 
 def spread(blocks: Tensor, block: Sequence[int], sizes: Sequence[int]) -> Tensor:

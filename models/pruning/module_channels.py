@@ -203,7 +203,7 @@ def _convolution(call: _Call, *, transposed: bool = False) -> _Result:
     if groups == 1:
         call.coupling.unite(read, inside)
     elif transposed:
-        call.walker.makers[weight.stored, 0] = _layer(weight.stored)
+        call.walker.makers[weight.stored, 0] = _layer(call, weight.stored)
         return _grouped_transposed(call, axis, groups, inside, rows, columns)
     elif weight.shape[1] == 1:
         call.coupling.unite(rows, np.repeat(inside, len(rows) // groups))
@@ -211,7 +211,7 @@ def _convolution(call: _Call, *, transposed: bool = False) -> _Result:
         call.coupling.unite(np.tile(columns, groups), inside)
         call.coupling.unite(np.tile(rows[: len(rows) // groups], groups), rows)
     _bias(call, made)
-    call.walker.makers[weight.stored, 1 if transposed else 0] = _layer(weight.stored)
+    call.walker.makers[weight.stored, 1 if transposed else 0] = _layer(call, weight.stored)
     return call.along(axis, made)
 
 
@@ -238,7 +238,7 @@ def _linear(call: _Call) -> _Result:
     call.coupling.unite(call.walker.stored_axis(weight, 1), _channels_in(call, x, -1))
     rows = call.walker.stored_axis(weight, 0)
     _bias(call, rows)
-    call.walker.makers[weight.stored, 0] = _layer(weight.stored)
+    call.walker.makers[weight.stored, 0] = _layer(call, weight.stored)
     return call.along(len(call.shape) - 1, rows)
 
 
@@ -250,9 +250,9 @@ def _embedding(call: _Call) -> _Result:
     return call.along(len(call.shape) - 1, call.walker.stored_axis(weight, 1))
 
 
-def _layer(stored: str) -> str:
+def _layer(call: _Call, stored: str) -> str:
     """A layer's name as `from_torch` gives it."""
-    return stored.removesuffix("weight").rstrip("._")
+    return stored.removesuffix("weight").rstrip("._") or operator_name(call.node)
 
 
 # ---- operators channel by channel
@@ -365,7 +365,7 @@ def _permuted(call: _Call) -> _Result:
 
 
 def _reshaped(call: _Call) -> _Result:
-    """Axes may be merged, other axes split; channels that would lie along two axes stay, since code states such sizes."""
+    """Axes may be merged; channels that would lie along two axes stay, since code states such sizes."""
     x, shape = call.operand(), call.shape
     if x.axis is None or x.labels is None:
         return call.plain()

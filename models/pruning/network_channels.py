@@ -21,11 +21,13 @@ __all__ = ["NetworkGraph", "network_with", "walk_network"]
 
 OUT, IN = 0, 1  # as the axes of a weight
 
+_PRUNED = ("conv2d", "depthwise_conv2d", "transposed_conv2d", "linear")
 # Vector operators that treat each channel by itself.
-_CHANNELWISE = frozenset("""
-relu relu6 leaky_relu elu gelu silu sigmoid tanh hardsigmoid hardswish clip mish softplus selu celu neg abs exp sqrt
-square batch_norm prelu dropout max_pool average_pool mean sum resize pad
-""".split())
+_CHANNELWISE = frozenset((
+    "relu", "relu6", "leaky_relu", "elu", "gelu", "silu", "sigmoid", "tanh", "hardsigmoid", "hardswish", "clip", "mish",
+    "softplus", "selu", "celu", "neg", "abs", "exp", "sqrt", "square", "batch_norm", "prelu", "max_pool",
+    "average_pool", "mean", "sum", "amax", "amin", "resize", "pad",
+))  # fmt: skip
 _ELEMENTWISE = frozenset(("add", "sub", "mul", "div", "maximum", "minimum"))
 
 
@@ -103,10 +105,11 @@ class _Walker:
                 self.coupling.unite(dealt[0], group)
 
     def vector(self, op: VectorOp, inside: list[Labels], layer: Layer) -> None:
-        """Channel by channel or operand by operand; anything else keeps all it reads."""
+        """Channel by channel or operand by operand (a stored one fits itself); anything else keeps all it reads."""
         words = [self._words[name] for name in layer.inputs]
         result: Labels | None = None
-        if op.kind in _CHANNELWISE and op.words_in == sum(words):
+        whole = op.words_in == sum(words) or op.fused  # a transposed convolution's edge is cut before its activation
+        if whole and (op.kind in _CHANNELWISE or (op.kind in _ELEMENTWISE and len(words) == 1)):
             result = _joined(inside)
         elif op.kind in _ELEMENTWISE:
             result = self._elementwise(op, inside, words)
@@ -126,22 +129,21 @@ class _Walker:
 
 
 def _operands(inside: list[Labels], words: list[int], whole: int) -> list[Labels]:
-    """Inputs as operands: as many one after another as make a whole tensor, or one that is a word per channel."""
+    """Inputs as operands: each a whole tensor or a word per channel, or as many one after another as make a whole."""
+    if not all(len(labels) for labels in inside):
+        return []
+    alike = len({len(labels) for labels in inside}) == 1
+    if alike and max(words) == whole and all(whole % size == 0 for size in words):
+        return inside
     found: list[Labels] = []
     parts: list[Labels] = []
     gathered = 0
     for labels, size in zip(inside, words, strict=True):
-        if not len(labels):
-            return []
-        if not parts and size < whole and whole % size == 0 and size % len(labels) == 0 and len(found) == 1:
-            if len(labels) == len(found[0]):
-                found.append(labels)
-                continue
         parts.append(labels)
         gathered += size
-        if gathered >= whole:
+        if gathered == whole:
             found.append(np.concatenate(parts))
-            parts, gathered = ([], 0) if gathered == whole else (parts, gathered)
+            parts, gathered = [], 0
     return [] if parts else found
 
 
@@ -155,10 +157,8 @@ def _joined(inside: list[Labels]) -> Labels:
 def _channels(op: Op, side: int) -> int:
     """Channels that an operator with stored weights makes or reads; 0 where it has no such axis."""
     weight = op.tensor("weight")
-    own, other = ("K", "C") if side == OUT else ("C", "K")
-    data = op.tensor("output" if side == OUT else "input")
-    plain = {rank.terms[0][0] for rank in data.ranks if len(rank.terms) == 1}
-    if not weight.is_parameter or not {own, other} <= weight.dims or own not in plain or op.kind == "matmul":
+    own = "K" if side == OUT else "C"
+    if op.kind not in _PRUNED or not weight.is_parameter or own not in weight.dims:
         return 0
     return op.bounds[own] * op.bounds.get("G", 1)
 
@@ -201,7 +201,7 @@ def _fitted(tensor: Tensor, sizes: dict[str, int]) -> Tensor:
     if tensor.pattern is None:
         return tensor
     try:
-        tensor.pattern.density(tensor, sizes)
+        tensor.pattern.density_for(tensor, sizes)
     except BadInput:
         return replace(tensor, pattern=None)
     return tensor

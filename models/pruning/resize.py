@@ -24,8 +24,6 @@ def resized(
 
     Convolutions, linear layers, norms, PReLU and embeddings are told their new sizes.
     """
-    import torch
-
     copy = deepcopy(module)
     axes: dict[str, dict[int, NDArray[np.int64]]] = {}
     for (target, axis), positions in kept.items():
