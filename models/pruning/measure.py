@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Literal
 
 from ...errors import BadInput
 from ..network import Network
 from ..op import Op
 from ..patterns import Blocks, Measured, NofM, Pattern, Uniform
-from ..transforms import with_patterns
+from ..transforms import with_densities, with_patterns
 from . import masks
 from .weights import Weight, weights_of
 
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["Structure", "measured_weights"]
+__all__ = ["Structure", "measured_weights", "with_weight_zeros"]
 
 Structure = Literal["density", "mask"] | NofM | Blocks
 
@@ -49,7 +50,15 @@ def measured_weights(network: Network, module: torch.nn.Module, structure: Struc
             patterns[op.name] = _pattern(nonzero, weight, structure)
     if not found:
         raise BadInput(f"{network.name}: none of its layers is in the module; import it with from_torch")
-    return with_patterns(network, {layer: {"weight": pattern} for layer, pattern in patterns.items()})
+    return with_weight_zeros(network, patterns)
+
+
+def with_weight_zeros(network: Network, patterns: Mapping[str, Pattern]) -> Network:
+    """The network with these zeros in its layers' weights; zeros at random are a plain density."""
+    random = {layer: one.mean for layer, one in patterns.items() if isinstance(one, Uniform)}
+    others = {layer: one for layer, one in patterns.items() if layer not in random}
+    network = with_densities(network, {layer: {"weight": share} for layer, share in random.items()})
+    return with_patterns(network, {layer: {"weight": pattern} for layer, pattern in others.items()})
 
 
 def _same_sizes(op: Op, weight: Weight) -> bool:

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, TypeVar, cast
 from ...errors import BadInput
 from ..network import Network
 from ..op import Op
-from ..patterns import Blocks, NofM, Pattern, Uniform
-from ..transforms import with_patterns
+from ..patterns import Blocks, NofM, Uniform
 from . import masks
 from .masks import Norm, Scope
+from .measure import with_weight_zeros
 from .weights import Weight, asked, named, weights_of
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def prune(model: Model, density: float | Mapping[str, float], *, scope: Scope = 
     shares = asked(density, sizes, _name(model))
     if isinstance(model, Network):
         _no_ranking(model, scope)
-        return cast(Model, _patterned(model, {layer: Uniform(share) for layer, share in shares.items()}))
+        return cast(Model, with_weight_zeros(model, {layer: Uniform(share) for layer, share in shares.items()}))
     weights = {weight.layer: weight for weight in weights_of(model)}
     scores = {layer: weights[layer].of(model).abs() for layer in shares}
     return cast(Model, _masked(model, weights, masks.largest(scores, shares, scope)))
@@ -54,7 +54,7 @@ def prune_n_of_m(model: Model, n: int, m: int, *, along: str = "C", layers: Iter
     pattern = NofM(n, m, along)
     chosen = _fitting(model, layers, lambda sizes: _why_not_groups(sizes, m, along))
     if isinstance(model, Network):
-        return cast(Model, _patterned(model, dict.fromkeys(chosen, pattern)))
+        return cast(Model, with_weight_zeros(model, dict.fromkeys(chosen, pattern)))
     weights = {weight.layer: weight for weight in weights_of(model)}
     kept = {layer: masks.n_of_m(weights[layer].of(model), weights[layer].dims.index(along), n, m) for layer in chosen}
     return cast(Model, _masked(model, weights, kept))
@@ -84,7 +84,7 @@ def prune_blocks(
     shares = {layer: shares[layer] for layer in chosen}
     if isinstance(model, Network):
         _no_ranking(model, scope)
-        return cast(Model, _patterned(model, {at: Blocks(share, pattern.block) for at, share in shares.items()}))
+        return cast(Model, with_weight_zeros(model, {at: Blocks(share, pattern.block) for at, share in shares.items()}))
     weights = {weight.layer: weight for weight in weights_of(model)}
     extents = {layer: [block.get(dim, 1) for dim in weights[layer].dims] for layer in chosen}
     scores = {layer: masks.block_scores(weights[layer].of(model), extents[layer], norm) for layer in chosen}
@@ -149,10 +149,6 @@ def _why_not_blocks(sizes: dict[str, int], block: Mapping[str, int]) -> str:
 def _no_ranking(network: Network, scope: Scope) -> None:
     if scope == "global":
         raise BadInput(f"{network.name}: a network has no weights to rank; prune the torch module, or scope='layer'")
-
-
-def _patterned(network: Network, patterns: Mapping[str, Pattern]) -> Network:
-    return with_patterns(network, {layer: {"weight": pattern} for layer, pattern in patterns.items()})
 
 
 def _masked(
