@@ -424,10 +424,11 @@ def _cut(call: _Call) -> _Result:
 
 
 def _halved(call: _Call) -> _Result:
-    """Equal parts along the channels lose the same positions each."""
+    """Equal parts along the channels (a chunk looks like a split by size) lose the same positions each."""
     x = call.operand()
     axis = call.dims("dim", len(x.shape))[0]
-    count = 2 if call.arguments.get("chunks") is None else int(call.arguments["chunks"])
+    val: Any = call.node.meta.get("val")
+    count = len(val) if isinstance(val, tuple | list) else 2
     if x.axis is None or x.labels is None or x.axis != axis:
         return _cut(call)
     if x.labels.size % count:
@@ -435,12 +436,8 @@ def _halved(call: _Call) -> _Result:
     parts = np.split(x.labels, count)
     for part in parts[1:]:
         call.coupling.unite(parts[0], part)
-    val: Any = call.node.meta.get("val")
-    if not isinstance(val, tuple | list):
-        return call.along(axis, parts[0])
-    return tuple(
-        _Value(tuple(int(n) for n in out.shape), axis, part) for out, part in zip(val, parts, strict=True)
-    )
+    results = [_Value((*x.shape[:axis], len(part), *x.shape[axis + 1 :]), axis, part) for part in parts]
+    return tuple(results) if isinstance(val, tuple | list) else results[0]
 
 
 def _picked(call: _Call) -> _Result:
@@ -507,8 +504,8 @@ _HANDLERS: dict[str, Callable[[_Call], _Result]] = {
     **dict.fromkeys(_names("view _unsafe_view reshape view_as flatten unflatten squeeze unsqueeze"), _reshaped),
     **dict.fromkeys(_names("expand expand_as"), _expanded),
     **dict.fromkeys(_names("cat concat concatenate"), _concatenated),
-    **dict.fromkeys(_names("slice narrow split split_with_sizes tensor_split"), _cut),
-    **dict.fromkeys(_names("chunk glu"), _halved),
+    **dict.fromkeys(_names("slice narrow split_with_sizes tensor_split"), _cut),
+    **dict.fromkeys(_names("chunk split glu"), _halved),
     "select": _picked,
     "getitem": _item,
     **dict.fromkeys(_names("channel_shuffle native_channel_shuffle"), _shuffled),

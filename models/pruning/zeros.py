@@ -103,8 +103,12 @@ def _name(model: torch.nn.Module | Network) -> str:
 def _sizes(model: torch.nn.Module | Network) -> Sizes:
     """By layer with stored weights, their dimensions and sizes."""
     if isinstance(model, Network):
-        return {op.name: _extents(op) for op in model.contractions if op.tensor("weight").is_parameter}
-    return {weight.layer: dict(zip(weight.dims, weight.sizes, strict=True)) for weight in weights_of(model)}
+        found = {op.name: _extents(op) for op in model.contractions if op.tensor("weight").is_parameter}
+    else:
+        found = {weight.layer: dict(zip(weight.dims, weight.sizes, strict=True)) for weight in weights_of(model)}
+    if not found:
+        raise BadInput(f"{_name(model)}: no layer has weights to prune; give convolutions or linear layers")
+    return found
 
 
 def _extents(op: Op) -> dict[str, int]:
