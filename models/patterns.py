@@ -160,8 +160,9 @@ class Blocks(Pattern):
         """The mean, where no block is larger than its dimension."""
         for dim, size in self.block:
             _check_axis(tensor, dim, "blocks")
-            if size > (most := bounds[dim]):
-                raise BadInput(f"a block of {size} along {dim} is larger than the dimension, {most}; take at most {most}")
+            most = bounds[dim]
+            if size > most:
+                raise BadInput(f"a block of {size} along {dim} is larger than the dimension, {most}; take {most}")
         return self.mean
 
     def occupancy(self, tensor: Tensor, bounds: Mapping[str, int], tile: Mapping[str, int]) -> Occupancy:
