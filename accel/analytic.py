@@ -109,11 +109,11 @@ def tile_bits(nest: Nest, accelerator: Accelerator, place: int) -> float:
     total = 0.0
     for role in ROLES:
         if role in memory.keeps and role not in nest.bypass[place]:
-            width = stored_bits(memory, op.tensor(role))
+            width = stored_bits(memory, op, role)
             if role == "output":
                 width = output_bits(op, accelerator, memory, partial=partial)
             if role in memory.resident:  # the whole tensor has its room; while sums are unfinished it needs more
-                total += op.words(role) * (width - stored_bits(memory, op.tensor(role)))
+                total += op.words(role) * (width - stored_bits(memory, op, role))
             else:
                 total += op.tensor(role).words(tile) * width
     return total

@@ -150,7 +150,7 @@ class Problem:
             if not isinstance(level, Memory):
                 rows.append([0.0, 0.0, 0.0])
                 continue
-            row = [stored_bits(level, tensor) for tensor in self.op.tensors]
+            row = [stored_bits(level, self.op, role) for role in ROLES]
             row[2] = output_bits(self.op, self.accelerator, level, partial=partial)
             rows.append(row)
         return _floats(rows)

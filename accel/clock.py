@@ -16,7 +16,7 @@ __all__ = ["Clock", "memory_bits", "output_bits", "passes", "tiles", "widths"]
 def output_bits(op: Op, accelerator: Accelerator, memory: Memory, *, partial: bool) -> float:
     """Width of an output word in ``memory``: the accumulator's while it is an unfinished sum, the tensor's after."""
     if not partial:
-        return stored_bits(memory, op.tensor("output"))
+        return stored_bits(memory, op, "output")
     width = memory.bits("output", max(op.tensor("output").bits, accelerator.compute.accumulator_bits))
     return float(max(width, memory.finished_output_bits or 0.0))
 
@@ -31,7 +31,7 @@ def widths(nest: Nest, accelerator: Accelerator, place: int, role: Role) -> tupl
             output_bits(nest.op, accelerator, memory, partial=False),
             output_bits(nest.op, accelerator, memory, partial=True),
         )
-    width = stored_bits(memory, nest.op.tensor(role))
+    width = stored_bits(memory, nest.op, role)
     return width, width
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ..models.op import Op, Role, Tensor
+from ..models.op import Op, Role
 from .accelerator import Accelerator, Code, Memory
 
 __all__ = ["CODES", "access_share", "computed_share", "run_length_bits", "stored_bits"]
@@ -33,15 +33,16 @@ def run_length_bits(density: float, word_bits: float) -> float:
 CODES: dict[Code, Callable[[float, float], float]] = {"run_length": run_length_bits}
 
 
-def stored_bits(memory: Memory, tensor: Tensor) -> float:
-    """Mean width in bits of a (finished) word of ``tensor`` in ``memory``.
+def stored_bits(memory: Memory, op: Op, role: Role) -> float:
+    """Mean width in bits of a (finished) word of the operator's tensor in ``memory``.
 
     Where the code would be longer than the words themselves, as for the dense input of a first layer, they stay plain.
     """
-    plain = memory.bits(tensor.role, tensor.bits)
-    if tensor.role == "output" and memory.finished_output_bits is not None:
+    tensor = op.tensor(role)
+    plain = memory.bits(role, tensor.bits)
+    if role == "output" and memory.finished_output_bits is not None:
         plain = memory.finished_output_bits
-    code = memory.compression.get(tensor.role)
+    code = memory.compression.get(role)
     return float(plain) if code is None else min(plain, CODES[code](tensor.density, plain))
 
 

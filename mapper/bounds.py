@@ -20,7 +20,7 @@ def roofline(op: Op, accelerator: Accelerator, objective: Objective) -> float:
     energy = op.macs * accelerator.compute.energy_j * computed_share(op, accelerator)
     for memory in accelerator.memories:
         own = [role for role in ROLES if accelerator.keeper(role) is memory]
-        bits = {role: op.words(role) * stored_bits(memory, op.tensor(role)) for role in own}
+        bits = {role: op.words(role) * stored_bits(memory, op, role) for role in own}
         read, written = bits.get("input", 0) + bits.get("weight", 0), bits.get("output", 0)
         reading = read / memory.read_bandwidth_bits_per_s
         if memory.shared_port:

@@ -136,7 +136,7 @@ class TilePlan:
     def tile_bits(self, place: int, role: Role) -> float:
         """Bits of one tile of an operand in the memory at ``place``."""
         memory, tensor = self.nest.places[place], self.op.tensor(role)
-        width = stored_bits(memory, tensor) if isinstance(memory, Memory) else 0.0
+        width = stored_bits(memory, self.op, role) if isinstance(memory, Memory) else 0.0
         return tensor.words(self.nest.tile(place)) * width
 
     @property

@@ -266,7 +266,7 @@ class Program:
             return 0.0
         if ROLES[role] == "output":
             return float(output_bits(op, self.space.accelerator, memory, partial=partial))
-        return stored_bits(memory, op.tensors[role])
+        return stored_bits(memory, op, ROLES[role])
 
     def _rooms(self) -> Iterator[tuple[int, int, float]]:
         """(place, tensor, logarithm of the words it has room for) of each memory of limited size."""

@@ -148,7 +148,7 @@ def _passing(space: Mapspace, bypass: I64, keepers: list[int]) -> F64:
                 found[0] += passing * travelling * level.hop_energy_j_per_bit
             elif isinstance(level, Memory) and p and p < keepers[r] and role in level.keeps and not bypass[p, r]:
                 per_bit = level.write_energy_j_per_bit if role == "output" else level.read_energy_j_per_bit
-                found[0] += words * stored_bits(level, op.tensor(role)) * per_bit
+                found[0] += words * stored_bits(level, op, role) * per_bit
     return found
 
 
@@ -163,7 +163,7 @@ def _copied(space: Mapspace, bypass: I64) -> F64:
                 continue
             if role in level.keeps - level.resident and not bypass[p, r]:
                 per_bit = level.read_energy_j_per_bit if role == "output" else level.write_energy_j_per_bit
-                bits = stored_bits(level, space.op.tensor(role))
+                bits = stored_bits(level, space.op, role)
                 rows.append((p, r, space.op.words(role) * bits * per_bit))
     return np.asarray(rows, np.float64).reshape(-1, 3)
 
@@ -182,7 +182,7 @@ def _spent(space: Mapspace, keepers: list[int], summing: int) -> F64:
         level = space.problem.places[keepers[r]]
         if not isinstance(level, Memory):
             continue
-        words, bits = op.words(role), stored_bits(outermost, op.tensor(role))
+        words, bits = op.words(role), stored_bits(outermost, op, role)
         if level is not outermost and role in outermost.keeps:
             per_bit = outermost.write_energy_j_per_bit if role == "output" else outermost.read_energy_j_per_bit
             found[0] += words * bits * per_bit
@@ -193,5 +193,5 @@ def _spent(space: Mapspace, keepers: list[int], summing: int) -> F64:
             found[3] = used * op.macs * wide * (level.read_energy_j_per_bit + level.write_energy_j_per_bit)
             found[0] -= used * words * wide * (level.read_energy_j_per_bit * summing + level.write_energy_j_per_bit)
         else:
-            found[1 + r] = used * op.macs * stored_bits(level, op.tensor(role)) * level.read_energy_j_per_bit
+            found[1 + r] = used * op.macs * stored_bits(level, op, role) * level.read_energy_j_per_bit
     return found

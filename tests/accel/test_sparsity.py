@@ -15,7 +15,7 @@ from dovetail.accel.analytic import evaluate
 from dovetail.accel.batch import Problem
 from dovetail.accel.sparsity import access_share, computed_share, run_length_bits, stored_bits
 from dovetail.errors import BadInput, Infeasible
-from dovetail.models.op import ROLES, Op, Tensor, conv2d
+from dovetail.models.op import ROLES, Op, conv2d, linear
 
 
 def encoded_bits(words: np.ndarray, word_bits: int) -> int:
@@ -45,9 +45,11 @@ def test_a_pair_of_sixteen_bit_words_takes_a_third_of_64_bits() -> None:
 
 def test_words_whose_code_would_be_longer_stay_plain() -> None:
     coded = Memory("dram", frozenset(ROLES), compression={"input": "run_length"})
-    assert stored_bits(coded, Tensor("input", (), 16, density=1.0)) == 16
-    assert stored_bits(coded, Tensor("input", (), 16, density=0.5)) == pytest.approx(64 / 3 / 2, rel=1e-6)
-    assert stored_bits(coded, Tensor("weight", (), 16, density=0.5)) == 16
+    dense = linear("fc", n=4, k=4, c=4, bits=16)
+    half = replace(dense, tensors=(*(replace(tensor, density=0.5) for tensor in dense.tensors[:2]), dense.tensors[2]))
+    assert stored_bits(coded, dense, "input") == 16
+    assert stored_bits(coded, half, "input") == pytest.approx(64 / 3 / 2, rel=1e-6)
+    assert stored_bits(coded, half, "weight") == 16
 
 
 def with_zeros(op: Op, rng: random.Random) -> Op:
