@@ -33,7 +33,7 @@ def with_drawn_zeros(plan: TilePlan, rng: np.random.Generator) -> TilePlan:
         return plan
     starts = np.unique(np.concatenate([np.zeros(1, np.int64), *(stream.first_step for stream in plan.streams)]))
     stretch = np.repeat(np.arange(len(starts)), np.diff(starts, append=plan.count))
-    iterations = np.bincount(stretch, weights=plan.iterations)
+    iterations = np.bincount(stretch, weights=plan.iterations).astype(np.float64)
     taken = {role: _taken(plan, savings, role, starts, rng) for role in sorted(savings.leaders)}
     every, own = np.ones(len(starts)), np.ones(len(starts))
     for role, shares in taken.items():
@@ -43,7 +43,8 @@ def with_drawn_zeros(plan: TilePlan, rng: np.random.Generator) -> TilePlan:
             own *= shares
     slowest = _slowest(savings, own, iterations, units(plan.nest), rng)
     shares = np.maximum(every * slowest, _scanned(savings, taken, len(starts)))
-    return replace(plan, cycles=plan.iterations * np.maximum(shares[stretch] + plan.halted, plan.inner))
+    least = np.maximum(shares[stretch] + plan.halted, plan.inner)
+    return replace(plan, cycles=np.multiply(plan.iterations, least, dtype=np.float64))
 
 
 def _taken(

@@ -82,8 +82,8 @@ def _add_run_options(parser: argparse.ArgumentParser) -> None:
         "--density",
         type=checked(_density),
         metavar="drawn|MEAN[:SPREAD]",
-        help="on an array that skips zeros: 'drawn' draws each tile's from the network's own densities; a number is the "
-        "share of words that are not zero, whatever the network says, e.g. 0.4:0.1",
+        help="on an array that skips zeros: 'drawn' draws each tile's from the network's own densities; a number is "
+        "the share of words that are not zero, whatever the network says, e.g. 0.4:0.1",
     )
     group.add_argument("--no-stepping", action="store_true", help="walk every step; the result is the same, later")
 
