@@ -7,30 +7,11 @@ time: the step passes, but nothing switches.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from ..models.op import Op, Role
-from .accelerator import Accelerator, Code, Memory
+from .accelerator import Accelerator, Memory
+from .formats import format_bits
 
-__all__ = ["CODES", "access_share", "computed_share", "run_length_bits", "stored_bits"]
-
-RUN_BITS, PACKED_BITS, LAST_BITS = 5, 64, 1
-
-
-def run_length_bits(density: float, word_bits: float) -> float:
-    """Mean bits per word of a run-length code as on the Eyeriss chip (Chen et al., JSSC 2017, section IV-B).
-
-    A pair is a run of up to 31 zeros (5 bits) and the word that follows, whatever it is; as many pairs as fit beside a
-    last-word mark are packed into 64 bits: three of 16-bit words. A pair then stands for ``1 + z + … + z^31`` words in
-    the mean, ``z`` the share of zeros. Words too wide to be packed cost their own bits and those of the run.
-    """
-    zeros, longest = 1.0 - density, 2**RUN_BITS
-    words = sum(zeros**run for run in range(longest))
-    pairs = (PACKED_BITS - LAST_BITS) // (RUN_BITS + word_bits)
-    return (PACKED_BITS / pairs if pairs else RUN_BITS + word_bits) / words
-
-
-CODES: dict[Code, Callable[[float, float], float]] = {"run_length": run_length_bits}
+__all__ = ["access_share", "computed_share", "stored_bits"]
 
 
 def stored_bits(memory: Memory, op: Op, role: Role) -> float:
@@ -38,12 +19,11 @@ def stored_bits(memory: Memory, op: Op, role: Role) -> float:
 
     Where the code would be longer than the words themselves, as for the dense input of a first layer, they stay plain.
     """
-    tensor = op.tensor(role)
-    plain = memory.bits(role, tensor.bits)
+    plain = memory.bits(role, op.tensor(role).bits)
     if role == "output" and memory.finished_output_bits is not None:
         plain = memory.finished_output_bits
-    code = memory.compression.get(role)
-    return float(plain) if code is None else min(plain, CODES[code](tensor.density, plain))
+    fmt = memory.compression.get(role)
+    return float(plain) if fmt is None else min(plain, format_bits(fmt, op, role, plain))
 
 
 def computed_share(op: Op, accelerator: Accelerator) -> float:
