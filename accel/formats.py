@@ -20,7 +20,8 @@ from ..models.op import Op, Role
 from .zeros import axis_words, most_of_group, run_entries, stored_blocks
 
 __all__ = [
-    "RUN_LENGTH", "Format", "FormatKind", "conforms", "format_bits", "format_parts", "format_rules", "worst_bits",
+    "RUN_LENGTH", "Format", "FormatKind", "conforms", "format_bits", "format_parts", "format_rules", "marginal_bits",
+    "worst_bits",
 ]  # fmt: skip
 
 FormatKind = Literal["bitmask", "run_length", "coordinates", "offsets", "n_of_m", "codebook"]
@@ -152,11 +153,11 @@ def format_parts(fmt: Format, op: Op, role: Role, word_bits: float) -> tuple[flo
 
 
 def worst_bits(fmt: Format, word_bits: float) -> float:
-    """Bits per word of a tensor without a zero, its codebook's table aside; plain where n of m cannot hold it."""
+    """Bits per word of a tensor without zeros but those that n of m must have; a codebook's table aside."""
     data = fmt.codebook_bits or word_bits
     block = math.prod(size for _, size in fmt.block)
     if fmt.kind == "n_of_m":
-        return data
+        return fmt.n / fmt.m * (data + _index_bits(fmt.m))
     if fmt.kind == "run_length":
         return _entry_bits(fmt, data) + (fmt.offset_bits / fmt.fiber if fmt.fiber else 0.0)
     if fmt.kind == "bitmask":
@@ -164,6 +165,18 @@ def worst_bits(fmt: Format, word_bits: float) -> float:
     if fmt.kind == "codebook":
         return data
     return data + (fmt.index_bits + fmt.offset_bits / fmt.fiber) / block
+
+
+def marginal_bits(fmt: Format, op: Op, role: Role, word_bits: float) -> float:
+    """Bits by which one word more that is not zero lengthens a tile: 0 where the length does not depend on zeros.
+
+    In run length and in blocks, where it depends on what is beside the word, the mean over all such words.
+    """
+    if fmt.kind in ("n_of_m", "codebook"):
+        return 0.0
+    if fmt.kind == "run_length" or fmt.block:
+        return format_bits(fmt, op, role, word_bits) / op.tensor(role).density
+    return (fmt.codebook_bits or word_bits) + fmt.index_bits
 
 
 def conforms(fmt: Format, op: Op, role: Role) -> bool:

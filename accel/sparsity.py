@@ -1,17 +1,19 @@
-"""What zeros save: words left out of memory traffic by a code, and work left undone by gating.
-
-A tensor's density is the share of its words that are not zero; zeros are taken as independent of each other and of the
-other tensors' zeros. A code changes the mean width of a word in the memory that stores it. Gating saves energy and no
-time: the step passes, but nothing switches.
-"""
+"""What zeros save in memories: words left out by a code, which changes the mean width of a word that is stored."""
 
 from __future__ import annotations
 
 from ..models.op import Op, Role
-from .accelerator import Accelerator, Memory
-from .formats import format_bits
+from .accelerator import Memory
+from .formats import format_bits, marginal_bits, worst_bits
 
-__all__ = ["access_share", "computed_share", "stored_bits"]
+__all__ = ["bits_each", "kept_bits", "stored_bits"]
+
+
+def _plain_bits(memory: Memory, op: Op, role: Role) -> float:
+    """Width of a finished word in no code."""
+    if role == "output" and memory.finished_output_bits is not None:
+        return memory.finished_output_bits
+    return memory.bits(role, op.tensor(role).bits)
 
 
 def stored_bits(memory: Memory, op: Op, role: Role) -> float:
@@ -19,32 +21,21 @@ def stored_bits(memory: Memory, op: Op, role: Role) -> float:
 
     Where the code would be longer than the words themselves, as for the dense input of a first layer, they stay plain.
     """
-    plain = memory.bits(role, op.tensor(role).bits)
-    if role == "output" and memory.finished_output_bits is not None:
-        plain = memory.finished_output_bits
-    fmt = memory.compression.get(role)
+    plain, fmt = _plain_bits(memory, op, role), memory.compression.get(role)
     return float(plain) if fmt is None else min(plain, format_bits(fmt, op, role, plain))
 
 
-def computed_share(op: Op, accelerator: Accelerator) -> float:
-    """Share of the multiply-accumulates that switch: those whose gating operands are all not zero."""
-    share = 1.0
-    for role in accelerator.compute.gating:
-        share *= op.tensor(role).density
-    return share
+def kept_bits(memory: Memory, op: Op, role: Role) -> float:
+    """Width in bits for which a (finished) word has room in ``memory``: the mean one, or that of a word in no zeros."""
+    stored, plain, fmt = stored_bits(memory, op, role), _plain_bits(memory, op, role), memory.compression.get(role)
+    if not memory.worst_case or fmt is None or stored >= plain:
+        return stored
+    return max(stored, worst_bits(fmt, plain))
 
 
-def access_share(op: Op, accelerator: Accelerator, memory: Memory, role: Role) -> float:
-    """Share of the multipliers' reads and updates that happen, where ``memory`` is the innermost to hold ``role``.
-
-    A gated multiplier reads no word of the other operand and leaves its sum alone; the operand that gates it has been
-    read. Where an array stands between, a word goes to several multipliers, or they add to one sum: it is read for all
-    of them, and nothing is saved.
-    """
-    for array in accelerator.arrays_below(memory):
-        if array.reduces if role == "output" else role in array.multicast:
-            return 1.0
-    share = 1.0
-    for other in accelerator.compute.gating:
-        share *= op.tensor(other).density if other != role else 1.0
-    return share
+def bits_each(memory: Memory, op: Op, role: Role) -> float:
+    """Bits by which a word more that is not zero lengthens the code of a tile; 0 where it is stored plain."""
+    plain, fmt = _plain_bits(memory, op, role), memory.compression.get(role)
+    if fmt is None or stored_bits(memory, op, role) >= plain:
+        return 0.0
+    return marginal_bits(fmt, op, role, plain)
