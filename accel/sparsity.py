@@ -1,18 +1,13 @@
-"""What zeros save: words left out of memory traffic by a code, and work left undone by gating.
-
-A tensor's density is the share of its words that are not zero; zeros are taken as independent of each other and of the
-other tensors' zeros. A code changes the mean width of a word in the memory that stores it. Gating saves energy and no
-time: the step passes, but nothing switches.
-"""
+"""What zeros save in memories: words left out by a code, which changes the mean width of a word that is stored."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
 from ..models.op import Op, Role
-from .accelerator import Accelerator, Code, Memory
+from .accelerator import Code, Memory
 
-__all__ = ["CODES", "access_share", "computed_share", "run_length_bits", "stored_bits"]
+__all__ = ["CODES", "bits_each", "kept_bits", "run_length_bits", "stored_bits"]
 
 RUN_BITS, PACKED_BITS, LAST_BITS = 5, 64, 1
 
@@ -46,25 +41,18 @@ def stored_bits(memory: Memory, op: Op, role: Role) -> float:
     return float(plain) if code is None else min(plain, CODES[code](tensor.density, plain))
 
 
-def computed_share(op: Op, accelerator: Accelerator) -> float:
-    """Share of the multiply-accumulates that switch: those whose gating operands are all not zero."""
-    share = 1.0
-    for role in accelerator.compute.gating:
-        share *= op.tensor(role).density
-    return share
+
+def kept_bits(memory: Memory, op: Op, role: Role) -> float:
+    """Width in bits for which a (finished) word has room in ``memory``: the mean one, or that of a word in no zeros."""
+    stored = stored_bits(memory, op, role)
+    code, tensor = memory.compression.get(role), op.tensor(role)
+    if not memory.worst_case or code is None or tensor.density >= 1.0:
+        return stored
+    return max(stored, CODES[code](1.0, memory.bits(role, tensor.bits)))
 
 
-def access_share(op: Op, accelerator: Accelerator, memory: Memory, role: Role) -> float:
-    """Share of the multipliers' reads and updates that happen, where ``memory`` is the innermost to hold ``role``.
-
-    A gated multiplier reads no word of the other operand and leaves its sum alone; the operand that gates it has been
-    read. Where an array stands between, a word goes to several multipliers, or they add to one sum: it is read for all
-    of them, and nothing is saved.
-    """
-    for array in accelerator.arrays_below(memory):
-        if array.reduces if role == "output" else role in array.multicast:
-            return 1.0
-    share = 1.0
-    for other in accelerator.compute.gating:
-        share *= op.tensor(other).density if other != role else 1.0
-    return share
+def bits_each(memory: Memory, op: Op, role: Role) -> float:
+    """Bits by which a word more that is not zero lengthens the code of a tile; 0 where it is stored plain."""
+    stored, tensor = stored_bits(memory, op, role), op.tensor(role)
+    plain = memory.bits(role, tensor.bits)
+    return stored / tensor.density if stored < plain else 0.0

@@ -17,7 +17,18 @@ from ..errors import BadInput, Problem
 from .accelerator import Parameter
 from .expressions import Kind, Unit, compile_expression, parse_literal
 from .spec_levels import Found, level_problems, listed
-from .spec_models import LEVEL_MODELS, AcceleratorSpec, HostSpec, MemorySpec, TimingSpec, kinds
+from .spec_models import (
+    LEVEL_MODELS,
+    AcceleratorSpec,
+    ComputeSpec,
+    HostSpec,
+    MemorySpec,
+    ScanSpec,
+    SkippingSpec,
+    StructureSpec,
+    TimingSpec,
+    kinds,
+)  # fmt: skip
 
 __all__ = ["Evaluator", "ParameterTable", "Placer", "check_spec", "read_parameters", "same"]
 
@@ -206,6 +217,15 @@ def quantities(data: Mapping[str, Any]) -> Iterator[tuple[YamlPath, Any, Kind]]:
             yield from _quantities_of(level, model, ("levels", index))
         if model is MemorySpec and isinstance(level.get("timing"), dict):
             yield from _quantities_of(level["timing"], TimingSpec, ("levels", index, "timing"))
+        if model is ComputeSpec and isinstance(level.get("skipping"), dict):
+            yield from _skipped_quantities(level["skipping"], ("levels", index, "skipping"))
+
+
+def _skipped_quantities(skipping: Mapping[str, Any], path: YamlPath) -> Iterator[tuple[YamlPath, Any, Kind]]:
+    yield from _quantities_of(skipping, SkippingSpec, path)
+    for key, model in (("structured", StructureSpec), ("scan", ScanSpec)):
+        if isinstance(skipping.get(key), dict):
+            yield from _quantities_of(skipping[key], model, (*path, key))
 
 
 def _quantities_of(data: Mapping[str, Any], model: Any, path: YamlPath) -> Iterator[tuple[YamlPath, Any, Kind]]:

@@ -19,7 +19,7 @@ from .systolic import Dataflow
 
 __all__ = [
     "LEVEL_MODELS", "AcceleratorSpec", "ArraySpec", "ComputeSpec", "HostSpec", "LevelSpec", "MemorySpec",
-    "ParameterSpec", "SystolicSpec", "TimingSpec", "VectorSpec", "kinds",
+    "ParameterSpec", "ScanSpec", "SkippingSpec", "StructureSpec", "SystolicSpec", "TimingSpec", "VectorSpec", "kinds",
 ]  # fmt: skip
 
 Dimension = Literal["N", "G", "K", "C", "P", "Q", "R", "S"]
@@ -60,6 +60,7 @@ Scalar = Annotated[
 Name = Annotated[str, AfterValidator(_identifier)]
 ParameterName = Annotated[str, AfterValidator(_parameter_name)]
 Roles = Annotated[list[Role], AfterValidator(_distinct)]
+Operands = Annotated[list[Literal["input", "weight"]], AfterValidator(_distinct)]
 Dimensions = Annotated[list[Dimension], AfterValidator(_distinct)]
 Fusible = Annotated[list[Literal["add", "average_pool", "max_pool"]], AfterValidator(_distinct)]
 _Optional = Annotated[
@@ -107,7 +108,9 @@ class MemorySpec(_Strict):
 
     ``resident`` tensors may stay here between operators (weights: between runs), weights in ``resident_size`` of it.
     ``buffers`` from two on say how many tiles of a tensor share a double-buffered memory. Neighbouring words of a
-    tensor lie ``along`` a dimension, and the simulator moves them in whole lines (``line``).
+    tensor lie ``along`` a dimension, and the simulator moves them in whole lines (``line``). ``gating`` and
+    ``skipping`` list, for a tensor that the multipliers take from here, the operands whose zeros save its words.
+    ``capacity``: room for compressed tiles as they are in the mean, or without a zero (worst).
     """
 
     name: Name
@@ -134,6 +137,9 @@ class MemorySpec(_Strict):
     timing: TimingSpec | None = None
     line: Annotated[_Optional, KINDS["burst"]] = None
     along: dict[Role, Dimension] = {}
+    gating: dict[Role, Operands] = {}
+    skipping: dict[Role, Operands] = {}
+    capacity: Literal["expected", "worst"] = "expected"
     read_energy: EnergyPerBit = None
     write_energy: EnergyPerBit = None
     energy_scale: Annotated[Scalar, KINDS["factor"]] = 1
@@ -153,7 +159,7 @@ class SystolicSpec(_Strict):
 class ArraySpec(_Strict):
     """A spatial fan-out; ``shape`` names its axes, ``dims`` limits the loops an axis may unroll.
 
-    ``bandwidth`` is that of its whole network, for the simulator.
+    ``bandwidth`` is that of its whole network, for the simulator. Instances in ``lockstep`` skip steps together.
     """
 
     name: Name
@@ -166,6 +172,37 @@ class ArraySpec(_Strict):
     bandwidth: Bandwidth = None
     hop_energy: EnergyPerBit = None
     area: Area = None
+    lockstep: bool = False
+
+
+class StructureSpec(_Strict):
+    """Zeros that are looked for where of ``m`` neighbouring words at most ``n`` are not zero."""
+
+    n: Count
+    m: Count
+
+
+class ScanSpec(_Strict):
+    """Words beside which the ``leaders`` are not zero are looked at, ``rate`` a cycle."""
+
+    leaders: Annotated[Operands, Field(min_length=1)]
+    rate: Annotated[Scalar, KINDS["factor"]] = 1
+
+
+class SkippingSpec(_Strict):
+    """Steps that are not taken, as a zero among the ``leaders`` makes their products zero.
+
+    Zeros are found for aligned ``blocks`` of words, for single words, or with ``structured`` where a pattern is kept.
+    All instances skip for zeros of the ``common`` leaders; else each skips on its own, and they wait for each other
+    after ``window`` steps. ``scan``: the intersection of operands takes time of its own.
+    """
+
+    leaders: Annotated[Operands, Field(min_length=1)]
+    common: Operands = []
+    blocks: Annotated[dict[Dimension, Scalar], KINDS["count"]] = {}
+    structured: StructureSpec | None = None
+    window: Annotated[_Optional, KINDS["count"]] = None
+    scan: ScanSpec | None = None
 
 
 class ComputeSpec(_Strict):
@@ -177,7 +214,8 @@ class ComputeSpec(_Strict):
     accumulator: Bits = "32 bit"
     number: Literal["int", "float"] = "int"
     pipeline: Annotated[Scalar, KINDS["cycles"]] = "0 cycle"
-    gating: Annotated[list[Literal["input", "weight"]], AfterValidator(_distinct)] = []
+    gating: Operands = []
+    skipping: SkippingSpec | None = None
     winograd: bool = False
     channel_extension: bool = False
     energy: Energy = None

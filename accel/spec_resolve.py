@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from typing import Any, NoReturn, TypeVar
@@ -22,6 +22,7 @@ from .accelerator import (
     Level,
     Memory,
     Parameter,
+    Skipping,
     Systolic,
     Vector,
 )  # fmt: skip
@@ -35,6 +36,9 @@ from .spec_models import (
     HostSpec,
     LevelSpec,
     MemorySpec,
+    ScanSpec,
+    SkippingSpec,
+    StructureSpec,
     TimingSpec,
     VectorSpec,
     kinds,
@@ -157,7 +161,9 @@ class _Resolver:
             return self._compute(level, numbers, path)
         return self._vector(level, numbers, path)
 
-    def _numbers(self, level: LevelSpec | TimingSpec, path: YamlPath) -> dict[str, float]:
+    def _numbers(
+        self, level: LevelSpec | TimingSpec | SkippingSpec | StructureSpec | ScanSpec, path: YamlPath
+    ) -> dict[str, float]:
         """Every stated scalar quantity of a level, or of a part of it, in SI units."""
         found = {}
         for name, kind in kinds(type(level)).items():
@@ -240,6 +246,9 @@ class _Resolver:
             timing=None if level.timing is None else self._timing(level.timing, (*path, "timing")),
             line_bits=numbers.get("line", 0.0),
             along=FrozenDict(level.along),
+            gating=_operands(level.gating),
+            skipping=_operands(level.skipping),
+            worst_case=level.capacity == "worst",
         )
 
     def _buffers(self, level: MemorySpec, numbers: Mapping[str, float], path: YamlPath) -> int:
@@ -318,6 +327,7 @@ class _Resolver:
             hop_energy_j_per_bit=hop,
             area_mm2=numbers.get("area", 0.0),
             bandwidth_bits_per_s=numbers.get("bandwidth", math.inf),
+            lockstep=level.lockstep,
             origin=FrozenDict({"hop_energy": origin, "area": "stated" if level.area is not None else "not counted"}),
         )
 
@@ -335,6 +345,7 @@ class _Resolver:
             number=level.number,
             pipeline_cycles=int(numbers["pipeline"]),
             gating=frozenset(level.gating),
+            skipping=self._skipping(level.skipping, (*path, "skipping")) if level.skipping else None,
             clock_energy_j=numbers.get("clock_energy", 0.0),
             winograd=level.winograd,
             channel_extension=level.channel_extension,
@@ -342,6 +353,25 @@ class _Resolver:
             leakage_w=costs["leakage"],
             area_mm2=costs["area"],
             origin=origin,
+        )
+
+    def _skipping(self, skipping: SkippingSpec, path: YamlPath) -> Skipping:
+        """What lets steps be skipped, with its counts evaluated."""
+        numbers = self._numbers(skipping, path)
+        structured, scan = skipping.structured, skipping.scan
+        shape = self._numbers(structured, (*path, "structured")) if structured else {}
+        if shape and shape["n"] > shape["m"]:
+            what = f"{shape['n']:.0f} of {shape['m']:.0f} words cannot be kept; n is at most m"
+            self.evaluator.complain((*path, "structured", "n"), what)
+        blocks = self._each(skipping.blocks, "count", (*path, "blocks"))
+        return Skipping(
+            leaders=frozenset(skipping.leaders),
+            common=frozenset(skipping.common),
+            blocks=FrozenDict(blocks),
+            structured=(int(shape["n"]), int(shape["m"])) if shape else None,
+            window=int(numbers.get("window", 0)),
+            scan=frozenset(scan.leaders) if scan else frozenset(),
+            scan_rate=self._numbers(scan, (*path, "scan"))["rate"] if scan else math.inf,
         )
 
     def _vector(self, level: VectorSpec, numbers: dict[str, float], path: YamlPath) -> Vector:
@@ -361,6 +391,10 @@ class _Resolver:
             area_mm2=costs["area"],
             origin=origin,
         )
+
+
+def _operands(stated: Mapping[Role, Sequence[Role]]) -> FrozenDict:
+    return FrozenDict({role: frozenset(leaders) for role, leaders in stated.items() if leaders})
 
 
 def _known_node(technology_nm: float) -> bool:

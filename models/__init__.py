@@ -7,21 +7,30 @@ from .from_onnx import from_onnx
 from .from_torch import from_torch
 from .load import list_networks, load_network, network_options
 from .network import Layer, Network
+from .occupancy import Occupancy
 from .op import Op, Rank, Tensor, VectorOp, batched_matmul, conv2d, linear, transposed_conv2d
+from .patterns import Banded, Blocks, Measured, NofM, Pattern, Uniform
 from .transforms import with_batch, with_bits, with_densities
 from .validate_counts import CountRow, network_counts
 from .yaml_io import network_from_yaml, network_schema, network_to_yaml
 from .zoo.mobilenet import IbnBlock, ibn_network
 
 __all__ = [
+    "Banded",
+    "Blocks",
     "CountRow",
     "IbnBlock",
     "Layer",
+    "Measured",
     "Network",
     "NetworkBuilder",
+    "NofM",
+    "Occupancy",
     "Op",
+    "Pattern",
     "Rank",
     "Tensor",
+    "Uniform",
     "VectorOp",
     "batched_matmul",
     "conv2d",

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from ...errors import ImpossibleResult
 from ...models.op import ROLES, Op, Role
 from ..accelerator import Accelerator, Memory
-from ..analytic import check_capacity
+from ..capacity import check_capacity
 from ..clock import Clock, memory_bits, passes, tiles
 from ..mapping import Mapping
 from ..nest import Nest
@@ -199,7 +199,7 @@ class _Planner:
         drains = tuple(self._last(way) for way in reversed(self._in_order(("output",))))
         once, _ = passes(self.nest)
         halted, inner = self._inside()
-        stretch = max(self.traffic.steps + halted, inner) / self.traffic.steps
+        stretch = max(self.clock.steps + halted, inner) / self.traffic.steps
         moved: dict[tuple[str, Way], float] = {}
         for place, level in enumerate(self.nest.places):
             if isinstance(level, Memory):

@@ -13,7 +13,8 @@ from nests import random_case
 from dovetail.accel.accelerator import Accelerator, Compute, Memory
 from dovetail.accel.analytic import evaluate
 from dovetail.accel.batch import Problem
-from dovetail.accel.sparsity import access_share, computed_share, run_length_bits, stored_bits
+from dovetail.accel.skipping import Savings
+from dovetail.accel.sparsity import run_length_bits, stored_bits
 from dovetail.errors import BadInput, Infeasible
 from dovetail.models.op import ROLES, Op, conv2d, linear
 
@@ -124,4 +125,4 @@ def test_gating_saves_the_multiplications_and_reads_of_zeros_and_no_time() -> No
     drained = op.words("output") * 16  # by the memory above, whatever the multipliers do
     assert saved.energy["spad", "output"] == (plain.energy["spad", "output"] - drained) / 2 + drained
     assert saved.cycles == plain.cycles
-    assert computed_share(half, gated) == access_share(half, gated, spad, "weight") == 0.5
+    assert Savings(half, gated).computed == Savings(half, gated).used(spad, "weight") == 0.5
