@@ -201,8 +201,8 @@ class SkippingSpec(_Strict):
 
     Zeros are found for aligned ``blocks`` of words, for single words, or with ``structured`` where a pattern is kept.
     All instances skip for zeros of the ``common`` leaders; else each skips on its own, and they wait for each other
-    after ``window`` steps, or where one is ``queue`` windows ahead of another. What is left of ``packed`` leaders is dealt
-    to lanes in step; for ``padded`` ones the zero words of their run-length code are steps, too. ``scan``: the
+    after ``window`` steps, or where one is ``queue`` windows ahead of another. What is left of ``packed`` leaders is
+    dealt to lanes in step; for ``padded`` ones the zero words of their run-length code are steps, too. ``scan``: the
     intersection of operands takes time of its own.
     """
 
