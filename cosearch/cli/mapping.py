@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from ...accel.accelerator import Accelerator
+    from ...accel.analytic import Cost
     from ...accel.mapping import Mapping as LoopMapping
     from ...mapper.base import Certificate, MappingResult
     from ...mapper.objective import Objective
