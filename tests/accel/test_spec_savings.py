@@ -53,6 +53,7 @@ levels:
       window: depth
       scan: {leaders: [input], rate: 2}
 """
+DENSE = SPARSE[: SPARSE.index("    skipping:")]
 
 
 def chip(text: str = SPARSE) -> Accelerator:
@@ -90,7 +91,7 @@ def test_a_spec_is_written_back_as_it_was() -> None:
 
 
 def test_a_pattern_of_weights_may_lead() -> None:
-    text = SPARSE[: SPARSE.index("    skipping:")] + "    skipping: {leaders: [weight], structured: {n: 2, m: depth / 16}}\n"
+    text = DENSE + "    skipping: {leaders: [weight], structured: {n: 2, m: depth / 16}}\n"
     skipping = chip(text).compute.skipping
     assert skipping is not None
     assert skipping.structured == (2, 4)
@@ -139,12 +140,12 @@ def test_a_broken_rule_is_named_where_it_is_broken(old: str, new: str, said: str
 
 
 def test_more_of_a_group_than_it_has_is_refused() -> None:
-    text = SPARSE[: SPARSE.index("    skipping:")] + "    skipping: {leaders: [weight], structured: {n: 5, m: depth / 16}}\n"
+    text = DENSE + "    skipping: {leaders: [weight], structured: {n: 5, m: depth / 16}}\n"
     with pytest.raises(SpecError, match="5 of 4 words cannot be kept"):
         chip(text)
 
 
 def test_lockstep_without_skipping_says_nothing() -> None:
-    text = SPARSE[: SPARSE.index("    skipping:")].replace("size: 512 B", "size: depth * 8 B")
+    text = DENSE.replace("size: 512 B", "size: depth * 8 B")
     with pytest.raises(SpecError, match="no step is skipped on this accelerator"):
         chip(text)
