@@ -91,8 +91,8 @@ def evaluate(op: Op, accelerator: Accelerator, mapping: Mapping | str) -> Cost:
         energy_j=math.fsum(energy.values()),
         macs=op.macs,
         compute_cycles=clock.steps,
-        utilization=effectual / (cycles * peak),
-        compute_utilization=effectual / (clock.steps * peak),
+        utilization=_share(effectual, cycles * peak),
+        compute_utilization=_share(effectual, clock.steps * peak),
         bound=bound,
         energy=energy,
         steady_cycles=_steady_cycles(clock),
@@ -101,6 +101,12 @@ def evaluate(op: Op, accelerator: Accelerator, mapping: Mapping | str) -> Cost:
     )
     check_invariants(cost, clock)
     return cost
+
+
+def _share(part: float, whole: float) -> float:
+    """Their quotient, which is 1 at most but for its rounding."""
+    share = part / whole
+    return 1.0 if 1.0 < share < 1.0 + 1e-9 else share
 
 
 def _cycles(clock: Clock) -> tuple[float, str]:

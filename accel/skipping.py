@@ -13,15 +13,11 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from ..models.op import Op, Role
-from ..models.patterns import NofM, Pattern
 from .accelerator import Accelerator, Memory
 from .imbalance import log_cdf, slowest
+from .zeros import most_of_group
 
 __all__ = ["Savings"]
-
-
-def _keeps(pattern: Pattern | None, n: int, m: int) -> bool:
-    return isinstance(pattern, NofM) and m % pattern.m == 0 and pattern.n * (m // pattern.m) <= n
 
 
 @dataclass(frozen=True)
@@ -62,7 +58,7 @@ class Savings:
             return 1.0
         if skipping and skipping.structured:
             n, m = skipping.structured
-            return n / m if _keeps(tensor.pattern, n, m) else 1.0
+            return n / m if most_of_group(self.op, role, m, "C") <= n else 1.0
         if skipping and skipping.blocks:
             block = {dim: min(skipping.blocks.get(dim, 1), self.op.bounds[dim]) for dim in sorted(tensor.dims)}
             return 1.0 - self.op.occupancy(role, block).empty

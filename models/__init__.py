@@ -10,7 +10,7 @@ from .network import Layer, Network
 from .occupancy import Occupancy
 from .op import Op, Rank, Tensor, VectorOp, batched_matmul, conv2d, linear, transposed_conv2d
 from .patterns import Banded, Blocks, Measured, NofM, Pattern, Uniform
-from .transforms import with_batch, with_bits, with_densities
+from .transforms import with_batch, with_bits, with_densities, with_patterns
 from .validate_counts import CountRow, network_counts
 from .yaml_io import network_from_yaml, network_schema, network_to_yaml
 from .zoo.mobilenet import IbnBlock, ibn_network
@@ -49,4 +49,5 @@ __all__ = [
     "with_batch",
     "with_bits",
     "with_densities",
+    "with_patterns",
 ]

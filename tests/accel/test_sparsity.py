@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from nests import random_case
+from sparse_cases import sparse, with_zeros
 
 from dovetail.accel.accelerator import Accelerator, Compute, Memory
 from dovetail.accel.analytic import evaluate
@@ -27,33 +28,6 @@ def test_words_whose_code_would_be_longer_stay_plain() -> None:
     assert stored_bits(coded, dense, "input") == 16
     assert stored_bits(coded, half, "input") == pytest.approx(64 / 3 / 2, rel=1e-6)
     assert stored_bits(coded, half, "weight") == 16
-
-
-def with_zeros(op: Op, rng: random.Random) -> Op:
-    first, second, result = (replace(tensor, density=rng.uniform(0.05, 1.0)) for tensor in op.tensors)
-    return replace(op, tensors=(first, second, result))
-
-
-def sparse(accelerator: Accelerator, rng: random.Random) -> Accelerator:
-    """The accelerator with random codes, gating and energies."""
-    levels = []
-    for level in accelerator.levels:
-        if isinstance(level, Memory):
-            level = replace(
-                level,
-                size_bits=rng.choice([math.inf, 2000.0]) if level.name != "dram" else math.inf,
-                read_bandwidth_bits_per_s=rng.uniform(1e9, 1e11),
-                write_bandwidth_bits_per_s=rng.uniform(1e9, 1e11),
-                prefetched=rng.random() < 0.5,
-                read_energy_j_per_bit=rng.random(),
-                write_energy_j_per_bit=rng.random(),
-                compression={role: RUN_LENGTH for role in level.keeps if rng.random() < 0.4},
-            )
-        elif isinstance(level, Compute):
-            gating = frozenset(role for role in ("input", "weight") if rng.random() < 0.5)
-            level = replace(level, energy_j=rng.random(), gating=gating, clock_energy_j=rng.random())
-        levels.append(level)
-    return replace(accelerator, levels=tuple(levels))
 
 
 def sparse_case(seed: int) -> tuple[Op, Accelerator, Problem, tuple[np.ndarray, np.ndarray, np.ndarray]] | None:
@@ -81,6 +55,7 @@ def test_bulk_costs_of_sparse_operators_equal_the_reference() -> None:
         expected = (cost.energy_j, cost.cycles, cost.compute_cycles)
         assert (energy, cycles, steps) == pytest.approx(expected, rel=1e-12, abs=0)
         assert math.fsum(cost.energy.values()) == pytest.approx(cost.energy_j, rel=1e-12)
+        assert 0 < cost.effectual_macs <= op.macs
     assert compared > 300
 
 
