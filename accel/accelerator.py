@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from .spec import AcceleratorSpec
 
 __all__ = [
-    "Accelerator", "Array", "Compute", "DramTiming", "Host", "Level", "Memory", "Parameter", "Skipping", "Systolic",
-    "Vector",
+    "Accelerator", "Array", "Compute", "DramTiming", "Host", "Level", "Memory", "Packed", "Parameter", "Skipping",
+    "Systolic", "Vector",
 ]  # fmt: skip
 
 
@@ -180,14 +180,24 @@ class Array:
 
 
 @dataclass(frozen=True)
+class Packed:
+    """Of each aligned ``tile`` (dimension to size) of a tensor, the words that are not zero, ``lanes`` at a time."""
+
+    tile: Mapping[str, int]
+    lanes: int
+
+
+@dataclass(frozen=True)
 class Skipping:
     """Steps that are not taken because a zero among the ``leaders`` makes their products zero.
 
     Zeros are found for whole aligned ``blocks`` (dimension to size; none: for single words); with ``structured`` (n, m)
     only where of m neighbouring words at most n are not zero, of which n are taken. Zeros of the ``common`` leaders are
     found before work is handed out, so that all instances skip the step; for the others each instance skips on its own,
-    and after ``window`` steps they wait for each other (0: not within an operator). Words that the ``scan`` leaders
-    leave over are looked at, ``scan_rate`` a cycle, for finding out.
+    and after ``window`` steps they wait for each other (0: not within an operator), or only where one is ``queue``
+    windows ahead of another (0: after each). Words that the ``scan`` leaders leave over are looked at, ``scan_rate`` a
+    cycle, for finding out. Those of a ``packed`` leader are dealt to lanes that step together, so that the last of a
+    tile may leave some lanes without work. Zero words that a run-length code inserts are steps for ``padded`` leaders.
     """
 
     leaders: frozenset[Role]
@@ -195,6 +205,9 @@ class Skipping:
     blocks: Mapping[str, int] = field(default_factory=dict)
     structured: tuple[int, int] | None = None
     window: int = 0
+    queue: int = 0
+    packed: Mapping[Role, Packed] = field(default_factory=dict)
+    padded: frozenset[Role] = frozenset()
     scan: frozenset[Role] = frozenset()
     scan_rate: float = math.inf
 

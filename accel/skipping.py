@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from ..models.op import Op, Role
-from .accelerator import Accelerator, Memory
+from .accelerator import Accelerator, Memory, Packed
 from .imbalance import log_cdf, slowest
+from .queues import queued
 from .zeros import most_of_group, stored_blocks
 
 __all__ = ["Savings"]
@@ -62,6 +63,8 @@ class Savings:
             return n / m if most_of_group(self.op, role, m, "C") <= n else 1.0
         if skipping and skipping.blocks:
             return self._in_blocks(role, skipping.blocks)
+        if skipping and role in skipping.packed:
+            return self._packed(role, skipping.packed[role])
         return tensor.density
 
     def _in_blocks(self, role: Role, blocks: Mapping[str, int]) -> float:
@@ -72,6 +75,18 @@ class Savings:
             return 1.0 - self.op.occupancy(role, sides).empty  # a window's words lie in several blocks
         return stored_blocks(self.op, role, tuple(sides.items()))[2] / self.op.words(role)
 
+    def _packed(self, role: Role, packed: Packed) -> float:
+        """Share of a tile's vectors that its words which are not zero fill, the last one in part."""
+        dims = sorted(self.op.tensor(role).dims)
+        occupancy = self.op.occupancy(role, {dim: min(packed.tile.get(dim, 1), self.op.bounds[dim]) for dim in dims})
+        vectors = math.ceil(occupancy.words / packed.lanes)
+        return math.fsum(occupancy.above(packed.lanes * filled) for filled in range(vectors)) / vectors
+
+    def _worked(self, role: Role) -> float:
+        """Share of the multiply-accumulates that a leader's zeros leave over: idle lanes of a vector do none."""
+        skipping = self.accelerator.compute.skipping
+        return self.op.tensor(role).density if skipping and role in skipping.packed else self.taken(role)
+
     def _all_taken(self, roles: frozenset[Role]) -> float:
         return math.prod(self.taken(role) for role in sorted(roles))
 
@@ -79,7 +94,7 @@ class Savings:
     def computed(self) -> float:
         """Share of the multiply-accumulates that switch."""
         gated = math.prod(self.op.tensor(role).density for role in sorted(self.gates))
-        return gated * self._all_taken(self.leaders - self.gates)
+        return gated * math.prod(self._worked(role) for role in sorted(self.leaders - self.gates))
 
     @cached_property
     def steps(self) -> float:
@@ -103,15 +118,25 @@ class Savings:
         """Of a window's steps that are left to chance, `imbalance.log_cdf`; empty where instances never wait."""
         skipping = self.accelerator.compute.skipping
         chance = self.steps / self.together
-        if not skipping or not skipping.window or chance >= 1.0:
+        if not skipping or not skipping.window or skipping.queue or chance >= 1.0:
             return ()
         structured = self.together / self._all_taken(self.common & self.leaders)
         return log_cdf(max(1, round(skipping.window * structured)), chance)
 
     @cached_property
     def least_time(self) -> float:
-        """Cycles per step where no instance waits for another."""
-        return max(self.steps, self.scanned)
+        """Cycles per step where no instance waits for another, but for those behind queues."""
+        return max(self.steps * self.behind, self.scanned)
+
+    @cached_property
+    def behind(self) -> float:
+        """How many times as long queues make all instances take, whether a mapping has work for them or not."""
+        skipping = self.accelerator.compute.skipping
+        chance = self.steps / self.together
+        if not skipping or not skipping.queue or chance >= 1.0:
+            return 1.0
+        apart = math.prod(array.size for array in self.accelerator.arrays if not array.lockstep)
+        return queued(skipping.window, chance, skipping.queue, apart) / chance
 
     def time(self, units: float) -> float:
         """Cycles per step of ``units`` instances that skip steps each on its own."""

@@ -24,6 +24,7 @@ from .spec_models import (
     ComputeSpec,
     HostSpec,
     MemorySpec,
+    PackedSpec,
     ScanSpec,
     SkippingSpec,
     StructureSpec,
@@ -231,6 +232,10 @@ def _skipped_quantities(skipping: Mapping[str, Any], path: YamlPath) -> Iterator
     for key, model in (("structured", StructureSpec), ("scan", ScanSpec)):
         if isinstance(skipping.get(key), dict):
             yield from _quantities_of(skipping[key], model, (*path, key))
+    packed = skipping.get("packed")
+    for role, one in packed.items() if isinstance(packed, dict) else ():
+        if isinstance(one, dict):
+            yield from _quantities_of(one, PackedSpec, (*path, "packed", role))
 
 
 def _quantities_of(data: Mapping[str, Any], model: Any, path: YamlPath) -> Iterator[tuple[YamlPath, Any, Kind]]:

@@ -20,7 +20,7 @@ from .spec_scalars import OptionalScalar as _Optional
 from .systolic import Dataflow
 
 __all__ = [
-    "LEVEL_MODELS", "AcceleratorSpec", "ArraySpec", "ComputeSpec", "HostSpec", "LevelSpec", "MemorySpec",
+    "LEVEL_MODELS", "AcceleratorSpec", "ArraySpec", "ComputeSpec", "HostSpec", "LevelSpec", "MemorySpec", "PackedSpec",
     "ParameterSpec", "ScanSpec", "SkippingSpec", "StructureSpec", "SystolicSpec", "TimingSpec", "VectorSpec", "kinds",
 ]  # fmt: skip
 
@@ -164,6 +164,13 @@ class StructureSpec(_Strict):
     m: Count
 
 
+class PackedSpec(_Strict):
+    """Of each ``tile`` of a tensor, the words that are not zero go to the multipliers ``lanes`` at a time."""
+
+    tile: Annotated[dict[Dimension, Scalar], KINDS["count"], Field(min_length=1)]
+    lanes: Count
+
+
 class ScanSpec(_Strict):
     """Words beside which the ``leaders`` are not zero are looked at, ``rate`` a cycle."""
 
@@ -176,7 +183,9 @@ class SkippingSpec(_Strict):
 
     Zeros are found for aligned ``blocks`` of words, for single words, or with ``structured`` where a pattern is kept.
     All instances skip for zeros of the ``common`` leaders; else each skips on its own, and they wait for each other
-    after ``window`` steps. ``scan``: the intersection of operands takes time of its own.
+    after ``window`` steps, or where one is ``queue`` windows ahead of another. What is left of ``packed`` leaders is
+    dealt to lanes in step; for ``padded`` ones the zero words of their run-length code are steps, too. ``scan``: the
+    intersection of operands takes time of its own.
     """
 
     leaders: Annotated[Operands, Field(min_length=1)]
@@ -184,6 +193,9 @@ class SkippingSpec(_Strict):
     blocks: Annotated[dict[Dimension, Scalar], KINDS["count"]] = {}
     structured: StructureSpec | None = None
     window: Annotated[_Optional, KINDS["count"]] = None
+    queue: Annotated[_Optional, KINDS["count"]] = None
+    packed: dict[Literal["input", "weight"], PackedSpec] = {}
+    padded: Operands = []
     scan: ScanSpec | None = None
 
 

@@ -21,6 +21,7 @@ from .accelerator import (
     Host,
     Level,
     Memory,
+    Packed,
     Parameter,
     Skipping,
     Systolic,
@@ -37,6 +38,7 @@ from .spec_models import (
     HostSpec,
     LevelSpec,
     MemorySpec,
+    PackedSpec,
     ScanSpec,
     SkippingSpec,
     StructureSpec,
@@ -163,7 +165,7 @@ class _Resolver:
         return self._vector(level, numbers, path)
 
     def _numbers(
-        self, level: LevelSpec | TimingSpec | SkippingSpec | StructureSpec | ScanSpec, path: YamlPath
+        self, level: LevelSpec | TimingSpec | SkippingSpec | StructureSpec | ScanSpec | PackedSpec, path: YamlPath
     ) -> dict[str, float]:
         """Every stated scalar quantity of a level, or of a part of it, in SI units."""
         found = {}
@@ -372,9 +374,22 @@ class _Resolver:
             blocks=FrozenDict(blocks),
             structured=(int(shape["n"]), int(shape["m"])) if shape else None,
             window=int(numbers.get("window", 0)),
+            queue=int(numbers.get("queue", 0)),
+            packed=FrozenDict(
+                {role: self._packed(one, (*path, "packed", role)) for role, one in skipping.packed.items()}
+            ),
+            padded=frozenset(skipping.padded),
             scan=frozenset(scan.leaders) if scan else frozenset(),
             scan_rate=self._numbers(scan, (*path, "scan"))["rate"] if scan else math.inf,
         )
+
+    def _packed(self, packed: PackedSpec, path: YamlPath) -> Packed:
+        tile = {dim: int(size) for dim, size in self._each(packed.tile, "count", (*path, "tile")).items()}
+        lanes = int(self._numbers(packed, path)["lanes"])
+        if lanes > math.prod(tile.values()):
+            what = f"{lanes} lanes are more than the words of a tile; use at most {math.prod(tile.values())}"
+            self.evaluator.complain((*path, "lanes"), what)
+        return Packed(FrozenDict(tile), lanes)
 
     def _vector(self, level: VectorSpec, numbers: dict[str, float], path: YamlPath) -> Vector:
         """Area and leakage are those of all lanes: the unit is one instance."""

@@ -82,6 +82,16 @@ def _skipping(skipping: Mapping[str, Any], path: YamlPath) -> Iterator[Found]:
     if "window" in skipping and not chance:
         remedy = "remove 'window', or a leader from 'common'"
         yield (*path, "window"), "all instances skip together, so that none waits for another", remedy
+    if "queue" in skipping and "window" not in skipping:
+        what = "holds windows, but no 'window' says how many steps one has"
+        yield (*path, "queue"), what, "add 'window:' or remove this line"
+    for key in ("packed", "padded"):
+        for role in skipping[key] if isinstance(skipping.get(key), dict | list) else ():
+            if role in ROLES and isinstance(leaders, list) and role not in leaders:
+                yield (*path, key), f"'{role}' leads nothing", f"add it to 'leaders' or remove it from '{key}'"
+    if skipping.get("packed") and ("blocks" in skipping or "structured" in skipping):
+        remedy = "remove it: single words are packed, not blocks or groups"
+        yield (*path, "packed"), "stands beside 'blocks' or 'structured'", remedy
     scan = skipping.get("scan")
     looked = scan.get("leaders") if isinstance(scan, dict) else None
     if isinstance(looked, list) and isinstance(leaders, list):
