@@ -6,20 +6,19 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from ..models.op import ROLES, Op, Role, VectorOp
+from .formats import Format
 from .systolic import Dataflow, pass_overhead_cycles
 
 if TYPE_CHECKING:
     from .spec import AcceleratorSpec
 
 __all__ = [
-    "Accelerator", "Array", "Code", "Compute", "DramTiming", "Host", "Level", "Memory", "Packed", "Parameter",
-    "Skipping", "Systolic", "Vector",
+    "Accelerator", "Array", "Compute", "DramTiming", "Host", "Level", "Memory", "Packed", "Parameter", "Skipping",
+    "Systolic", "Vector",
 ]  # fmt: skip
-
-Code = Literal["run_length"]  # in which a memory may store words, see `sparsity`
 
 
 @dataclass(frozen=True)
@@ -50,7 +49,7 @@ class Memory:
     ``read_bandwidth_bits_per_s``. A ``double_buffered`` memory is filled while the compute works and gives each tile
     half its size (one n-th where ``fold`` is n); a ``prefetched`` one gives a tile all of it, as the next words wait in
     a queue before it or beside what is in use below it. ``latency_cycles`` pass for each tile that comes in from above
-    or leaves upwards, besides the time of its words. ``compression`` names the code in which finished words of a tensor
+    or leaves upwards, besides the time of its words. ``compression`` says how finished words of a tensor
     are stored. ``refetch``: every step of a loop outside brings the operands' whole tiles in anew, even where they stay
     the same. ``origin`` maps each energy and area to "stated" or the estimator's source. ``may_reside`` are the tensors
     that may stay here between operators (weights: between runs), ``weight_room_bits`` the part set aside for such
@@ -82,7 +81,7 @@ class Memory:
     area_mm2: float = 0.0
     origin: Mapping[str, str] = field(default_factory=dict)
     prefetched: bool = False
-    compression: Mapping[Role, Code] = field(default_factory=dict)
+    compression: Mapping[Role, Format] = field(default_factory=dict)
     may_reside: frozenset[Role] = frozenset()
     weight_room_bits: float | None = None
     resident: frozenset[Role] = frozenset()

@@ -13,16 +13,13 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from ..models.op import Op, Role
-from ..models.patterns import NofM, Pattern
 from .accelerator import Accelerator, Memory, Packed
 from .imbalance import log_cdf, slowest
 from .queues import queued
+from .sparsity import stored_words
+from .zeros import most_of_group
 
 __all__ = ["Savings"]
-
-
-def _keeps(pattern: Pattern | None, n: int, m: int) -> bool:
-    return isinstance(pattern, NofM) and m % pattern.m == 0 and pattern.n * (m // pattern.m) <= n
 
 
 @dataclass(frozen=True)
@@ -63,13 +60,20 @@ class Savings:
             return 1.0
         if skipping and skipping.structured:
             n, m = skipping.structured
-            return n / m if _keeps(tensor.pattern, n, m) else 1.0
+            return n / m if most_of_group(self.op, role, m, "C") <= n else 1.0
         if skipping and skipping.blocks:
             block = {dim: min(skipping.blocks.get(dim, 1), self.op.bounds[dim]) for dim in sorted(tensor.dims)}
             return 1.0 - self.op.occupancy(role, block).empty
         if skipping and role in skipping.packed:
             return self._packed(role, skipping.packed[role])
+        if skipping and role in skipping.padded:
+            return self._padded(role)
         return tensor.density
+
+    def _padded(self, role: Role) -> float:
+        """Share of the words for which the innermost memory that has a code for them stores a word."""
+        coded = [memory for memory in self.accelerator.memories if role in memory.compression]
+        return stored_words(coded[-1], self.op, role) if coded else 1.0
 
     def _packed(self, role: Role, packed: Packed) -> float:
         """Share of a tile's vectors that its words which are not zero fill, the last one in part."""

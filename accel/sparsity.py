@@ -2,30 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from ..models.op import Op, Role
-from .accelerator import Code, Memory
+from .accelerator import Memory
+from .formats import format_bits, format_parts, marginal_bits, worst_bits
 
-__all__ = ["CODES", "bits_each", "kept_bits", "run_length_bits", "stored_bits"]
-
-RUN_BITS, PACKED_BITS, LAST_BITS = 5, 64, 1
-
-
-def run_length_bits(density: float, word_bits: float) -> float:
-    """Mean bits per word of a run-length code as on the Eyeriss chip (Chen et al., JSSC 2017, section IV-B).
-
-    A pair is a run of up to 31 zeros (5 bits) and the word that follows, whatever it is; as many pairs as fit beside a
-    last-word mark are packed into 64 bits: three of 16-bit words. A pair then stands for ``1 + z + … + z^31`` words in
-    the mean, ``z`` the share of zeros. Words too wide to be packed cost their own bits and those of the run.
-    """
-    zeros, longest = 1.0 - density, 2**RUN_BITS
-    words = sum(zeros**run for run in range(longest))
-    pairs = (PACKED_BITS - LAST_BITS) // (RUN_BITS + word_bits)
-    return (PACKED_BITS / pairs if pairs else RUN_BITS + word_bits) / words
+__all__ = ["bits_each", "kept_bits", "stored_bits", "stored_words"]
 
 
-CODES: dict[Code, Callable[[float, float], float]] = {"run_length": run_length_bits}
+def _plain_bits(memory: Memory, op: Op, role: Role) -> float:
+    """Width of a finished word in no code."""
+    if role == "output" and memory.finished_output_bits is not None:
+        return memory.finished_output_bits
+    return memory.bits(role, op.tensor(role).bits)
 
 
 def stored_bits(memory: Memory, op: Op, role: Role) -> float:
@@ -33,26 +21,40 @@ def stored_bits(memory: Memory, op: Op, role: Role) -> float:
 
     Where the code would be longer than the words themselves, as for the dense input of a first layer, they stay plain.
     """
-    tensor = op.tensor(role)
-    plain = memory.bits(role, tensor.bits)
-    if role == "output" and memory.finished_output_bits is not None:
-        plain = memory.finished_output_bits
-    code = memory.compression.get(role)
-    return float(plain) if code is None else min(plain, CODES[code](tensor.density, plain))
+    plain, fmt = _plain_bits(memory, op, role), memory.compression.get(role)
+    if fmt is None:
+        return float(plain)
+    coded = format_bits(fmt, op, role, plain)
+    return coded if fmt.always else min(plain, coded)
 
+
+def stored_words(memory: Memory, op: Op, role: Role) -> float:
+    """Share of the operator's tensor's words for which ``memory`` stores a word, those that a run-length code inserts
+    among them: 1 where they stay plain."""
+    plain, fmt = _plain_bits(memory, op, role), memory.compression.get(role)
+    if fmt is None or not _is_coded(memory, op, role):
+        return 1.0
+    _, data = format_parts(fmt, op, role, plain)
+    return data / (fmt.codebook_bits or plain)
+
+
+def _is_coded(memory: Memory, op: Op, role: Role) -> bool:
+    """Whether its code is shorter than plain words, or has to be taken."""
+    fmt = memory.compression.get(role)
+    return fmt is not None and (fmt.always or stored_bits(memory, op, role) < _plain_bits(memory, op, role))
 
 
 def kept_bits(memory: Memory, op: Op, role: Role) -> float:
     """Width in bits for which a (finished) word has room in ``memory``: the mean one, or that of a word in no zeros."""
-    stored = stored_bits(memory, op, role)
-    code, tensor = memory.compression.get(role), op.tensor(role)
-    if not memory.worst_case or code is None or tensor.density >= 1.0:
+    stored, plain, fmt = stored_bits(memory, op, role), _plain_bits(memory, op, role), memory.compression.get(role)
+    if not memory.worst_case or fmt is None or not _is_coded(memory, op, role):
         return stored
-    return max(stored, CODES[code](1.0, memory.bits(role, tensor.bits)))
+    return max(stored, worst_bits(fmt, plain))
 
 
 def bits_each(memory: Memory, op: Op, role: Role) -> float:
     """Bits by which a word more that is not zero lengthens the code of a tile; 0 where it is stored plain."""
-    stored, tensor = stored_bits(memory, op, role), op.tensor(role)
-    plain = memory.bits(role, tensor.bits)
-    return stored / tensor.density if stored < plain else 0.0
+    plain, fmt = _plain_bits(memory, op, role), memory.compression.get(role)
+    if fmt is None or not _is_coded(memory, op, role):
+        return 0.0
+    return marginal_bits(fmt, op, role, plain)

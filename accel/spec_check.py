@@ -16,6 +16,7 @@ from ..document import YamlPath
 from ..errors import BadInput, Problem
 from .accelerator import Parameter
 from .expressions import Kind, Unit, compile_expression, parse_literal
+from .spec_formats import FormatSpec
 from .spec_levels import Found, level_problems, listed
 from .spec_models import (
     LEVEL_MODELS,
@@ -218,6 +219,10 @@ def quantities(data: Mapping[str, Any]) -> Iterator[tuple[YamlPath, Any, Kind]]:
             yield from _quantities_of(level, model, ("levels", index))
         if model is MemorySpec and isinstance(level.get("timing"), dict):
             yield from _quantities_of(level["timing"], TimingSpec, ("levels", index, "timing"))
+        formats = level.get("compression") if model is MemorySpec else None
+        for role, entry in formats.items() if isinstance(formats, dict) else ():
+            if isinstance(entry, dict):
+                yield from _quantities_of(entry, FormatSpec, ("levels", index, "compression", role))
         if model is ComputeSpec and isinstance(level.get("skipping"), dict):
             yield from _skipped_quantities(level["skipping"], ("levels", index, "skipping"))
 

@@ -10,11 +10,13 @@ import keyword
 import re
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from ..models.op import Role
-from .accelerator import Code
 from .expressions import KINDS, Kind
+from .spec_formats import FormatChoice
+from .spec_scalars import Bits, Count, Dimension, Scalar
+from .spec_scalars import OptionalScalar as _Optional
 from .systolic import Dataflow
 
 __all__ = [
@@ -22,15 +24,7 @@ __all__ = [
     "ParameterSpec", "ScanSpec", "SkippingSpec", "StructureSpec", "SystolicSpec", "TimingSpec", "VectorSpec", "kinds",
 ]  # fmt: skip
 
-Dimension = Literal["N", "G", "K", "C", "P", "Q", "R", "S"]
 RESERVED = ("min", "max", "s", "bit", "byte", "B", "cycle", "unbounded", "unlimited")
-
-
-def _scalar(value: object) -> object:
-    if isinstance(value, bool) or not isinstance(value, str | int | float):
-        shown = "nothing" if value is None else str(value).lower() if isinstance(value, bool) else "a list or mapping"
-        raise ValueError(f"{shown} is not a quantity; write a number, a parameter or arithmetic")
-    return value
 
 
 def _identifier(value: str) -> str:
@@ -52,30 +46,18 @@ def _distinct(values: list[str]) -> list[str]:
     return values
 
 
-Scalar = Annotated[
-    str | int | float,
-    BeforeValidator(_scalar),
-    WithJsonSchema({"type": ["string", "number"], "description": "number with unit, parameter, or arithmetic on both"}),
-]
 Name = Annotated[str, AfterValidator(_identifier)]
 ParameterName = Annotated[str, AfterValidator(_parameter_name)]
 Roles = Annotated[list[Role], AfterValidator(_distinct)]
 Operands = Annotated[list[Literal["input", "weight"]], AfterValidator(_distinct)]
 Dimensions = Annotated[list[Dimension], AfterValidator(_distinct)]
 Fusible = Annotated[list[Literal["add", "average_pool", "max_pool"]], AfterValidator(_distinct)]
-_Optional = Annotated[
-    str | int | float | None,
-    BeforeValidator(_scalar),
-    WithJsonSchema({"type": ["string", "number"], "description": "number with unit, parameter, or arithmetic on both"}),
-]
 Energy = Annotated[_Optional, KINDS["energy"]]
 EnergyPerBit = Annotated[_Optional, KINDS["energy_per_bit"]]
 Power = Annotated[_Optional, KINDS["power"]]
 Area = Annotated[_Optional, KINDS["area"]]
 Bandwidth = Annotated[_Optional, KINDS["bandwidth"]]
 Time = Annotated[_Optional, KINDS["time"]]
-Bits = Annotated[Scalar, KINDS["bits"]]
-Count = Annotated[Scalar, KINDS["count"]]
 
 
 class _Strict(BaseModel):
@@ -128,7 +110,7 @@ class MemorySpec(_Strict):
     double_buffered: bool = False
     buffers: Annotated[_Optional, KINDS["count"]] = None
     prefetched: bool = False
-    compression: dict[Role, Code] = {}
+    compression: dict[Role, FormatChoice] = {}
     latency: Annotated[Scalar, KINDS["latency"]] = "0 cycle"
     refetch: bool = False
     word: Annotated[dict[Role, Scalar], KINDS["bits"]] = {}

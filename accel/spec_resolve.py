@@ -12,7 +12,7 @@ from ..document import YamlPath
 from ..energy.estimators import Component, ComponentEstimate, estimate_component
 from ..energy.scaling import check_node
 from ..errors import BadInput, SpecError
-from ..models.op import Role
+from ..models.op import ROLES, Role
 from .accelerator import (
     Accelerator,
     Array,
@@ -29,6 +29,7 @@ from .accelerator import (
 )  # fmt: skip
 from .expressions import KINDS, Unit
 from .spec_check import Evaluator, Placer
+from .spec_formats import formats_of
 from .spec_levels import systolic_axis
 from .spec_models import (
     AcceleratorSpec,
@@ -209,6 +210,7 @@ class _Resolver:
         actions = {"read_energy": "read", "write_energy": "write"}
         size, width, banks = numbers["size"], numbers["width"], numbers["banks"]
         words = self._each(level.word, "bits", (*path, "word"))
+        widths = {role: words.get(role, self.operand_bits) for role in ROLES}
         buffers = self._buffers(level, numbers, path)
         self._check_room(level, numbers, words, buffers, path)
         if level.component == "dram":
@@ -230,7 +232,7 @@ class _Resolver:
             shared_port=shared,
             double_buffered=buffers > 1,
             prefetched=level.prefetched,
-            compression=FrozenDict(level.compression),
+            compression=FrozenDict(formats_of(level.compression, widths, self.evaluator, (*path, "compression"))),
             latency_cycles=numbers["latency"],
             refetch=level.refetch,
             word_bits=FrozenDict(words),

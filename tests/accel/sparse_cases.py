@@ -7,9 +7,18 @@ import random
 from dataclasses import replace
 
 from dovetail.accel.accelerator import Accelerator, Array, Compute, Level, Memory, Skipping
+from dovetail.accel.formats import RUN_LENGTH, Format
 from dovetail.models.op import ROLES, Op, Role
 
 __all__ = ["skipping", "sparse", "with_skipping", "with_zeros"]
+
+FORMATS = (
+    RUN_LENGTH,
+    Format("bitmask"),
+    Format("offsets", fiber=8),
+    Format("n_of_m", n=2, m=4),
+    Format("codebook", codebook_bits=4),
+)
 
 
 def with_zeros(op: Op, rng: random.Random) -> Op:
@@ -31,7 +40,7 @@ def sparse(accelerator: Accelerator, rng: random.Random) -> Accelerator:
                 prefetched=rng.random() < 0.5,
                 read_energy_j_per_bit=rng.random(),
                 write_energy_j_per_bit=rng.random(),
-                compression={role: "run_length" for role in level.keeps if rng.random() < 0.4},
+                compression={role: rng.choice(FORMATS) for role in level.keeps if rng.random() < 0.4},
                 worst_case=rng.random() < 0.2,
             )
             for role in sorted(level.keeps - level.may_bypass):

@@ -14,39 +14,15 @@ from sparse_cases import sparse, with_zeros
 from dovetail.accel.accelerator import Accelerator, Compute, Memory
 from dovetail.accel.analytic import evaluate
 from dovetail.accel.batch import Problem
+from dovetail.accel.formats import RUN_LENGTH
 from dovetail.accel.skipping import Savings
-from dovetail.accel.sparsity import run_length_bits, stored_bits
+from dovetail.accel.sparsity import stored_bits
 from dovetail.errors import BadInput, Infeasible
 from dovetail.models.op import ROLES, Op, conv2d, linear
 
 
-def encoded_bits(words: np.ndarray, word_bits: int) -> int:
-    """Length of the code that an encoder writes, word by word."""
-    pairs = run = 0
-    for word in words:
-        if word == 0 and run < 31:
-            run += 1
-            continue
-        pairs, run = pairs + 1, 0
-    pairs += run > 0
-    return 64 * math.ceil(pairs / (63 // (5 + word_bits)))
-
-
-@pytest.mark.parametrize("density", [1.0, 0.6, 0.25, 0.05, 0.005])
-@pytest.mark.parametrize("word_bits", [8, 16])
-def test_the_mean_length_of_a_run_length_code_is_that_of_an_encoder(density: float, word_bits: int) -> None:
-    words = np.random.default_rng(1).random(200_000) < density
-    assert run_length_bits(density, word_bits) == pytest.approx(encoded_bits(words, word_bits) / len(words), rel=0.02)
-
-
-def test_a_pair_of_sixteen_bit_words_takes_a_third_of_64_bits() -> None:
-    assert run_length_bits(1.0, 16) == pytest.approx(64 / 3)
-    assert run_length_bits(1e-12, 16) == pytest.approx(64 / 3 / 32)
-    assert run_length_bits(1.0, 60) == 65  # too wide to be packed
-
-
 def test_words_whose_code_would_be_longer_stay_plain() -> None:
-    coded = Memory("dram", frozenset(ROLES), compression={"input": "run_length"})
+    coded = Memory("dram", frozenset(ROLES), compression={"input": RUN_LENGTH})
     dense = linear("fc", n=4, k=4, c=4, bits=16)
     half = replace(dense, tensors=(*(replace(tensor, density=0.5) for tensor in dense.tensors[:2]), dense.tensors[2]))
     assert stored_bits(coded, dense, "input") == 16

@@ -8,6 +8,7 @@ import pytest
 from test_optimal import CHIPS, OPS, check_against_all
 
 from dovetail.accel.accelerator import Accelerator, Compute, Memory, Skipping
+from dovetail.accel.formats import RUN_LENGTH
 from dovetail.mapper.mapspace import Mapspace
 from dovetail.models.op import Op
 
@@ -29,7 +30,7 @@ def sparse(accelerator: Accelerator) -> Accelerator:
     levels = []
     for place, level in enumerate(accelerator.levels):
         if isinstance(level, Memory) and place == 0:
-            level = replace(level, compression={"input": "run_length", "output": "run_length"})
+            level = replace(level, compression={"input": RUN_LENGTH, "output": RUN_LENGTH})
         elif isinstance(level, Memory) and place == 1 and not level.double_buffered:
             level = replace(level, prefetched=True)
         elif isinstance(level, Compute):
