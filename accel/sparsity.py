@@ -34,7 +34,7 @@ def stored_words(memory: Memory, op: Op, role: Role) -> float:
     plain, fmt = _plain_bits(memory, op, role), memory.compression.get(role)
     if fmt is None or not _is_coded(memory, op, role):
         return 1.0
-    _, data = format_parts(fmt, op, role, plain)
+    data, _ = format_parts(fmt, op, role, plain)
     return data / (fmt.codebook_bits or plain)
 
 
