@@ -103,6 +103,7 @@ class Format:
     ``n`` and ``m``, n words are kept of each m along ``along`` (C). ``pack_bits``: as many entries as fit beside a
     last-word mark are packed into words so wide. ``codebook_bits``: words are numbers in a table of 2^bits words, which
     is stored once for the tensor. ``block`` pairs dimensions with sizes: whole aligned blocks are stored or left out.
+    Words are stored plain where that is shorter, unless they are ``always`` in this format.
 
     Raises `BadInput` where n is above m, an index or an offset is too narrow for its fiber, something the kind needs is
     missing, or something it has no use for is stated.
@@ -118,6 +119,7 @@ class Format:
     codebook_bits: int = 0
     along: str = ""
     block: tuple[tuple[str, int], ...] = ()
+    always: bool = False
 
     def __post_init__(self) -> None:
         if self.kind not in get_args(FormatKind):

@@ -17,6 +17,7 @@ from ..models.op import Op, Role
 from .accelerator import Accelerator, Memory, Packed
 from .imbalance import log_cdf, slowest
 from .queues import queued
+from .sparsity import stored_words
 from .zeros import most_of_group, stored_blocks
 
 __all__ = ["Savings"]
@@ -65,6 +66,8 @@ class Savings:
             return self._in_blocks(role, skipping.blocks)
         if skipping and role in skipping.packed:
             return self._packed(role, skipping.packed[role])
+        if skipping and role in skipping.padded:
+            return self._padded(role)
         return tensor.density
 
     def _in_blocks(self, role: Role, blocks: Mapping[str, int]) -> float:
@@ -74,6 +77,11 @@ class Savings:
         if any(len(rank.terms) > 1 and not sides.keys().isdisjoint(dict(rank.terms)) for rank in tensor.ranks):
             return 1.0 - self.op.occupancy(role, sides).empty  # a window's words lie in several blocks
         return stored_blocks(self.op, role, tuple(sides.items()))[2] / self.op.words(role)
+
+    def _padded(self, role: Role) -> float:
+        """Share of the words for which the innermost memory that has a code for them stores a word."""
+        coded = [memory for memory in self.accelerator.memories if role in memory.compression]
+        return stored_words(coded[-1], self.op, role) if coded else 1.0
 
     def _packed(self, role: Role, packed: Packed) -> float:
         """Share of a tile's vectors that its words which are not zero fill, the last one in part."""
