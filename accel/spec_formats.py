@@ -7,6 +7,7 @@ states its numbers. ``run_length`` alone is the code of the Eyeriss chip.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Tag
@@ -33,7 +34,7 @@ class FormatSpec(BaseModel):
     ``index`` is the width of a place or of a run's length, ``fiber`` the words (or blocks) of a list, ``offset`` the
     width of what says where a list ends, ``along`` the dimension that lists or groups lie along, ``codebook`` the width
     of a number in a table of words, ``pack`` the width of the words that entries are packed into, ``block`` the sides
-    of the blocks that are stored or left out as a whole.
+    of the blocks that are stored or left out as a whole; ``always``, even where plain words would be shorter.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -48,6 +49,7 @@ class FormatSpec(BaseModel):
     codebook: _Bits = None
     along: Dimension | None = None
     block: Annotated[dict[Dimension, Count], KINDS["count"]] = {}
+    always: bool = False
 
 
 def _form(value: object) -> str:
@@ -84,7 +86,7 @@ def formats_of(
             said = f"'{choice}' alone lacks '{key}'" if isinstance(choice, str) else what
             evaluator.complain(at, f"{said}; {remedy}")
         if len(evaluator.problems) == problems:
-            found[role] = _format(kind, stated)
+            found[role] = replace(_format(kind, stated), always=isinstance(choice, FormatSpec) and choice.always)
     return found
 
 
