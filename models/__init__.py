@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .activations import measure_activations
 from .builder import NetworkBuilder
 from .from_onnx import from_onnx
 from .from_torch import from_torch
@@ -40,6 +41,7 @@ __all__ = [
     "linear",
     "list_networks",
     "load_network",
+    "measure_activations",
     "network_counts",
     "network_from_yaml",
     "network_options",

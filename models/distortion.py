@@ -10,7 +10,7 @@ from ..errors import BadInput
 from .pruning import masks
 from .pruning.weights import Weight, check_density, named, weights_of
 from .quantising import quantise_weight
-from .torch_graph import evaluating
+from .torch_program import evaluating
 
 if TYPE_CHECKING:
     import torch

@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
+from ..errors import BadInput
 from . import contractions
 from .importing import Builder, Step, Value, words
 from .network import Network
-from .torch_graph import call_arguments, exported, operator_name, shape_of
+from .torch_program import call_arguments, export, operator_name, shape_of, weight_patterns
+from .transforms import with_patterns
 
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["from_torch"]
+__all__ = ["described", "from_torch"]
+
+Zeros = Literal["ignore", "count", "measure"]
 
 
 def from_torch(
     module: torch.nn.Module, example_inputs: Sequence[Any], *, name: str | None = None, bits: int = 8,
-    allow_unsupported: bool = False,
+    allow_unsupported: bool = False, zeros: Zeros = "ignore",
 ) -> Network:
     """Import ``module`` as it runs, in evaluation mode, on ``example_inputs`` (their shapes fix every bound).
 
@@ -27,24 +31,37 @@ def from_torch(
     bias per channel); views, casts, dropout and concatenation cost nothing; masked attention counts as dense. ``bits``
     is the width of every word. The module is left as it was.
 
+    ``zeros`` says what becomes of zeros among stored weights: "ignore" takes all weights as dense, "count" keeps their
+    share, "measure" also their places (a `Measured` mask of one bit a word).
+
     Raises ImportFailure if the module cannot be exported, or lists all operators that cannot be represented, each
     with its count and share of MACs; with ``allow_unsupported`` these are left out and named in ``Network.notes``.
+    BadInput for weights that are all zero where zeros are looked at.
     """
+    if zeros not in ("ignore", "count", "measure"):
+        raise BadInput(f"zeros is '{zeros}'; use 'ignore', 'count' or 'measure'")
     title = name or type(module).__name__
-    program = exported(module, tuple(example_inputs), title)
-    graph = program.graph
-    builder = Builder(title, bits, {node.name: len(node.users) for node in graph.nodes})
+    program = export(module, tuple(example_inputs), title)
+    builder = described(program, title, bits)
+    network = builder.finish(source=f"torch.export of {type(module).__module__}.{type(module).__qualname__}",
+                             allow_unsupported=allow_unsupported)
+    return network if zeros == "ignore" else with_patterns(
+        network, weight_patterns(program, builder.weights(), network, places=zeros == "measure"))
+
+
+def described(program: torch.export.ExportedProgram, title: str, bits: int) -> Builder:
+    """What every node of the graph costs."""
+    builder = Builder(title, bits, {node.name: len(node.users) for node in program.graph.nodes})
     _declare(builder, program)
-    for node in graph.nodes:
+    for node in program.graph.nodes:
         if node.op == "call_function":
             _visit(_Call(builder, node))
         elif node.op == "get_attr":
             builder.refuse(Step(f"subgraph '{node.target}'", node.name, ((node.name, None),)), [])
-    return builder.finish(source=f"torch.export of {type(module).__module__}.{type(module).__qualname__}",
-                          allow_unsupported=allow_unsupported)
+    return builder
 
 
-# -- inputs and stored tensors
+# -- graph
 
 
 def _declare(builder: Builder, program: torch.export.ExportedProgram) -> None:
@@ -182,7 +199,7 @@ def _linear(call: _Call) -> None:
     x, weight, bias = call.tensor("input"), call.tensor("weight"), call.value("bias")
     k, c = weight.shape or (0, 0)
     rows = words((x.shape or ())[:-1])
-    contractions.multiply(call.builder, call.step("weight"), x, weight, g=1, n=rows, k=k, c=c, bias=bias)
+    contractions.multiply(call.builder, call.step("weight"), x, weight, g=1, n=rows, k=k, c=c, bias=bias, axes="GKC")
 
 
 def _matmul(call: _Call) -> None:

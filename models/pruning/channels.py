@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ...errors import BadInput, check_type
 from ..network import Network
-from ..torch_graph import evaluating
+from ..torch_program import evaluating
 from . import masks
 from .coupling import ChannelGroup, Coupling, Places, kept_of
 from .masks import Norm, Scope

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..torch_graph import call_arguments, exported, operator_name, shape_of
+from ..torch_program import call_arguments, export, operator_name, shape_of
 from .coupling import Coupling, Labels
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def walk(module: torch.nn.Module, example_inputs: Sequence[Any]) -> ModuleGraph:
     from torch.export.graph_signature import InputKind
 
     title = type(module).__name__
-    program = exported(module, tuple(example_inputs), title)
+    program = export(module, tuple(example_inputs), title)
     specs = {getattr(spec.arg, "name", ""): spec for spec in program.graph_signature.input_specs}
     walker = _Walker(_first_names(module), _rigid(module))
     for node in program.graph.nodes:

@@ -12,7 +12,7 @@ from ..op import Op
 from ..patterns import Blocks, NofM, Uniform
 from . import masks
 from .masks import Norm, Scope
-from .measure import with_weight_zeros
+from .structure import with_weight_zeros
 from .weights import Weight, asked, named, weights_of
 
 if TYPE_CHECKING:

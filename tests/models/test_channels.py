@@ -16,7 +16,7 @@ from dovetail.models import NetworkBuilder, from_torch, load_network, with_patte
 from dovetail.models.op import Op, VectorOp
 from dovetail.models.patterns import Blocks, NofM
 from dovetail.models.pruning import ChannelGroup, channel_groups, module_channels, prune_channels, remove_channels
-from dovetail.models.torch_graph import exported
+from dovetail.models.torch_program import export
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -26,11 +26,11 @@ def _exported_once() -> Iterator[None]:
 
     def remembered(module: nn.Module, inputs: tuple[Any, ...], title: str) -> Any:
         if type(module) not in graphs:
-            graphs[type(module)] = exported(module, inputs, title)
+            graphs[type(module)] = export(module, inputs, title)
         return graphs[type(module)]
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module_channels, "exported", remembered)
+        patch.setattr(module_channels, "export", remembered)
         yield
 
 

@@ -8,8 +8,8 @@ from torch import nn
 
 from dovetail.errors import BadInput
 from dovetail.models import Network, NetworkBuilder, from_torch, load_network
-from dovetail.models.patterns import Blocks, Measured, NofM
-from dovetail.models.pruning import measured_weights, prune, prune_blocks, prune_n_of_m
+from dovetail.models.patterns import Blocks, Measured, NofM, Uniform
+from dovetail.models.pruning import prune, prune_blocks, prune_n_of_m, with_structure
 
 IMAGE = (torch.zeros(1, 4, 8, 8),)
 
@@ -128,8 +128,8 @@ def test_blocks_at_the_end_may_be_smaller():
     after = prune_blocks(nn.Linear(10, 10), 0.5, {"K": 4, "C": 4})
     corners = (after.weight != 0).double()
     assert {float(corners[8:, 8:].mean()), float(corners[:4, :4].mean())} <= {0.0, 1.0}
-    wanted = measured_weights(from_torch(after, (torch.zeros(1, 10),)), after, Blocks(1.0, (("K", 4), ("C", 4))))
-    pattern = wanted.contractions[0].tensor("weight").pattern
+    found = with_structure(measured(after, torch.zeros(1, 10)), Blocks(1.0, (("K", 4), ("C", 4))))
+    pattern = found.contractions[0].tensor("weight").pattern
     assert isinstance(pattern, Blocks)
     assert (pattern.inside, pattern.mean) == (1.0, pytest.approx(float(corners.mean())))
 
@@ -143,40 +143,44 @@ def test_a_network_gets_the_blocks(network):
 # ---- measured
 
 
-def test_a_network_gets_the_measured_zeros(network):
+def measured(model: nn.Module, *inputs: torch.Tensor) -> Network:
+    return from_torch(model, inputs, zeros="measure")
+
+
+def test_a_network_has_the_densities_of_the_pruned_module():
     pruned = prune(module(), {"0": 0.5, "2": 0.25, "5": 0.1})
-    tensors = weight_tensors(measured_weights(network, pruned))
+    tensors = weight_tensors(from_torch(pruned, IMAGE, zeros="count"))
     assert {name: tensor.density for name, tensor in tensors.items()} == {"0": 0.5, "2": 0.25, "3": 1.0, "5": 0.1}
-    assert {tensor.pattern for tensor in tensors.values()} == {None}
 
 
-def test_a_mask_is_kept_word_by_word(network):
-    pruned = prune(module(), 0.25)
-    tensors = weight_tensors(measured_weights(network, pruned, "mask"))
-    assert tensors["3"].pattern == Measured.of(pruned[3].weight.view(1, 32, 8, 2, 2) != 0, "GCKRS")
-    assert tensors["2"].pattern == Measured.of(pruned[2].weight.view(2, 16, 8, 3, 3) != 0, "GKCRS")
-    assert tensors["5"].pattern == Measured.of(pruned[5].weight != 0, "KC")
-
-
-def test_n_of_m_is_stated_only_where_it_holds(network):
+def test_n_of_m_is_stated_only_where_it_holds():
     pruned = prune(prune_n_of_m(module(), 2, 4), {"5": 0.6})
     assert shares(pruned)["5"] == 0.5  # zeros are not brought back
     pruned[0].weight.data.fill_(1.0)
     pruned[2].weight.data[:, :3] = 1.0
     pruned[2].weight.data[:, 3] = 0.0
-    tensors = weight_tensors(measured_weights(network, pruned, NofM(2, 4)))
-    assert [tensors[name].pattern for name in ("0", "2", "3", "5")] == [None, None, NofM(2, 4), NofM(2, 4)]
-    assert tensors["0"].density == 1.0
+    tensors = weight_tensors(with_structure(measured(pruned, *IMAGE), NofM(2, 4)))
+    assert tensors["0"].pattern is None
+    assert isinstance(tensors["2"].pattern, Measured)
     assert 0.5 < tensors["2"].density < 0.8
+    assert [(tensors[name].pattern, tensors[name].density) for name in ("3", "5")] == [(NofM(2, 4), 0.5)] * 2
+
+
+def test_shares_of_blocks_are_counted():
+    pruned = prune_blocks(module(), {"2": 0.25, "5": 0.5}, {"K": 4, "C": 4})
+    pruned[5].weight.data[::2] = 0.0
+    tensors = weight_tensors(with_structure(measured(pruned, *IMAGE), Blocks(1.0, (("K", 4), ("C", 4)))))
+    assert tensors["2"].pattern == Blocks(0.25, (("K", 4), ("C", 4)))
+    assert tensors["5"].pattern == Blocks(0.5, (("K", 4), ("C", 4)), 0.5)
+    assert tensors["3"].pattern is None
 
 
 def test_attention_and_one_dimensional_convolutions_are_found():
-    layers = nn.Sequential(nn.Conv1d(8, 8, 3), nn.Flatten(), nn.Linear(8 * 6, 16))
-    pruned = prune_n_of_m(layers, 1, 4)
-    measured = measured_weights(from_torch(pruned, (torch.zeros(1, 8, 8),)), pruned, NofM(1, 4))
-    assert {tensor.pattern for tensor in weight_tensors(measured).values()} == {NofM(1, 4)}
+    layers = prune_n_of_m(nn.Sequential(nn.Conv1d(8, 8, 3), nn.Flatten(), nn.Linear(8 * 6, 16)), 1, 4)
+    tensors = weight_tensors(with_structure(measured(layers, torch.zeros(1, 8, 8)), NofM(1, 4)))
+    assert {tensor.pattern for tensor in tensors.values()} == {NofM(1, 4)}
     attention = prune(nn.TransformerEncoderLayer(16, 4, 32, batch_first=True), 0.5)
-    tensors = weight_tensors(measured_weights(from_torch(attention, (torch.zeros(1, 5, 16),)), attention))
+    tensors = weight_tensors(from_torch(attention, (torch.zeros(1, 5, 16),), zeros="count"))
     assert {name: tensor.density for name, tensor in tensors.items() if tensor.is_parameter} == dict.fromkeys(
         ("self_attn.in_proj", "self_attn.out_proj", "linear1", "linear2"), 0.5
     )
@@ -208,19 +212,15 @@ def test_what_cannot_be_pruned_is_named(call, message, kind, network):
         call(network if kind == "network" else module())
 
 
-def test_weights_that_are_computed_or_all_zero_are_refused(network):
+def test_computed_weights_and_networks_without_any_are_refused(network):
     computed = module()
     nn.utils.parametrizations.weight_norm(computed[5])
     with pytest.raises(BadInput, match=r"5.weight is computed from other parameters; make it plain first"):
         prune(computed, 0.5)
-    empty = module()
-    nn.init.zeros_(empty[5].weight)
-    with pytest.raises(BadInput, match=r"5.weight: all words are zero"):
-        measured_weights(network, empty)
-    with pytest.raises(BadInput, match="none of its layers is in the module"):
-        measured_weights(load_network("alexnet"), module())
-    with pytest.raises(BadInput, match=r"0 has other sizes than 0.weight"):
-        measured_weights(network, nn.Sequential(nn.Conv2d(3, 8, 3)))
+    with pytest.raises(BadInput, match="no weight has a measured mask; import it with zeros='measure'"):
+        with_structure(network, NofM(2, 4))
+    with pytest.raises(BadInput, match="cannot be found in a mask"):
+        with_structure(network, Uniform(0.5))
     with pytest.raises(BadInput, match="module is the text 'alexnet'"):
         prune("alexnet", 0.5)
     builder = NetworkBuilder("products", channels=8)
