@@ -17,7 +17,7 @@ from typing import Literal, get_args
 
 from ..errors import BadInput
 from ..models.op import Op, Role
-from .zeros import axis_words, most_of_group, run_entries, stored_blocks
+from .zeros import axis_words, most_of_group, run_entries, run_lists, stored_blocks
 
 __all__ = [
     "RUN_LENGTH", "Format", "FormatKind", "conforms", "format_bits", "format_parts", "format_rules", "marginal_bits",
@@ -64,6 +64,10 @@ def format_rules(kind: FormatKind, stated: Mapping[str, object]) -> Iterator[tup
         if value < 1 or value != int(value):
             yield key, f"'{value:g}' is no count", "use a whole number from 1 on"
             return
+    block = stated.get("block")
+    for dim, size in block if isinstance(block, tuple) else ():
+        if size < 1:
+            yield "block", f"a block of {size:g} along {dim} holds no word", "use 1 or more"
     n, m, index = numbers.get("n", 1), numbers.get("m", 1), numbers.get("index")
     fiber, offset = numbers.get("fiber"), numbers.get("offset")
     if n > m and "m" in numbers:
@@ -193,7 +197,7 @@ def _bits(fmt: Format, op: Op, role: Role, word_bits: float) -> tuple[float, flo
     if fmt.kind == "run_length":
         ended, reach = fmt.offset_bits > 0, 2**fmt.index_bits
         entries = run_entries(op, role, reach=reach, fiber=fmt.fiber, along=fmt.along, ended=ended)
-        offsets = _lists(fmt, op, role) * fmt.offset_bits / words
+        offsets = run_lists(op, role, fiber=fmt.fiber, along=fmt.along) * fmt.offset_bits / words
         return entries * _entry_bits(fmt, data) + offsets + table, entries * data
     if fmt.kind == "n_of_m":
         if not conforms(fmt, op, role):

@@ -9,6 +9,7 @@ for how long instances wait for each other, which depends on how many there are.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -17,7 +18,7 @@ from .accelerator import Accelerator, Memory, Packed
 from .imbalance import log_cdf, slowest
 from .queues import queued
 from .sparsity import stored_words
-from .zeros import most_of_group
+from .zeros import most_of_group, stored_blocks
 
 __all__ = ["Savings"]
 
@@ -62,13 +63,20 @@ class Savings:
             n, m = skipping.structured
             return n / m if most_of_group(self.op, role, m, "C") <= n else 1.0
         if skipping and skipping.blocks:
-            block = {dim: min(skipping.blocks.get(dim, 1), self.op.bounds[dim]) for dim in sorted(tensor.dims)}
-            return 1.0 - self.op.occupancy(role, block).empty
+            return self._in_blocks(role, skipping.blocks)
         if skipping and role in skipping.packed:
             return self._packed(role, skipping.packed[role])
         if skipping and role in skipping.padded:
             return self._padded(role)
         return tensor.density
+
+    def _in_blocks(self, role: Role, blocks: Mapping[str, int]) -> float:
+        """Share of the words in aligned blocks that are not empty; those at the tensor's end may be smaller."""
+        tensor = self.op.tensor(role)
+        sides = {dim: size for dim, size in sorted(blocks.items()) if dim in tensor.dims}
+        if any(len(rank.terms) > 1 and not sides.keys().isdisjoint(dict(rank.terms)) for rank in tensor.ranks):
+            return 1.0 - self.op.occupancy(role, sides).empty  # a window's words lie in several blocks
+        return stored_blocks(self.op, role, tuple(sides.items()))[2] / self.op.words(role)
 
     def _padded(self, role: Role) -> float:
         """Share of the words for which the innermost memory that has a code for them stores a word."""

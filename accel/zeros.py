@@ -23,7 +23,7 @@ from ..models.occupancy import blocks_kept, groups, split, thinned
 from ..models.op import Op, Rank, Role, Tensor
 from ..models.patterns import Banded, Blocks, Measured, NofM
 
-__all__ = ["axis_words", "count_entries", "most_of_group", "run_entries", "stored_blocks"]
+__all__ = ["axis_words", "count_entries", "most_of_group", "run_entries", "run_lists", "stored_blocks"]
 
 Bounds = tuple[tuple[str, int], ...]
 Floats = NDArray[np.float64]
@@ -47,11 +47,9 @@ def _run_entries(tensor: Tensor, bounds: Bounds, reach: int, fiber: int, along: 
     sizes, pattern = dict(bounds), tensor.pattern
     if isinstance(pattern, Measured | Banded):
         return _counted_entries(tensor, sizes, reach, fiber, along, ended)
-    structured = isinstance(pattern, NofM | Blocks)
-    if not fiber and not structured:
+    if not fiber and not isinstance(pattern, NofM | Blocks):
         return _endless_entries(tensor.density, reach)
-    if isinstance(pattern, NofM | Blocks):
-        along = along or (pattern.dim if isinstance(pattern, NofM) else pattern.block[-1][0])
+    along = along or _natural(tensor)
     axis = _axis(tensor, along)
     extent = tensor.words(sizes) if axis is None else tensor.ranks[axis].words(sizes)
     cut = min(fiber or extent, extent)
@@ -65,6 +63,19 @@ def _run_entries(tensor: Tensor, bounds: Bounds, reach: int, fiber: int, along: 
     for (start, length), number in _lists(extent, cut, len(tables)).items():
         entries += number * _list_entries(tables, start, length, reach, ended)
     return entries / extent
+
+
+def _natural(tensor: Tensor) -> str:
+    """The dimension along which lines run through n of m and blocks; none for zeros anywhere."""
+    if isinstance(tensor.pattern, NofM):
+        return tensor.pattern.dim
+    return tensor.pattern.block[-1][0] if isinstance(tensor.pattern, Blocks) else ""
+
+
+def run_lists(op: Op, role: Role, *, fiber: int, along: str) -> int:
+    """Number of lists of the words whose entries `run_entries` counts."""
+    line = axis_words(op, role, along or _natural(op.tensor(role)))
+    return op.words(role) // line * -(-line // (fiber or line))
 
 
 def _endless_entries(density: float, reach: int) -> float:

@@ -10,7 +10,7 @@ from typing import Literal
 
 from ..errors import BadInput, nearest
 from .occupancy import Occupancy
-from .patterns import Pattern, tile_occupancy
+from .patterns import Pattern, Uniform, tile_occupancy
 
 Role = Literal["input", "weight", "output"]
 ROLES: tuple[Role, ...] = ("input", "weight", "output")
@@ -65,8 +65,8 @@ class Tensor:
 
     ``role`` is what hardware specs refer to. ``weight`` is the second operand; ``is_parameter`` says whether it is
     stored with the network (attention's products have an activation there). ``bits`` is the word width, ``density``
-    the share of words that are not zero and ``pattern`` where they are (None: anywhere). A pattern states its density;
-    one given beside it must be the same.
+    the share of words that are not zero and ``pattern`` where they are (None: anywhere; `Uniform` becomes None). A
+    pattern states its density; one given beside it must be the same.
     """
 
     role: Role
@@ -84,6 +84,8 @@ class Tensor:
             what = f"{self.role}.density: {self.density} is given beside a pattern with the density {stated}"
             raise BadInput(f"{what}; give the pattern alone")
         object.__setattr__(self, "density", self.density if stated is None else stated)
+        if isinstance(self.pattern, Uniform):
+            object.__setattr__(self, "pattern", None)
         if not 0.0 < self.density <= 1.0:
             raise BadInput(f"{self.role}.density: {self.density} is outside (0, 1]")
         names = [dim for rank in self.ranks for dim, _ in rank.terms]

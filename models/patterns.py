@@ -58,7 +58,7 @@ class Pattern:
 @lru_cache(maxsize=4096)
 def tile_occupancy(tensor: Tensor, bounds: Extents, tile: Extents) -> Occupancy:
     """`Op.occupancy` for hashable arguments."""
-    pattern = tensor.pattern if tensor.pattern is not None else Uniform(tensor.density)
+    pattern = tensor.pattern or Uniform(tensor.density)
     return pattern.occupancy(tensor, dict(bounds), dict(tile))
 
 
@@ -160,9 +160,9 @@ class Blocks(Pattern):
         """The mean, where no block is larger than its dimension."""
         for dim, size in self.block:
             _check_axis(tensor, dim, "blocks")
-            if size > bounds[dim]:
-                what = f"a block of {size} along {dim} is larger than the dimension, {bounds[dim]}"
-                raise BadInput(f"{what}; take at most {bounds[dim]}")
+            most = bounds[dim]
+            if size > most:
+                raise BadInput(f"a block of {size} along {dim} is larger than the dimension, {most}; take {most}")
         return self.mean
 
     def occupancy(self, tensor: Tensor, bounds: Mapping[str, int], tile: Mapping[str, int]) -> Occupancy:
@@ -339,16 +339,13 @@ def _summed(
     """``counts`` with the positions of each whole tile along ``axis`` added up."""
     if len(rank.terms) == 1:
         extent = tile[rank.terms[0][0]]
-        number = counts.shape[axis] // extent
-        counts = np.take(counts, np.arange(number * extent), axis)
-        shape = (*counts.shape[:axis], number, extent, *counts.shape[axis + 1 :])
-        whole: NDArray[Any] = counts.reshape(shape).sum(axis=axis + 1, dtype=np.int64)
-        return whole
-    (dim_a, a), (dim_b, b) = rank.terms
-    window = np.unique(a * np.arange(tile[dim_a])[:, None] + b * np.arange(tile[dim_b]))
-    first_a = a * tile[dim_a] * np.arange(bounds[dim_a] // tile[dim_a])
-    first_b = b * tile[dim_b] * np.arange(bounds[dim_b] // tile[dim_b])
-    places = (first_a[:, None] + first_b).reshape(-1, 1) + window  # tile, word
+        places = np.arange(counts.shape[axis] // extent * extent).reshape(-1, extent)  # tile, word
+    else:
+        (dim_a, a), (dim_b, b) = rank.terms
+        window = np.unique(a * np.arange(tile[dim_a])[:, None] + b * np.arange(tile[dim_b]))
+        first_a = a * tile[dim_a] * np.arange(bounds[dim_a] // tile[dim_a])
+        first_b = b * tile[dim_b] * np.arange(bounds[dim_b] // tile[dim_b])
+        places = (first_a[:, None] + first_b).reshape(-1, 1) + window
     summed: NDArray[Any] = np.take(counts, places, axis).sum(axis=axis + 1, dtype=np.int64)
     return summed
 
@@ -398,7 +395,6 @@ def _check_whole(what: str, size: int) -> None:
 
 def _check_axis(tensor: Tensor, dim: str, what: str) -> None:
     plain = [rank.terms[0][0] for rank in tensor.ranks if len(rank.terms) == 1]
-    if dim in plain:
-        return
-    kind = "a window of the tensor, not an axis" if dim in tensor.dims else "no dimension of the tensor"
-    raise BadInput(f"{what} along '{dim}', which is {kind}; use {', '.join(plain)}")
+    if dim not in plain:
+        kind = "a window of the tensor, not an axis" if dim in tensor.dims else "no dimension of the tensor"
+        raise BadInput(f"{what} along '{dim}', which is {kind}; use {', '.join(plain)}")

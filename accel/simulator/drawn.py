@@ -74,6 +74,8 @@ def _slowest(savings: Savings, chance: F64, iterations: F64, instances: int, rng
     skipping = savings.accelerator.compute.skipping
     if skipping is None or not skipping.window or skipping.structured:
         return chance
+    if skipping.queue:
+        return np.minimum(1.0, chance * savings.behind)
     windows = np.ceil(iterations / skipping.window)
     whole, last = np.maximum(windows - 1.0, 0.0), iterations - np.maximum(windows - 1.0, 0.0) * skipping.window
     total = np.zeros(len(chance))

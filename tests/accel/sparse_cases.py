@@ -62,7 +62,8 @@ def skipping(rng: random.Random) -> Skipping:
     common = frozenset(role for role in sorted(leaders) if rng.random() < 0.3)
     blocks = {dim: rng.choice([2, 3]) for dim in ("K", "C") if rng.random() < 0.3}
     scan = frozenset({"input"}) if len(leaders) == 2 and rng.random() < 0.5 else frozenset[Role]()
-    return Skipping(leaders, common, blocks, None, rng.choice([0, 1, 7, 64]), scan, rng.choice([1.0, 2.0]))
+    window, rate = rng.choice([0, 1, 7, 64]), rng.choice([1.0, 2.0])
+    return Skipping(leaders, common, blocks, window=window, scan=scan, scan_rate=rate)
 
 
 def with_skipping(accelerator: Accelerator, rng: random.Random) -> Accelerator:
