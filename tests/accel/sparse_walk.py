@@ -48,7 +48,7 @@ def independent(op: Op, draws: int, seed: int) -> Masks:
 
 
 class SparseWalk(Walk):
-    """Counts by draw: ``words`` that multipliers ask for or update (without zeros ``asked``), ``moved``, ``macs_done``."""
+    """By draw: ``words`` that multipliers ask for or add to (``asked`` without zeros), ``moved``, ``macs_done``."""
 
     def __init__(self, op: Op, accelerator: Accelerator, mapping: Mapping, masks: Masks) -> None:
         self.masks, self.draws = masks, len(masks["input"])

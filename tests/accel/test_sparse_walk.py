@@ -20,7 +20,7 @@ from dovetail.accel.formats import Format
 from dovetail.accel.mapping import LevelMapping, Loop, Mapping
 from dovetail.errors import BadInput, Infeasible
 from dovetail.models.op import ROLES, Op, Role, linear
-from dovetail.models.patterns import Blocks, Measured, NofM, Uniform
+from dovetail.models.patterns import Blocks, Measured, NofM, Pattern, Uniform
 
 ALL = frozenset(ROLES)
 DRAWS = 64
@@ -51,9 +51,23 @@ def unlimited(accelerator: Accelerator, rng: random.Random) -> Accelerator:
 
 
 def with_some_zeros(op: Op, rng: random.Random) -> Op:
-    """The operator with a whole number of words that are not zero in each tensor."""
+    """The operator with a whole number of words that are not zero in each tensor, or with structured weights."""
     shares = [rng.randint(1, tensor.words(op.bounds)) / tensor.words(op.bounds) for tensor in op.tensors]
     first, second, result = (replace(tensor, density=share) for tensor, share in zip(op.tensors, shares, strict=True))
+    shape = [op.bounds[rank.terms[0][0]] for rank in second.ranks]
+    mask = np.random.default_rng(rng.randrange(100)).random(shape) < 0.5
+    mask.flat[0] = True
+    sides = (("K", min(2, op.bounds["K"])), ("C", min(2, op.bounds["C"])))
+    patterns: list[Pattern | None] = [
+        None,
+        Blocks(0.5, sides),
+        Blocks(0.75, sides, 0.5),
+        Measured.of(mask, tuple(rank.terms[0][0] for rank in second.ranks)),
+        NofM(1, 2, "K") if op.bounds["K"] % 2 == 0 else None,
+    ]
+    pattern = rng.choice(patterns)
+    if pattern is not None:
+        second = replace(second, density=1.0, pattern=pattern)
     return replace(op, tensors=(first, second, result))
 
 
@@ -115,6 +129,8 @@ def test_energies_of_random_nests_are_those_of_a_walk_with_masks() -> None:
         cost, plain = evaluate(op, accelerator, mapping), evaluate(op, without_savings(accelerator), mapping)
         assert agrees(walk.macs_done * accelerator.compute.energy_j, cost.energy["mac", ""])
         for role in ROLES:
+            if role == "output" and isinstance(op.tensor("weight").pattern, Measured):
+                continue  # how many sums begin with a zero depends on where the mask's first ones are
             place = walk.keepers(role)[-1]
             name = walk.order[place].name
             found, expected = (
