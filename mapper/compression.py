@@ -155,9 +155,7 @@ def choose_levels(
     raise CannotDo(f"{network.name}: no choice found that costs {budget:.6g} as a whole; raise the budget")
 
 
-def _costs(
-    asked: _Asked, layers: Sequence[str], levels: Sequence[Level]
-) -> tuple[dict[str, tuple[float, ...]], float]:
+def _costs(asked: _Asked, layers: Sequence[str], levels: Sequence[Level]) -> tuple[dict[str, tuple[float, ...]], float]:
     """The costs by layer and level, and the most that everything else costs beside any of the levels."""
     table: dict[str, list[float]] = {layer: [] for layer in layers}
     others = 0.0

@@ -56,10 +56,11 @@ def _taken(
     if mean >= 1.0 or not streams:
         return np.full(len(starts), mean)
     inmost = max(streams, key=lambda stream: stream.child)
-    occupancy = plan.op.occupancy(role, plan.nest.tile(inmost.child))
+    tile = {dim: size for dim, size in plan.nest.tile(inmost.child).items() if dim in plan.op.tensor(role).dims}
+    occupancy = plan.op.occupancy(role, tile, ends=True)
     drawn = occupancy.draw(rng, inmost.count) / occupancy.expected
-    tile = np.searchsorted(inmost.first_step, starts, side="right") - 1
-    return np.minimum(1.0, mean * drawn[np.maximum(tile, 0)])
+    number = np.searchsorted(inmost.first_step, starts, side="right") - 1
+    return np.minimum(1.0, mean * drawn[np.maximum(number, 0)])
 
 
 def _scanned(savings: Savings, taken: dict[Role, F64], size: int) -> F64:
