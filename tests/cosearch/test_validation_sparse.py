@@ -100,6 +100,11 @@ def test_eies_times_are_off_by_what_the_notes_say(results: dict[str, SuiteResult
     assert results["EIE actual over theoretical time"].met
 
 
+def test_eies_power_and_area_come_out_within_a_third(results: dict[str, SuiteResult]) -> None:
+    assert results["EIE power"].each_abs_error_pct < 33.0
+    assert results["EIE area"].each_abs_error_pct < 33.0
+
+
 def test_an_element_of_eie_waits_more_where_it_has_little_work() -> None:
     times = {name: eie_times(layer) for name, layer in stated().eie.layers.items()}
     over = {name: one["Actual Time"] / one["Theoretical Time"] for name, one in times.items()}
@@ -142,7 +147,13 @@ def test_scnn_is_faster_by_about_what_is_published(tmp_path: Path) -> None:
 def test_without_tables_the_stated_figures_are_compared() -> None:
     reference = Reference(None)
     found = run(reference)
-    assert set(found) == {"math throughput of n:m weights", "Eyeriss v2 element", "dual-side tensor core"}
+    assert set(found) == {
+        "EIE power",
+        "EIE area",
+        "math throughput of n:m weights",
+        "Eyeriss v2 element",
+        "dual-side tensor core",
+    }
     files = ("sparseloop_published", "eie_layers_us", "layer_densities")
     assert reference.missing == [f"sparse/{name}.csv" for name in files]
 

@@ -75,6 +75,9 @@ class _Product(_Strict):
 
 class _Matrices(_Strict):
     source: str
+    power_w: Positive
+    power_layer: str
+    area_mm2: Positive
     layers: dict[str, MatrixLayer]
 
 
