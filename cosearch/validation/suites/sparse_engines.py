@@ -89,8 +89,6 @@ def _eie_chip() -> Iterator[SuiteResult]:
     """Power and area, which come from the energy tables alone."""
     given = stated().eie
     note = "From the tables of energies and areas at 45 nm; nothing is fitted to the chip."
-        "From the tables of energies and areas at 45 nm; registers, pointers and the logic beside them are not in them."
-    )
     for quantity, unit, published, modelled in (
         (f"EIE {POWER}", "W", given.power_w, eie_times(given.layers[given.power_layer])[POWER]),
         ("EIE area", "mm2", given.area_mm2, load_accelerator("eie").area_mm2),
