@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import BadInput
-from .occupancy import Occupancy, blocks_kept, counted, groups, hypergeometric, mixture, thinned
+from .occupancy import Occupancy, counted, groups, hypergeometric, mixture, thinned
 from .tiles import Grid, Pieces, crossed, grids, length, profiles, summed
 
 if TYPE_CHECKING:
@@ -59,6 +59,8 @@ class Pattern:
 def tile_occupancy(tensor: Tensor, bounds: Extents, tile: Extents, ends: bool) -> Occupancy:
     """`Op.occupancy` for hashable arguments."""
     pattern, sizes = tensor.pattern or Uniform(tensor.density), dict(bounds)
+    if all(extent == 1 for _, extent in tile):
+        pattern = Uniform(tensor.density)  # of single words a share is not zero, wherever they are
     parts = [(share, pattern.occupancy(tensor, sizes, grid)) for share, grid in grids(sizes, dict(tile), ends=ends)]
     expected = math.fsum(share * part.expected for share, part in parts)
     return mixture(max(part.words for _, part in parts), expected, parts)
@@ -185,8 +187,7 @@ class Blocks(Pattern):
             pieces = crossed([pieces for pieces, _ in choice])
             shares[pieces] = shares.get(pieces, 0.0) + math.prod(share for _, share in choice)
         parts = [
-            (share, thinned(blocks_kept(words, pieces, total, self.density), self.inside))
-            for pieces, share in shares.items()
+            (share, thinned(words, pieces, total, self.density, self.inside)) for pieces, share in shares.items()
         ]
         return mixture(words, words * self.mean, parts)
 

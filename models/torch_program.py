@@ -125,15 +125,16 @@ def _constants(program: torch.export.ExportedProgram, names: Iterable[str]) -> d
 def observe(
     program: torch.export.ExportedProgram, inputs: Sequence[Any], look: Callable[[str, torch.Tensor], None]
 ) -> None:
-    """Run the program on ``inputs`` of its shapes and show ``look`` every node's tensor under the node's name."""
+    """Run the program on ``inputs`` of its shapes and show ``look`` each node's (first) tensor and name."""
     import torch
     from torch.utils import _pytree
 
     class Watched(torch.fx.Interpreter):
         def run_node(self, n: torch.fx.Node) -> Any:
             value = super().run_node(n)
-            if isinstance(value, torch.Tensor):
-                look(n.name, value)
+            first = value[0] if isinstance(value, tuple) and value else value  # a batch norm gives its statistics, too
+            if isinstance(first, torch.Tensor):
+                look(n.name, first)
             return value
 
     stored = _stored(program)
