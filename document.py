@@ -22,14 +22,14 @@ from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from .errors import BadInput, Problem, SpecError, nearest, shortened
 
 __all__ = [
-    "Document", "YamlPath", "dotted", "field_errors", "load_document", "parse_document", "problems_of", "shipped",
-    "validate",
+    "MOST_CHARACTERS", "Document", "YamlPath", "dotted", "field_errors", "load_document", "parse_document",
+    "problems_of", "shipped", "validate",
 ]
 
 YamlPath = tuple[str | int, ...]
 M = TypeVar("M", bound=BaseModel)
 
-_MOST_CHARACTERS = 4_000_000
+MOST_CHARACTERS = 4_000_000
 _MOST_NODES = 200_000  # aliases expand: a page of them can describe more nodes than a memory holds
 _DEEPEST = 64
 _MERGE = "tag:yaml.org,2002:merge"
@@ -103,7 +103,7 @@ def load_document(path: Path) -> Document:
 
 def parse_document(text: str, source: str) -> Document:
     """Read one YAML document; every duplicate key is reported. Raises `SpecError` with line and column."""
-    if len(text) > _MOST_CHARACTERS:
+    if len(text) > MOST_CHARACTERS:
         raise SpecError([Problem(source, 1, 1, "", f"{len(text)} characters are too many", "is this a YAML spec?")])
     root = _compose(text, source)
     if root is None:

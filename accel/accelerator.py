@@ -6,20 +6,19 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from ..models.op import ROLES, Op, Role, VectorOp
+from .formats import Format
 from .systolic import Dataflow, pass_overhead_cycles
 
 if TYPE_CHECKING:
     from .spec import AcceleratorSpec
 
 __all__ = [
-    "Accelerator", "Array", "Code", "Compute", "DramTiming", "Host", "Level", "Memory", "Parameter", "Systolic",
-    "Vector",
+    "Accelerator", "Array", "Compute", "DramTiming", "Host", "Level", "Memory", "Packed", "Parameter", "Skipping",
+    "Systolic", "Vector",
 ]  # fmt: skip
-
-Code = Literal["run_length"]  # in which a memory may store words, see `sparsity`
 
 
 @dataclass(frozen=True)
@@ -50,14 +49,16 @@ class Memory:
     ``read_bandwidth_bits_per_s``. A ``double_buffered`` memory is filled while the compute works and gives each tile
     half its size (one n-th where ``fold`` is n); a ``prefetched`` one gives a tile all of it, as the next words wait in
     a queue before it or beside what is in use below it. ``latency_cycles`` pass for each tile that comes in from above
-    or leaves upwards, besides the time of its words. ``compression`` names the code in which finished words of a tensor
+    or leaves upwards, besides the time of its words. ``compression`` says how finished words of a tensor
     are stored. ``refetch``: every step of a loop outside brings the operands' whole tiles in anew, even where they stay
     the same. ``origin`` maps each energy and area to "stated" or the estimator's source. ``may_reside`` are the tensors
     that may stay here between operators (weights: between runs), ``weight_room_bits`` the part set aside for such
     weights (None: they take what is left). ``resident`` are those that do stay during one operator (`with_residence`),
     and weights in a memory that they come from while activations come from another: their tiles take no room.
     ``line_bits`` and ``along`` are the simulator's: what crosses between this memory and those inside is moved in whole
-    lines for each run of neighbouring words, which lie ``along`` a dimension of the tensor.
+    lines for each run of neighbouring words, which lie ``along`` a dimension of the tensor. ``gating`` and ``skipping``
+    name, for a tensor that nothing further inside keeps, the operands whose zeros save its words: its reads or updates
+    do not happen, and with ``skipping`` the step is not taken. A ``worst_case`` memory has room for tiles in no zeros.
     """
 
     name: str
@@ -80,7 +81,7 @@ class Memory:
     area_mm2: float = 0.0
     origin: Mapping[str, str] = field(default_factory=dict)
     prefetched: bool = False
-    compression: Mapping[Role, Code] = field(default_factory=dict)
+    compression: Mapping[Role, Format] = field(default_factory=dict)
     may_reside: frozenset[Role] = frozenset()
     weight_room_bits: float | None = None
     resident: frozenset[Role] = frozenset()
@@ -89,6 +90,9 @@ class Memory:
     timing: DramTiming | None = None
     line_bits: float = 0.0
     along: Mapping[Role, str] = field(default_factory=dict)
+    gating: Mapping[Role, frozenset[Role]] = field(default_factory=dict)
+    skipping: Mapping[Role, frozenset[Role]] = field(default_factory=dict)
+    worst_case: bool = False
 
     @property
     def buffers(self) -> int:
@@ -150,7 +154,7 @@ class Array:
     whose identical tiles are sent once to all instances that need them; ``reduces`` says partial sums of one output
     word are added on their way up. ``systolic``: passes take time to begin and to end. ``hop_energy_j_per_bit`` is
     paid for each word delivered to or collected from an instance. ``bandwidth_bits_per_s`` is that of its whole
-    network, of which only the simulator knows.
+    network, of which only the simulator knows. Instances in ``lockstep`` take or skip each step together.
     """
 
     name: str
@@ -163,6 +167,7 @@ class Array:
     area_mm2: float = 0.0
     origin: Mapping[str, str] = field(default_factory=dict)
     bandwidth_bits_per_s: float = math.inf
+    lockstep: bool = False
 
     @cached_property
     def size(self) -> int:
@@ -175,13 +180,47 @@ class Array:
 
 
 @dataclass(frozen=True)
+class Packed:
+    """Of each aligned ``tile`` (dimension to size) of a tensor, the words that are not zero, ``lanes`` at a time."""
+
+    tile: Mapping[str, int]
+    lanes: int
+
+
+@dataclass(frozen=True)
+class Skipping:
+    """Steps that are not taken because a zero among the ``leaders`` makes their products zero.
+
+    Zeros are found for whole aligned ``blocks`` (dimension to size; none: for single words); with ``structured`` (n, m)
+    only where of m neighbouring words at most n are not zero, of which n are taken. Zeros of the ``common`` leaders are
+    found before work is handed out, so that all instances skip the step; for the others each instance skips on its own,
+    and after ``window`` steps they wait for each other (0: not within an operator), or only where one is ``queue``
+    windows ahead of another (0: after each). Words that the ``scan`` leaders leave over are looked at, ``scan_rate`` a
+    cycle, for finding out. Those of a ``packed`` leader are dealt to lanes that step together, so that the last of a
+    tile may leave some lanes without work. Zero words that a run-length code inserts are steps for ``padded`` leaders.
+    """
+
+    leaders: frozenset[Role]
+    common: frozenset[Role] = frozenset()
+    blocks: Mapping[str, int] = field(default_factory=dict)
+    structured: tuple[int, int] | None = None
+    window: int = 0
+    queue: int = 0
+    packed: Mapping[Role, Packed] = field(default_factory=dict)
+    padded: frozenset[Role] = frozenset()
+    scan: frozenset[Role] = frozenset()
+    scan_rate: float = math.inf
+
+
+@dataclass(frozen=True)
 class Compute:
     """The multiply-accumulate unit: one MAC per instance and cycle, result ``pipeline_cycles`` later.
 
-    A zero in one of the ``gating`` operands keeps it from switching. ``clock_energy_j`` is what the clock network takes
-    per instance and cycle, busy or not. ``winograd``: 3x3 convolutions of stride 1 run as `dovetail.models.winograd`
-    says. ``channel_extension``: strided convolutions are laid out with the positions of a stride as channels, so that
-    filters are stored padded to whole strides and inputs are fetched whole, skipped positions too.
+    A zero in one of the ``gating`` operands keeps it from switching; ``skipping`` saves the step. ``clock_energy_j`` is
+    what the clock network takes per instance and cycle, busy or not. ``winograd``: 3x3 convolutions of stride 1 run as
+    `dovetail.models.winograd` says. ``channel_extension``: strided convolutions are laid out with the positions of a
+    stride as channels, so that filters are stored padded to whole strides and inputs are fetched whole, skipped
+    positions too.
     """
 
     name: str
@@ -197,6 +236,7 @@ class Compute:
     origin: Mapping[str, str] = field(default_factory=dict)
     gating: frozenset[Role] = frozenset()
     clock_energy_j: float = 0.0
+    skipping: Skipping | None = None
 
 
 @dataclass(frozen=True)

@@ -12,19 +12,19 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Mapping as MappingType
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from ..errors import ImpossibleResult, Infeasible, check_type
+from ..errors import ImpossibleResult, check_type
 from ..models.op import ROLES, Op, Role
 from .accelerator import Accelerator, Array, Memory
-from .clock import Clock, memory_bits, output_bits, passes, tiles, widths
+from .capacity import check_capacity, overflows
+from .clock import Clock, memory_bits, passes, tiles, widths
 from .mapping import Mapping
 from .mapping_text import parse_mapping
 from .nest import Nest
-from .sparsity import access_share, computed_share, stored_bits
 from .traffic import Traffic
 
-__all__ = ["Cost", "evaluate", "tile_bits"]
+__all__ = ["Cost", "check_invariants", "evaluate"]
 
 
 @dataclass(frozen=True)
@@ -32,8 +32,10 @@ class Cost:
     """What one operator costs under one mapping.
 
     ``energy`` maps (component, tensor) to joules and sums to ``energy_j``; tensor is "" for compute and leakage.
-    ``bound`` names what decides the latency: "compute", a memory or a systolic array. ``utilization`` is the share of
-    the peak multiply-accumulates over all cycles, ``compute_utilization`` over the compute's own steps.
+    ``bound`` names what decides the latency: "compute", a memory or a systolic array. ``effectual_macs`` are those in
+    steps that are not skipped; ``utilization`` is their share of the peak over all cycles, ``compute_utilization`` over
+    ``compute_cycles``, those of the compute's own steps. ``overflow`` gives for memories that hold compressed tiles the
+    chance that these take more than their room.
     ``steady_cycles`` are the cycles where neighbouring operators hide the first tiles' coming and the last outputs'
     leaving: those of the compute or of the busiest memory (`dovetail.mapper.execution.back_to_back`).
     """
@@ -42,12 +44,14 @@ class Cost:
     latency_s: float
     energy_j: float
     macs: int
-    compute_cycles: int
+    compute_cycles: float
     utilization: float
     compute_utilization: float
     bound: str
     energy: MappingType[tuple[str, str], float]
     steady_cycles: float = 0.0
+    effectual_macs: float = 0.0
+    overflow: MappingType[str, float] = field(default_factory=dict)
 
     @property
     def edp(self) -> float:
@@ -72,89 +76,42 @@ def evaluate(op: Op, accelerator: Accelerator, mapping: Mapping | str) -> Cost:
     nest = Nest(op, accelerator, mapping)
     check_capacity(nest, accelerator)
     traffic = Traffic(nest)
-    cycles, bound = _cycles(traffic, accelerator)
+    clock = Clock(traffic, accelerator)
+    cycles, bound = _cycles(clock)
     latency_s = cycles / accelerator.clock_hz
-    energy = _energy(traffic, accelerator)
+    energy = _energy(clock)
     if accelerator.leakage_w:
         energy["leakage", ""] = accelerator.leakage_w * latency_s
     if accelerator.clock_w:
         energy["clock", ""] = accelerator.clock_w * latency_s
-    peak = accelerator.peak_macs_per_cycle
+    peak, effectual = accelerator.peak_macs_per_cycle, op.macs * clock.savings.steps
     cost = Cost(
         cycles=cycles,
         latency_s=latency_s,
         energy_j=math.fsum(energy.values()),
         macs=op.macs,
-        compute_cycles=traffic.steps,
-        utilization=op.macs / (cycles * peak),
-        compute_utilization=op.macs / (traffic.steps * peak),
+        compute_cycles=clock.steps,
+        utilization=_share(effectual, cycles * peak),
+        compute_utilization=_share(effectual, clock.steps * peak),
         bound=bound,
         energy=energy,
-        steady_cycles=_steady_cycles(traffic, accelerator),
+        steady_cycles=_steady_cycles(clock),
+        effectual_macs=effectual,
+        overflow=overflows(nest, accelerator),
     )
-    check_invariants(cost, traffic, accelerator)
+    check_invariants(cost, clock)
     return cost
 
 
-def tile_bits(nest: Nest, accelerator: Accelerator, place: int) -> float:
-    """Bits that the tiles of all tensors kept by the memory at ``place`` occupy in one instance.
-
-    A tensor that is resident there has its room already, at the width of finished words.
-    """
-    memory = nest.places[place]
-    if not isinstance(memory, Memory):
-        return 0.0
-    tile, op = nest.tile(place), nest.op
-    partial = nest.unfinished(place)
-    total = 0.0
-    for role in ROLES:
-        if role in memory.keeps and role not in nest.bypass[place]:
-            width = stored_bits(memory, op.tensor(role))
-            if role == "output":
-                width = output_bits(op, accelerator, memory, partial=partial)
-            if role in memory.resident:  # the whole tensor has its room; while sums are unfinished it needs more
-                total += op.words(role) * (width - stored_bits(memory, op.tensor(role)))
-            else:
-                total += op.tensor(role).words(tile) * width
-    return total
+def _share(part: float, whole: float) -> float:
+    """Their quotient, which is 1 at most but for its rounding."""
+    share = part / whole
+    return 1.0 if 1.0 < share < 1.0 + 1e-9 else share
 
 
-def check_capacity(nest: Nest, accelerator: Accelerator) -> None:
-    """Raise `Infeasible`, naming the memory and the words missing, where the tiles do not fit."""
-    for place, memory in enumerate(nest.places):
-        if not isinstance(memory, Memory) or math.isinf(memory.size_bits):
-            continue
-        room = memory.room_bits
-        need = tile_bits(nest, accelerator, place)
-        if need > room:
-            missing = math.ceil((need - room) / nest.op.tensor("output").bits)
-            half = ""
-            if memory.buffers > 1:
-                fold = "double-" if memory.buffers == 2 else f"{memory.buffers}-fold "
-                share = "half" if memory.buffers == 2 else f"1/{memory.buffers}"
-                half = f" ({share} of it, as it is {fold}buffered)"
-            raise Infeasible(
-                f"{nest.op.name}: {memory.name} of '{accelerator.name}' holds {room:.0f} bit{half}, the tiles need "
-                f"{need:.0f}: {missing} word{'s' if missing > 1 else ''} too many",
-                level=memory.name,
-                missing_words=missing,
-            )
-
-
-def _gated_bits(traffic: Traffic, accelerator: Accelerator, place: int, role: Role) -> tuple[float, float]:
-    """Bits that gated multipliers neither read nor write, of those `memory_bits` counts."""
-    memory, count = traffic.nest.places[place], traffic.counts[place, role]
-    if place != traffic.keepers(role)[-1] or not isinstance(memory, Memory):
-        return 0.0, 0.0
-    idle = 1.0 - access_share(traffic.nest.op, accelerator, memory, role)
-    whole, partial = widths(traffic.nest, accelerator, place, role)
-    finished = count.updates - count.partial_updates
-    return idle * count.reads * partial, idle * (count.partial_updates * partial + finished * whole)
-
-
-def _cycles(traffic: Traffic, accelerator: Accelerator) -> tuple[float, str]:
+def _cycles(clock: Clock) -> tuple[float, str]:
     """Total cycles and the name of what bounds them."""
-    clock, places = Clock(traffic, accelerator), traffic.nest.places
+    traffic, places = clock.traffic, clock.nest.places
     first = last = 0.0
     once, halts = passes(traffic.nest)
     waits: dict[int, float] = defaultdict(float)
@@ -176,19 +133,19 @@ def _cycles(traffic: Traffic, accelerator: Accelerator) -> tuple[float, str]:
             halts[way.child] = halts.get(way.child, 0.0) + halt + waiting
         else:
             waits[way.child] += waiting
-    longest, bound = traffic.steps + sum(halts.values()), "compute"
-    if longest > 2 * traffic.steps:
+    longest, bound = clock.steps + sum(halts.values()), "compute"
+    if longest > 2 * clock.steps:
         bound = places[max(halts, key=lambda place: halts[place])].name
     for place in clock.read:
         steady = clock.total(place, *edge[place]) + waits[place]
         if steady > longest:
             longest, bound = steady, places[place].name
-    return first + longest + last + once + accelerator.compute.pipeline_cycles, bound
+    return first + longest + last + once + clock.accelerator.compute.pipeline_cycles, bound
 
 
-def _steady_cycles(traffic: Traffic, accelerator: Accelerator) -> float:
+def _steady_cycles(clock: Clock) -> float:
     """Cycles of the compute and of what halts it, or of the busiest memory, first tiles and last outputs included."""
-    clock = Clock(traffic, accelerator)
+    traffic = clock.traffic
     _, halts = passes(traffic.nest)
     stopped, waits = sum(halts.values()), defaultdict[int, float](float)
     for way in traffic.boundaries:
@@ -200,26 +157,39 @@ def _steady_cycles(traffic: Traffic, accelerator: Accelerator) -> float:
             else:
                 moving = clock.up(way, way.drained, way.collected, way.words)
                 stopped += clock.down(way, way.served, way.filled) + moving + waiting
-    return max(traffic.steps + stopped, *(clock.total(place) + waits[place] for place in clock.read))
+    return max(clock.steps + stopped, *(clock.total(place) + waits[place] for place in clock.read))
 
 
-def _energy(traffic: Traffic, accelerator: Accelerator) -> dict[tuple[str, str], float]:
+def _energy(clock: Clock) -> dict[tuple[str, str], float]:
     """Joules per (component, tensor)."""
+    traffic, accelerator, savings = clock.traffic, clock.accelerator, clock.savings
     energy: dict[tuple[str, str], float] = {}
     for place, level in enumerate(traffic.nest.places):
         for role in ROLES:
+            innermost = traffic.nest.places[traffic.keepers(role)[-1]]
             if isinstance(level, Memory):
                 read, written = memory_bits(traffic, accelerator, place, role)
-                unread, unwritten = _gated_bits(traffic, accelerator, place, role)
-                read, written = read - unread, written - unwritten
+                if level is innermost:
+                    unread, unwritten = _gated_bits(clock, level, place, role)
+                    read, written = read - unread, written - unwritten
                 joules = read * level.read_energy_j_per_bit + written * level.write_energy_j_per_bit
             else:
                 joules = _hop_energy(traffic, accelerator, level, place, role)
+                if isinstance(innermost, Memory) and place > traffic.keepers(role)[-1]:
+                    joules *= savings.used(innermost, role)
             if joules:
                 energy[level.name, role] = joules
-    op, compute = traffic.nest.op, accelerator.compute
-    energy[compute.name, ""] = op.macs * compute.energy_j * computed_share(op, accelerator)
+    energy[accelerator.compute.name, ""] = traffic.nest.op.macs * accelerator.compute.energy_j * savings.computed
     return energy
+
+
+def _gated_bits(clock: Clock, memory: Memory, place: int, role: Role) -> tuple[float, float]:
+    """Bits that gated multipliers neither read nor write, of those `memory_bits` counts at the innermost memory."""
+    idle = clock.savings.passing(memory, role) - clock.savings.used(memory, role)
+    whole, partial = widths(clock.nest, clock.accelerator, place, role)
+    count = clock.traffic.counts[place, role]
+    finished = count.updates - count.partial_updates
+    return idle * count.reads * partial, idle * (count.partial_updates * partial + finished * whole)
 
 
 def _hop_energy(traffic: Traffic, accelerator: Accelerator, array: Array, place: int, role: Role) -> float:
@@ -230,8 +200,9 @@ def _hop_energy(traffic: Traffic, accelerator: Accelerator, array: Array, place:
     return traffic.hops[place, role] * width * array.hop_energy_j_per_bit
 
 
-def check_invariants(cost: Cost, traffic: Traffic, accelerator: Accelerator) -> None:
+def check_invariants(cost: Cost, clock: Clock) -> None:
     """Raise `ImpossibleResult` where a count or a cost cannot be: what the model promises of every result."""
+    traffic = clock.traffic
     for (place, role), count in traffic.counts.items():
         if min(vars(count).values()) < 0:
             raise ImpossibleResult(f"negative count of {role} at {traffic.nest.places[place].name}: {count}")
@@ -245,18 +216,18 @@ def check_invariants(cost: Cost, traffic: Traffic, accelerator: Accelerator) -> 
         raise ImpossibleResult(f"negative or infinite cost: {cost}")
     if not math.isclose(math.fsum(cost.energy.values()), cost.energy_j, rel_tol=1e-9):
         raise ImpossibleResult(f"the breakdown sums to {math.fsum(cost.energy.values())} J of {cost.energy_j} J")
-    _check_times(cost, traffic, accelerator)
+    _check_times(cost, clock)
     if cost.steady_cycles > cost.cycles * (1.0 + 1e-9):
         raise ImpossibleResult(f"{cost.steady_cycles} cycles without fill and drain, more than {cost.cycles} with them")
     if not 0.0 < cost.utilization <= cost.compute_utilization <= 1.0 or cost.cycles < cost.compute_cycles:
         raise ImpossibleResult(f"above peak: utilization {cost.utilization}, {cost.cycles} cycles")
 
 
-def _check_times(cost: Cost, traffic: Traffic, accelerator: Accelerator) -> None:
+def _check_times(cost: Cost, clock: Clock) -> None:
     """Raise `ImpossibleResult` where a memory's words and tiles, or the compute's passes, take longer than all."""
-    clock, nest = Clock(traffic, accelerator), traffic.nest
+    traffic, nest = clock.traffic, clock.nest
     once, apart = passes(nest)
-    steps = traffic.steps + once + sum(apart.values())
+    steps = clock.steps + once + sum(apart.values())
     for place in clock.read:
         memory, wait = nest.places[place], 0.0
         for way in traffic.boundaries:

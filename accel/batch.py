@@ -17,14 +17,15 @@ from ..models.op import ROLES, Op, Tensor
 from .accelerator import Accelerator, Array, Memory
 from .clock import output_bits
 from .mapping import LevelMapping, Loop, Mapping
-from .sparsity import access_share, computed_share, stored_bits
+from .skipping import Savings
+from .sparsity import kept_bits, stored_bits
 
 if TYPE_CHECKING:
     from .kernel_nest import F64, I64, ProblemArrays
 
-__all__ = ["MAX_DIMS", "MAX_PLACES", "MAX_SLOTS", "Problem", "Slot"]
+__all__ = ["MAX_DIMS", "MAX_PLACES", "MAX_SLOTS", "MAX_WINDOW", "Problem", "Slot"]
 
-MAX_DIMS, MAX_PLACES, MAX_SLOTS = 12, 40, 60  # what the compiled model has room for
+MAX_DIMS, MAX_PLACES, MAX_SLOTS, MAX_WINDOW = 12, 40, 60, 1024  # what the compiled model has room for
 _CHUNK = 4096  # rows given to the compiled model at a time, which share one array of no bypasses
 
 
@@ -45,7 +46,7 @@ class Problem:
     """
 
     def __init__(self, op: Op, accelerator: Accelerator) -> None:
-        self.op, self.accelerator = op, accelerator
+        self.op, self.accelerator, self.savings = op, accelerator, Savings(op, accelerator)
         self.places = tuple(level for level in accelerator.levels if isinstance(level, Memory | Array))
         self.dims = tuple(dim for dim, bound in op.dims if bound > 1)
         self.slots = tuple(
@@ -59,6 +60,7 @@ class Problem:
             (len(self.places), MAX_PLACES, "levels"),
             (len(self.slots), MAX_SLOTS, "memories and array axes"),
             (len(self.dims), MAX_DIMS, "dimensions"),
+            (len(self.savings.logs), MAX_WINDOW, "steps in a window"),
         ):
             if count > most:
                 raise BadInput(
@@ -89,11 +91,14 @@ class Problem:
                 reals[place, columns.WRITE_BW] = level.write_bandwidth_bits_per_s * per_cycle
                 reals[place, columns.READ_J] = level.read_energy_j_per_bit
                 reals[place, columns.WRITE_J] = level.write_energy_j_per_bit
-                shares = [access_share(self.op, self.accelerator, level, role) for role in ROLES]
-                reals[place, columns.USED0 : columns.USED0 + 3] = shares
+                reals[place, columns.USED0 : columns.USED0 + 3] = [self.savings.used(level, role) for role in ROLES]
+                passing = [self.savings.passing(level, role) for role in ROLES]
+                reals[place, columns.PASSING0 : columns.PASSING0 + 3] = passing
+                kept = [kept_bits(level, self.op, role) for role in ROLES]
+                reals[place, columns.KEPT0 : columns.KEPT0 + 3] = kept
                 reals[place, columns.WAIT] = level.latency_cycles
             else:
-                ints[place, columns.REDUCES] = level.reduces
+                ints[place, columns.REDUCES], ints[place, columns.LOCKSTEP] = level.reduces, level.lockstep
                 ints[place, columns.MULTICAST0 : columns.MULTICAST0 + 3] = [role in level.multicast for role in ROLES]
                 if level.systolic and not level.systolic.overlapped:
                     ints[place, columns.STATIONARY] = ROLES.index(level.systolic.stationary)
@@ -120,16 +125,22 @@ class Problem:
         record["relevant"][:, : len(self.dims)] = relevant = self.relevance
         record["summed"][: len(self.dims)] = np.where(relevant[columns.OUTPUT] == columns.SINGLE, 0, -1)
         record["scalars"] = self._scalars()
+        record["window"] = len(self.savings.logs)
+        record["chances"][: len(self.savings.logs)] = self.savings.logs
         return cast("ProblemArrays", record)
 
     def _scalars(self) -> F64:
-        """Output words, all multiplications (J), leakage and clock (J/cycle), pipeline and first passes (cycles)."""
-        op, accelerator = self.op, self.accelerator
+        """Output words, all multiplications (J), leakage and clock (J/cycle), pipeline and first passes (cycles).
+
+        Then cycles per step.
+        """
+        op, accelerator, savings = self.op, self.accelerator, self.savings
         standing = accelerator.standing_w / accelerator.clock_hz
         passes = sum(array.systolic.overhead_cycles for array in accelerator.arrays if array.systolic)
         pipeline = accelerator.compute.pipeline_cycles + passes
-        computing = op.macs * accelerator.compute.energy_j * computed_share(op, accelerator)
-        return _floats([op.words("output"), computing, standing, pipeline])
+        computing = op.macs * accelerator.compute.energy_j * savings.computed
+        times = savings.least_time, savings.together, savings.scanned
+        return _floats([op.words("output"), computing, standing, pipeline, *times])
 
     @cached_property
     def relevance(self) -> I64:
@@ -150,7 +161,7 @@ class Problem:
             if not isinstance(level, Memory):
                 rows.append([0.0, 0.0, 0.0])
                 continue
-            row = [stored_bits(level, tensor) for tensor in self.op.tensors]
+            row = [stored_bits(level, self.op, role) for role in ROLES]
             row[2] = output_bits(self.op, self.accelerator, level, partial=partial)
             rows.append(row)
         return _floats(rows)

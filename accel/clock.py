@@ -7,16 +7,17 @@ import math
 from ..models.op import ROLES, Op, Role
 from .accelerator import Accelerator, Array, Memory
 from .nest import Nest
+from .skipping import Savings
 from .sparsity import stored_bits
 from .traffic import Boundary, Traffic
 
-__all__ = ["Clock", "memory_bits", "output_bits", "passes", "tiles", "widths"]
+__all__ = ["Clock", "memory_bits", "output_bits", "passes", "tiles", "units", "widths"]
 
 
 def output_bits(op: Op, accelerator: Accelerator, memory: Memory, *, partial: bool) -> float:
     """Width of an output word in ``memory``: the accumulator's while it is an unfinished sum, the tensor's after."""
     if not partial:
-        return stored_bits(memory, op.tensor("output"))
+        return stored_bits(memory, op, "output")
     width = memory.bits("output", max(op.tensor("output").bits, accelerator.compute.accumulator_bits))
     return float(max(width, memory.finished_output_bits or 0.0))
 
@@ -31,17 +32,27 @@ def widths(nest: Nest, accelerator: Accelerator, place: int, role: Role) -> tupl
             output_bits(nest.op, accelerator, memory, partial=False),
             output_bits(nest.op, accelerator, memory, partial=True),
         )
-    width = stored_bits(memory, nest.op.tensor(role))
+    width = stored_bits(memory, nest.op, role)
     return width, width
 
 
 def memory_bits(traffic: Traffic, accelerator: Accelerator, place: int, role: Role) -> tuple[float, float]:
-    """(bits read, bits written) of ``role`` at the memory at ``place``, over all instances."""
-    count = traffic.counts[place, role]
+    """(bits read, bits written) of ``role`` at the memory at ``place``, over all instances; none in skipped steps."""
+    count, memory = traffic.counts[place, role], traffic.nest.places[place]
     whole, partial = widths(traffic.nest, accelerator, place, role)
-    read = count.reads * partial + count.partial_drains * partial + (count.drains - count.partial_drains) * whole
-    written = count.fills * partial + count.partial_updates * partial + (count.updates - count.partial_updates) * whole
-    return float(read), float(written)
+    reads, updates = count.reads * partial, count.partial_updates * partial
+    updates += (count.updates - count.partial_updates) * whole
+    if isinstance(memory, Memory) and place == traffic.keepers(role)[-1]:
+        share = Savings(traffic.nest.op, accelerator).passing(memory, role)
+        reads, updates = reads * share, updates * share
+    read = reads + count.partial_drains * partial + (count.drains - count.partial_drains) * whole
+    return float(read), float(count.fills * partial + updates)
+
+
+def units(nest: Nest) -> int:
+    """Instances of the compute in use that skip steps on their own; those of an array in lockstep count as one."""
+    apart = [isinstance(level, Array) and not level.lockstep for level in nest.places]
+    return math.prod(loop.bound for loop in nest.loops if loop.spatial and apart[loop.place])
 
 
 class Clock:
@@ -51,6 +62,8 @@ class Clock:
         self.traffic, self.accelerator, self.nest = traffic, accelerator, traffic.nest
         self.read: dict[int, float] = {}
         self.write: dict[int, float] = {}
+        self.savings = Savings(traffic.nest.op, accelerator)
+        self.steps = traffic.steps * self.savings.time(units(self.nest))  # cycles of the compute
         for place, memory in enumerate(self.nest.places):
             if isinstance(memory, Memory):
                 used = math.prod(loop.bound for loop in self.nest.spatial_above(place))

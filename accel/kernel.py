@@ -27,6 +27,8 @@ from .kernel_nest import (
     IDLE,
     KEEPS0,
     LEAKAGE_J,
+    LEAST_TIME,
+    LOCKSTEP,
     MEMORY,
     MULTICAST0,
     OUTPUT,
@@ -34,6 +36,7 @@ from .kernel_nest import (
     PARTIAL0,
     PARTIAL_DRAINS,
     PARTIAL_UPDATES,
+    PASSING0,
     PIPELINE,
     PLACE_COLUMNS,
     READ_BW,
@@ -41,8 +44,12 @@ from .kernel_nest import (
     READS,
     REDUCES,
     REFETCH,
+    SCANNED,
     SHARED_PORT,
     SPREAD,
+    TOGETHER,
+    UNASKED,
+    UNGIVEN,
     UNREAD,
     UNWRITTEN,
     UPDATES,
@@ -72,7 +79,7 @@ from .kernel_words import (
     words_entering_shared,
 )
 
-__all__ = ["evaluate_many", "evaluate_one"]
+__all__ = ["evaluate_many", "evaluate_one", "step_time"]
 
 
 @compiled
@@ -202,11 +209,18 @@ def _compute(pr: ProblemArrays, ws: Workspace, role: int, keeper: int) -> None:
         counts[keeper, OUTPUT, READS] = words - whole * _working(pr, ws, keeper)
         counts[keeper, OUTPUT, UPDATES] = words
         counts[keeper, OUTPUT, PARTIAL_UPDATES] = words - finished
-    idle, bits = 1.0 - pr.reals[keeper, USED0 + role], pr.reals[keeper, PARTIAL0 + role]
-    ws.places[keeper, UNREAD] += idle * counts[keeper, role, READS] * bits
+    used, passing = pr.reals[keeper, USED0 + role], pr.reals[keeper, PASSING0 + role]
+    bits = pr.reals[keeper, PARTIAL0 + role]
+    reading = counts[keeper, role, READS] * bits
+    ws.places[keeper, UNREAD] += (1.0 - used) * reading
+    ws.places[keeper, UNASKED] += (1.0 - passing) * reading
     if role == OUTPUT:
         narrower = (words - counts[keeper, OUTPUT, PARTIAL_UPDATES]) * (bits - pr.reals[keeper, WHOLE0 + OUTPUT])
-        ws.places[keeper, UNWRITTEN] += idle * (words * bits - narrower)
+        ws.places[keeper, UNWRITTEN] += (1.0 - used) * (words * bits - narrower)
+        ws.places[keeper, UNGIVEN] += (1.0 - passing) * (words * bits - narrower)
+    if used < 1.0:
+        for place in range(keeper + 1, pr.n_places):
+            ws.places[place, HOPS0 + role] *= used
 
 
 @inlined
@@ -241,6 +255,32 @@ def _count(pr: ProblemArrays, bypass: Table, ws: Workspace) -> tuple[float, floa
     return edges, halts
 
 
+@compiled
+def step_time(pr: ProblemArrays, units: float) -> float:
+    """Cycles per step of instances that skip steps each on its own: `imbalance.slowest`."""
+    total = 0.0
+    for k in range(pr.window - 1, -1, -1):
+        at = units * pr.chances[k]
+        if at < -45.0:
+            total += k + 1.0
+            break
+        if at < -1e-17:
+            total -= math.expm1(at)
+    return float(max(pr.scalars[TOGETHER] * total / pr.window, pr.scalars[SCANNED]))
+
+
+@inlined
+def _units(pr: ProblemArrays, ws: Workspace) -> float:
+    """Instances of the compute that skip steps on their own."""
+    units, before = 1.0, 1.0
+    for place in range(pr.n_places):
+        used = ws.flow[place + 1, OUTPUT, IDLE] * ws.flow[place + 1, OUTPUT, SPREAD]
+        if not pr.ints[place, MEMORY] and not pr.ints[place, LOCKSTEP]:
+            units *= used / before
+        before = used
+    return units
+
+
 @entry
 def evaluate_one(
     pr: ProblemArrays, factors: Table, order: Table, bypass: Table, ws: Workspace
@@ -252,6 +292,10 @@ def evaluate_one(
     if not fits(pr, factors, bypass, ws):
         return math.inf, math.inf, 0.0
     steps = flatten(pr, factors, order, ws)
+    if pr.window:
+        steps *= step_time(pr, _units(pr, ws))
+    else:
+        steps *= pr.scalars[LEAST_TIME]
     edges, halts = _count(pr, bypass, ws)
     if pr.waits:
         edge, halt = tile_times(pr, bypass, ws)
@@ -270,8 +314,8 @@ def evaluate_one(
         energy += (read - places[place, UNREAD]) * reals[place, READ_J]
         energy += (written - places[place, UNWRITTEN]) * reals[place, WRITE_J]
         if pr.ints[place, MEMORY]:
-            reading = max(0.0, read - places[place, EDGE_READ]) / places[place, BW_READ]
-            writing = max(0.0, written - places[place, EDGE_WRITTEN]) / places[place, BW_WRITE]
+            reading = max(0.0, read - places[place, UNASKED] - places[place, EDGE_READ]) / places[place, BW_READ]
+            writing = max(0.0, written - places[place, UNGIVEN] - places[place, EDGE_WRITTEN]) / places[place, BW_WRITE]
             moving = reading + writing if pr.ints[place, SHARED_PORT] else max(reading, writing)
             longest = max(longest, moving + places[place, WAITS])
     if not energy < math.inf:

@@ -19,6 +19,7 @@ from .kernel_nest import (
     IDLE,
     INNER,
     KEEPS0,
+    KEPT0,
     MEMORY,
     OUTPUT,
     OUTPUT_WORDS,
@@ -35,7 +36,6 @@ from .kernel_nest import (
     STATES_TO_LAST,
     STEP,
     WHOLE,
-    WHOLE0,
     ProblemArrays,
     Table,
     Workspace,
@@ -91,9 +91,9 @@ def fits(pr: ProblemArrays, factors: Table, bypass: Table, ws: Workspace) -> boo
                 words *= extent
             ws.tiles[place, role] = words
             unfinished = role == OUTPUT and partial <= place
-            width = pr.reals[place, (PARTIAL0 if unfinished else WHOLE0) + role]
+            width = pr.reals[place, (PARTIAL0 if unfinished else KEPT0) + role]
             if pr.ints[place, KEEPS0 + role] == RESIDENT:
-                need += pr.scalars[OUTPUT_WORDS] * (width - pr.reals[place, WHOLE0 + role])
+                need += pr.scalars[OUTPUT_WORDS] * (width - pr.reals[place, KEPT0 + role])
             else:
                 need += words * width
         if need > room:

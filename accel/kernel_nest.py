@@ -14,7 +14,7 @@ import numpy as np
 from numba import from_dtype, njit, types
 from numpy.typing import NDArray
 
-from .batch import MAX_DIMS, MAX_PLACES, MAX_SLOTS
+from .batch import MAX_DIMS, MAX_PLACES, MAX_SLOTS, MAX_WINDOW
 from .compiled import compiling
 
 I64 = NDArray[np.int64]
@@ -35,15 +35,15 @@ MAX_LEAVES = 65536
 INPUT, WEIGHT, OUTPUT = 0, 1, 2
 
 # columns of ProblemArrays.ints; those ending in 0 are followed by the other two tensors'
-MEMORY, SHARED_PORT, DOUBLE_BUFFERED, REDUCES, KEEPS0, MULTICAST0, STATIONARY, REFETCH, INT_COLUMNS = (
-    0, 1, 2, 3, 4, 7, 10, 11, 12,
+MEMORY, SHARED_PORT, DOUBLE_BUFFERED, REDUCES, KEEPS0, MULTICAST0, STATIONARY, REFETCH, LOCKSTEP, INT_COLUMNS = (
+    0, 1, 2, 3, 4, 7, 10, 11, 12, 13,
 )  # fmt: skip
 RESIDENT = 2  # in place of 1 where the whole tensor has its room in the memory that keeps it
 # columns of ProblemArrays.reals
 ROOM, READ_BW, WRITE_BW, READ_J, WRITE_J, WHOLE0, PARTIAL0, HOP0, USED0, WAIT = 0, 1, 2, 3, 4, 5, 8, 11, 14, 17
-REAL_COLUMNS = 18
+PASSING0, KEPT0, REAL_COLUMNS = 18, 21, 24
 # entries of ProblemArrays.scalars
-OUTPUT_WORDS, COMPUTE_J, LEAKAGE_J, PIPELINE, SCALARS = 0, 1, 2, 3, 4
+OUTPUT_WORDS, COMPUTE_J, LEAKAGE_J, PIPELINE, LEAST_TIME, TOGETHER, SCANNED, SCALARS = 0, 1, 2, 3, 4, 5, 6, 7
 # values of ProblemArrays.relevant: the dimension is a rank of its own, or shares one with another
 APART, SINGLE, WINDOW = 0, 1, 2
 # columns of Workspace.loops: BEFORE and AFTER count the states of the loop's dimension, INNER links its next loop
@@ -57,8 +57,9 @@ SPREAD, IDLE, STATES_OWN, STATES_APART, STATES_TO_LAST, FLOW_COLUMNS = 0, 1, 2, 
 # columns of Workspace.counts
 READS, FILLS, UPDATES, DRAINS, PARTIAL_UPDATES, PARTIAL_DRAINS, COUNT_COLUMNS = 0, 1, 2, 3, 4, 5, 6
 # columns of Workspace.places: bits read and written before the first and after the last step, bandwidths, hops, cycles
-# of tiles' latencies, bits that gated multipliers neither read nor write
-EDGE_READ, EDGE_WRITTEN, BW_READ, BW_WRITE, HOPS0, WAITS, UNREAD, UNWRITTEN, PLACE_COLUMNS = 0, 1, 2, 3, 4, 7, 8, 9, 10
+# of tiles' latencies, bits that gated multipliers neither read nor write, and bits that skipped steps do not
+EDGE_READ, EDGE_WRITTEN, BW_READ, BW_WRITE, HOPS0, WAITS, UNREAD, UNWRITTEN, PLACE_COLUMNS = 0, 1, 2, 3, 4, 7, 8, 9, 12
+UNASKED, UNGIVEN = 10, 11
 
 
 class ProblemArrays(Protocol):
@@ -75,7 +76,8 @@ class ProblemArrays(Protocol):
     slots: Any  # [S, 2] place, 1 on an array's axis
     ints: Any  # [P, INT_COLUMNS]
     reals: Any  # [P, REAL_COLUMNS] bits, bits per cycle and instance, J/bit, bits per word, J per word and hop, share
-    # of the multipliers' words that are used, cycles of a tile (memory) or a pass (array)
+    # of the multipliers' words that are used, cycles of a tile (memory) or a pass (array), share of the multipliers'
+    # words that pass at all, bits of room per finished word
     waits: int  # 1 where any level has such cycles
     ranks: Any  # [3, R, 4] dimension, scale, dimension or -1, scale, without common divisor; rows of -1 pad
     windows: Any  # [3] ranks of two dimensions, which come first
@@ -84,7 +86,9 @@ class ProblemArrays(Protocol):
     asked: Any  # [3] product of the bounds of all ranks and all dimensions outside them
     relevant: Any  # [3, D] APART, SINGLE or WINDOW
     summed: Any  # [D] -1 where the dimension's loops may add to one output word more than once, else 0
-    scalars: Any  # [SCALARS] words, J, J per cycle, cycles
+    scalars: Any  # [SCALARS] words, J, J per cycle, cycles, cycles per step: at least, for all, for looking at words
+    window: int  # steps of a window left to chance; 0: instances do not wait for each other
+    chances: Any  # [window] logarithm of the chance that an instance takes at most so many of them
 
 
 class Workspace(Protocol):
@@ -127,6 +131,8 @@ PROBLEM = np.dtype(
         ("relevant", "i8", (3, MAX_DIMS)),
         ("summed", "i8", (MAX_DIMS,)),
         ("scalars", "f8", (SCALARS,)),
+        ("window", "i8"),
+        ("chances", "f8", (MAX_WINDOW,)),
     ]
 )
 WORKSPACE = np.dtype(

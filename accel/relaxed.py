@@ -27,7 +27,10 @@ from .kernel_nest import (
     FILLS,
     HOP0,
     KEEPS0,
+    KEPT0,
     LEAKAGE_J,
+    LEAST_TIME,
+    LOCKSTEP,
     MEMORY,
     MULTICAST0,
     OUTPUT,
@@ -35,6 +38,7 @@ from .kernel_nest import (
     PARTIAL0,
     PARTIAL_DRAINS,
     PARTIAL_UPDATES,
+    PASSING0,
     PIPELINE,
     PROBLEM,
     READ_BW,
@@ -44,9 +48,11 @@ from .kernel_nest import (
     REFETCH,
     RESIDENT,
     ROOM,
+    SCANNED,
     SHARED_PORT,
     SINGLE,
     STATIONARY,
+    TOGETHER,
     UPDATES,
     USED0,
     WAIT,
@@ -152,10 +158,26 @@ class RelaxedModel:
         for dim in range(dims):
             whole = nest.bounds.where(nest.dims == dim, 1.0).prod(1)
             steps = steps * at_most(whole, self.layout.bounds[dim])
+        steps = steps * self._step_time(nest)
         energy, cycles, counts, hops = tally.cost(steps)
         bits = self._bits(factors, nest, keeps)
         overflow = (bits - torch.as_tensor(self.room, dtype=bits.dtype, device=bits.device)).clamp(min=0.0)
         return Relaxed(energy, cycles, steps, bits, overflow, counts, hops)
+
+    def _step_time(self, nest: RelaxedNest) -> Tensor | float:
+        """[B] cycles per step: `kernel.step_time`."""
+        import torch
+
+        arrays, units = self.arrays, nest.span[:, 0, 0] * 0.0 + 1.0
+        least, together, scanned = (float(arrays.scalars[k]) for k in (LEAST_TIME, TOGETHER, SCANNED))
+        if not arrays.window:
+            return least
+        for place in range(arrays.n_places):
+            if not arrays.ints[place, MEMORY] and not arrays.ints[place, LOCKSTEP]:
+                units = units * nest.spread[:, place].prod(1)
+        chances = torch.as_tensor(arrays.chances[: arrays.window], dtype=units.dtype, device=units.device)
+        slowest = -torch.expm1(units[:, None] * chances.clamp(min=-1e300)).mean(1)
+        return (together * slowest).clamp(min=scanned)
 
     def _nest(self, factors: Tensor, order: Tensor) -> RelaxedNest:
         import torch
@@ -211,7 +233,7 @@ class RelaxedModel:
             for role in range(3):
                 if not arrays.ints[place, KEEPS0 + role]:
                     continue
-                whole, partial = (float(arrays.reals[place, column + role]) for column in (WHOLE0, PARTIAL0))
+                whole, partial = (float(arrays.reals[place, column + role]) for column in (KEPT0, PARTIAL0))
                 words = torch.full_like(need, whole).where(~unfinished_here, partial)
                 if arrays.ints[place, KEEPS0 + role] == RESIDENT:
                     need = need + float(arrays.scalars[OUTPUT_WORDS]) * (words - whole)
@@ -241,6 +263,7 @@ class _Tally:
         self.edge_read, self.edge_written = [zero for _ in places], [zero for _ in places]
         self.edges = self.halts = self.unused_j = zero
         self.waits = [zero for _ in places]
+        self.unasked, self.ungiven = [zero for _ in places], [zero for _ in places]
         used = nest.copies.prod(2)
         reals, ints = self.arrays.reals, self.arrays.ints
         # cycles per bit, so that an unlimited bandwidth is a zero and not an infinity that spoils the gradient
@@ -366,13 +389,14 @@ class _Tally:
         shared: list[int] = []
         words = words_asked(nest, role, shared) * taken
         for place in self._arrays_between(keeper, arrays.n_places):
-            self.hops[place][role] = self.hops[place][role] + words
+            self.hops[place][role] = self.hops[place][role] + words * float(arrays.reals[keeper, USED0 + role])
             if arrays.ints[place, REDUCES if role == OUTPUT else MULTICAST0 + role]:
                 shared.append(place)
                 words = words_asked(nest, role, shared) * taken
         self._add(keeper, role, READS, words)
         reals, fewer = arrays.reals[keeper], words * 0.0
         unused, bits = 1.0 - float(reals[USED0 + role]), float(reals[PARTIAL0 + role])
+        unasked = 1.0 - float(reals[PASSING0 + role])
         if role == OUTPUT:
             whole = float(arrays.scalars[OUTPUT_WORDS]) * taken
             fewer, finished = whole * idle(nest, role, 0, keeper), whole * ~self._spread_sums(keeper)
@@ -381,7 +405,10 @@ class _Tally:
             self._add(keeper, role, PARTIAL_UPDATES, words - finished)
             written = words * bits - finished * (bits - float(reals[WHOLE0 + role]))
             self.unused_j = self.unused_j + unused * written * float(reals[WRITE_J])
-        self.unused_j = self.unused_j + unused * (words - fewer) * bits * float(reals[READ_J])
+            self.ungiven[keeper] = self.ungiven[keeper] + unasked * written
+        read = (words - fewer) * bits
+        self.unused_j = self.unused_j + unused * read * float(reals[READ_J])
+        self.unasked[keeper] = self.unasked[keeper] + unasked * read
 
     def cost(self, steps: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """(energy in J [B], cycles [B], counts [B, P, 3, COUNT_COLUMNS], hops [B, P, 3])."""
@@ -401,8 +428,10 @@ class _Tally:
         energy = (read * reals[:, READ_J] + written * reals[:, WRITE_J] + (hops * hop).sum(2)).sum(1)
         for place in range(places):
             if self.arrays.ints[place, MEMORY]:
-                reading = (read[:, place] - self.edge_read[place]).clamp(min=0.0) * self.read[place]
-                writing = (written[:, place] - self.edge_written[place]).clamp(min=0.0) * self.write[place]
+                asked = read[:, place] - self.unasked[place] - self.edge_read[place]
+                given = written[:, place] - self.ungiven[place] - self.edge_written[place]
+                reading = asked.clamp(min=0.0) * self.read[place]
+                writing = given.clamp(min=0.0) * self.write[place]
                 both = reading + writing if self.arrays.ints[place, SHARED_PORT] else reading.maximum(writing)
                 longest = longest.maximum(both + self.waits[place])
         compute, leakage, pipeline = (float(self.arrays.scalars[k]) for k in (COMPUTE_J, LEAKAGE_J, PIPELINE))

@@ -1,69 +1,60 @@
-"""What zeros save: words left out of memory traffic by a code, and work left undone by gating.
-
-A tensor's density is the share of its words that are not zero; zeros are taken as independent of each other and of the
-other tensors' zeros. A code changes the mean width of a word in the memory that stores it. Gating saves energy and no
-time: the step passes, but nothing switches.
-"""
+"""What zeros save in memories: words left out by a code, which changes the mean width of a word that is stored."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from ..models.op import Op, Role
+from .accelerator import Memory
+from .formats import format_bits, format_parts, marginal_bits, worst_bits
 
-from ..models.op import Op, Role, Tensor
-from .accelerator import Accelerator, Code, Memory
-
-__all__ = ["CODES", "access_share", "computed_share", "run_length_bits", "stored_bits"]
-
-RUN_BITS, PACKED_BITS, LAST_BITS = 5, 64, 1
+__all__ = ["bits_each", "kept_bits", "stored_bits", "stored_words"]
 
 
-def run_length_bits(density: float, word_bits: float) -> float:
-    """Mean bits per word of a run-length code as on the Eyeriss chip (Chen et al., JSSC 2017, section IV-B).
-
-    A pair is a run of up to 31 zeros (5 bits) and the word that follows, whatever it is; as many pairs as fit beside a
-    last-word mark are packed into 64 bits: three of 16-bit words. A pair then stands for ``1 + z + … + z^31`` words in
-    the mean, ``z`` the share of zeros. Words too wide to be packed cost their own bits and those of the run.
-    """
-    zeros, longest = 1.0 - density, 2**RUN_BITS
-    words = sum(zeros**run for run in range(longest))
-    pairs = (PACKED_BITS - LAST_BITS) // (RUN_BITS + word_bits)
-    return (PACKED_BITS / pairs if pairs else RUN_BITS + word_bits) / words
+def _plain_bits(memory: Memory, op: Op, role: Role) -> float:
+    """Width of a finished word in no code."""
+    if role == "output" and memory.finished_output_bits is not None:
+        return memory.finished_output_bits
+    return memory.bits(role, op.tensor(role).bits)
 
 
-CODES: dict[Code, Callable[[float, float], float]] = {"run_length": run_length_bits}
-
-
-def stored_bits(memory: Memory, tensor: Tensor) -> float:
-    """Mean width in bits of a (finished) word of ``tensor`` in ``memory``.
+def stored_bits(memory: Memory, op: Op, role: Role) -> float:
+    """Mean width in bits of a (finished) word of the operator's tensor in ``memory``.
 
     Where the code would be longer than the words themselves, as for the dense input of a first layer, they stay plain.
     """
-    plain = memory.bits(tensor.role, tensor.bits)
-    if tensor.role == "output" and memory.finished_output_bits is not None:
-        plain = memory.finished_output_bits
-    code = memory.compression.get(tensor.role)
-    return float(plain) if code is None else min(plain, CODES[code](tensor.density, plain))
+    plain, fmt = _plain_bits(memory, op, role), memory.compression.get(role)
+    if fmt is None:
+        return float(plain)
+    coded = format_bits(fmt, op, role, plain)
+    return coded if fmt.always else min(plain, coded)
 
 
-def computed_share(op: Op, accelerator: Accelerator) -> float:
-    """Share of the multiply-accumulates that switch: those whose gating operands are all not zero."""
-    share = 1.0
-    for role in accelerator.compute.gating:
-        share *= op.tensor(role).density
-    return share
+def stored_words(memory: Memory, op: Op, role: Role) -> float:
+    """Share of the operator's tensor's words for which ``memory`` stores a word, those that a run-length code inserts
+    among them: 1 where they stay plain."""
+    plain, fmt = _plain_bits(memory, op, role), memory.compression.get(role)
+    if fmt is None or not _is_coded(memory, op, role):
+        return 1.0
+    data, _ = format_parts(fmt, op, role, plain)
+    return data / (fmt.codebook_bits or plain)
 
 
-def access_share(op: Op, accelerator: Accelerator, memory: Memory, role: Role) -> float:
-    """Share of the multipliers' reads and updates that happen, where ``memory`` is the innermost to hold ``role``.
+def _is_coded(memory: Memory, op: Op, role: Role) -> bool:
+    """Whether its code is shorter than plain words, or has to be taken."""
+    fmt = memory.compression.get(role)
+    return fmt is not None and (fmt.always or stored_bits(memory, op, role) < _plain_bits(memory, op, role))
 
-    A gated multiplier reads no word of the other operand and leaves its sum alone; the operand that gates it has been
-    read. Where an array stands between, a word goes to several multipliers, or they add to one sum: it is read for all
-    of them, and nothing is saved.
-    """
-    for array in accelerator.arrays_below(memory):
-        if array.reduces if role == "output" else role in array.multicast:
-            return 1.0
-    share = 1.0
-    for other in accelerator.compute.gating:
-        share *= op.tensor(other).density if other != role else 1.0
-    return share
+
+def kept_bits(memory: Memory, op: Op, role: Role) -> float:
+    """Width in bits for which a (finished) word has room in ``memory``: the mean one, or that of a word in no zeros."""
+    stored, plain, fmt = stored_bits(memory, op, role), _plain_bits(memory, op, role), memory.compression.get(role)
+    if not memory.worst_case or fmt is None or not _is_coded(memory, op, role):
+        return stored
+    return max(stored, worst_bits(fmt, plain))
+
+
+def bits_each(memory: Memory, op: Op, role: Role) -> float:
+    """Bits by which a word more that is not zero lengthens the code of a tile; 0 where it is stored plain."""
+    plain, fmt = _plain_bits(memory, op, role), memory.compression.get(role)
+    if fmt is None or not _is_coded(memory, op, role):
+        return 0.0
+    return marginal_bits(fmt, op, role, plain)

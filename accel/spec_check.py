@@ -16,8 +16,21 @@ from ..document import YamlPath
 from ..errors import BadInput, Problem
 from .accelerator import Parameter
 from .expressions import Kind, Unit, compile_expression, parse_literal
+from .spec_formats import FormatSpec
 from .spec_levels import Found, level_problems, listed
-from .spec_models import LEVEL_MODELS, AcceleratorSpec, HostSpec, MemorySpec, TimingSpec, kinds
+from .spec_models import (
+    LEVEL_MODELS,
+    AcceleratorSpec,
+    ComputeSpec,
+    HostSpec,
+    MemorySpec,
+    PackedSpec,
+    ScanSpec,
+    SkippingSpec,
+    StructureSpec,
+    TimingSpec,
+    kinds,
+)  # fmt: skip
 
 __all__ = ["Evaluator", "ParameterTable", "Placer", "check_spec", "read_parameters", "same"]
 
@@ -206,6 +219,23 @@ def quantities(data: Mapping[str, Any]) -> Iterator[tuple[YamlPath, Any, Kind]]:
             yield from _quantities_of(level, model, ("levels", index))
         if model is MemorySpec and isinstance(level.get("timing"), dict):
             yield from _quantities_of(level["timing"], TimingSpec, ("levels", index, "timing"))
+        formats = level.get("compression") if model is MemorySpec else None
+        for role, entry in formats.items() if isinstance(formats, dict) else ():
+            if isinstance(entry, dict):
+                yield from _quantities_of(entry, FormatSpec, ("levels", index, "compression", role))
+        if model is ComputeSpec and isinstance(level.get("skipping"), dict):
+            yield from _skipped_quantities(level["skipping"], ("levels", index, "skipping"))
+
+
+def _skipped_quantities(skipping: Mapping[str, Any], path: YamlPath) -> Iterator[tuple[YamlPath, Any, Kind]]:
+    yield from _quantities_of(skipping, SkippingSpec, path)
+    for key, model in (("structured", StructureSpec), ("scan", ScanSpec)):
+        if isinstance(skipping.get(key), dict):
+            yield from _quantities_of(skipping[key], model, (*path, key))
+    packed = skipping.get("packed")
+    for role, one in packed.items() if isinstance(packed, dict) else ():
+        if isinstance(one, dict):
+            yield from _quantities_of(one, PackedSpec, (*path, "packed", role))
 
 
 def _quantities_of(data: Mapping[str, Any], model: Any, path: YamlPath) -> Iterator[tuple[YamlPath, Any, Kind]]:

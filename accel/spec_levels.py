@@ -13,6 +13,7 @@ from ..document import YamlPath
 from ..errors import nearest
 from ..models.op import ROLES
 from .spec_models import LEVEL_MODELS, TimingSpec
+from .spec_savings import savings_problems
 
 __all__ = ["Found", "level_problems", "listed", "systolic_axis"]
 
@@ -22,7 +23,7 @@ Levels = Sequence[Mapping[str, Any]]
 
 def level_problems(levels: Levels) -> Iterator[Found]:
     """(path, what is wrong, remedy) of every rule that is broken; there is at least one level."""
-    for rule in (_names, _order, _tensors, _residents, _axes, _systolic, _ports, _timings):
+    for rule in (_names, _order, _tensors, _residents, _axes, _systolic, _ports, _timings, savings_problems):
         yield from rule(levels)
 
 
@@ -99,7 +100,7 @@ def _tensors(levels: Levels) -> Iterator[Found]:
             if level.get(key) and not level.get(other):
                 remedy = f"add '{other}:' or remove '{key}'"
                 yield (*path, key), f"stands without '{other}'; lines hold runs along a dimension", remedy
-        for key in ("may_bypass", "word", "compression", "along"):
+        for key in ("may_bypass", "word", "compression", "along", "gating", "skipping"):
             roles = level.get(key, {})
             for role in roles if isinstance(roles, list | dict) else ():
                 if role in ROLES and role not in keeps:

@@ -10,27 +10,21 @@ import keyword
 import re
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from ..models.op import Role
-from .accelerator import Code
 from .expressions import KINDS, Kind
+from .spec_formats import FormatChoice
+from .spec_scalars import Bits, Count, Dimension, Scalar
+from .spec_scalars import OptionalScalar as _Optional
 from .systolic import Dataflow
 
 __all__ = [
-    "LEVEL_MODELS", "AcceleratorSpec", "ArraySpec", "ComputeSpec", "HostSpec", "LevelSpec", "MemorySpec",
-    "ParameterSpec", "SystolicSpec", "TimingSpec", "VectorSpec", "kinds",
+    "LEVEL_MODELS", "AcceleratorSpec", "ArraySpec", "ComputeSpec", "HostSpec", "LevelSpec", "MemorySpec", "PackedSpec",
+    "ParameterSpec", "ScanSpec", "SkippingSpec", "StructureSpec", "SystolicSpec", "TimingSpec", "VectorSpec", "kinds",
 ]  # fmt: skip
 
-Dimension = Literal["N", "G", "K", "C", "P", "Q", "R", "S"]
 RESERVED = ("min", "max", "s", "bit", "byte", "B", "cycle", "unbounded", "unlimited")
-
-
-def _scalar(value: object) -> object:
-    if isinstance(value, bool) or not isinstance(value, str | int | float):
-        shown = "nothing" if value is None else str(value).lower() if isinstance(value, bool) else "a list or mapping"
-        raise ValueError(f"{shown} is not a quantity; write a number, a parameter or arithmetic")
-    return value
 
 
 def _identifier(value: str) -> str:
@@ -52,29 +46,18 @@ def _distinct(values: list[str]) -> list[str]:
     return values
 
 
-Scalar = Annotated[
-    str | int | float,
-    BeforeValidator(_scalar),
-    WithJsonSchema({"type": ["string", "number"], "description": "number with unit, parameter, or arithmetic on both"}),
-]
 Name = Annotated[str, AfterValidator(_identifier)]
 ParameterName = Annotated[str, AfterValidator(_parameter_name)]
 Roles = Annotated[list[Role], AfterValidator(_distinct)]
+Operands = Annotated[list[Literal["input", "weight"]], AfterValidator(_distinct)]
 Dimensions = Annotated[list[Dimension], AfterValidator(_distinct)]
 Fusible = Annotated[list[Literal["add", "average_pool", "max_pool"]], AfterValidator(_distinct)]
-_Optional = Annotated[
-    str | int | float | None,
-    BeforeValidator(_scalar),
-    WithJsonSchema({"type": ["string", "number"], "description": "number with unit, parameter, or arithmetic on both"}),
-]
 Energy = Annotated[_Optional, KINDS["energy"]]
 EnergyPerBit = Annotated[_Optional, KINDS["energy_per_bit"]]
 Power = Annotated[_Optional, KINDS["power"]]
 Area = Annotated[_Optional, KINDS["area"]]
 Bandwidth = Annotated[_Optional, KINDS["bandwidth"]]
 Time = Annotated[_Optional, KINDS["time"]]
-Bits = Annotated[Scalar, KINDS["bits"]]
-Count = Annotated[Scalar, KINDS["count"]]
 
 
 class _Strict(BaseModel):
@@ -107,7 +90,9 @@ class MemorySpec(_Strict):
 
     ``resident`` tensors may stay here between operators (weights: between runs), weights in ``resident_size`` of it.
     ``buffers`` from two on say how many tiles of a tensor share a double-buffered memory. Neighbouring words of a
-    tensor lie ``along`` a dimension, and the simulator moves them in whole lines (``line``).
+    tensor lie ``along`` a dimension, and the simulator moves them in whole lines (``line``). ``gating`` and
+    ``skipping`` list, for a tensor that the multipliers take from here, the operands whose zeros save its words.
+    ``capacity``: room for compressed tiles as they are in the mean, or without a zero (worst).
     """
 
     name: Name
@@ -125,7 +110,7 @@ class MemorySpec(_Strict):
     double_buffered: bool = False
     buffers: Annotated[_Optional, KINDS["count"]] = None
     prefetched: bool = False
-    compression: dict[Role, Code] = {}
+    compression: dict[Role, FormatChoice] = {}
     latency: Annotated[Scalar, KINDS["latency"]] = "0 cycle"
     refetch: bool = False
     word: Annotated[dict[Role, Scalar], KINDS["bits"]] = {}
@@ -134,6 +119,9 @@ class MemorySpec(_Strict):
     timing: TimingSpec | None = None
     line: Annotated[_Optional, KINDS["burst"]] = None
     along: dict[Role, Dimension] = {}
+    gating: dict[Role, Operands] = {}
+    skipping: dict[Role, Operands] = {}
+    capacity: Literal["expected", "worst"] = "expected"
     read_energy: EnergyPerBit = None
     write_energy: EnergyPerBit = None
     energy_scale: Annotated[Scalar, KINDS["factor"]] = 1
@@ -153,7 +141,7 @@ class SystolicSpec(_Strict):
 class ArraySpec(_Strict):
     """A spatial fan-out; ``shape`` names its axes, ``dims`` limits the loops an axis may unroll.
 
-    ``bandwidth`` is that of its whole network, for the simulator.
+    ``bandwidth`` is that of its whole network, for the simulator. Instances in ``lockstep`` skip steps together.
     """
 
     name: Name
@@ -166,6 +154,49 @@ class ArraySpec(_Strict):
     bandwidth: Bandwidth = None
     hop_energy: EnergyPerBit = None
     area: Area = None
+    lockstep: bool = False
+
+
+class StructureSpec(_Strict):
+    """Zeros that are looked for where of ``m`` neighbouring words at most ``n`` are not zero."""
+
+    n: Count
+    m: Count
+
+
+class PackedSpec(_Strict):
+    """Of each ``tile`` of a tensor, the words that are not zero go to the multipliers ``lanes`` at a time."""
+
+    tile: Annotated[dict[Dimension, Scalar], KINDS["count"], Field(min_length=1)]
+    lanes: Count
+
+
+class ScanSpec(_Strict):
+    """Words beside which the ``leaders`` are not zero are looked at, ``rate`` a cycle."""
+
+    leaders: Annotated[Operands, Field(min_length=1)]
+    rate: Annotated[Scalar, KINDS["factor"]] = 1
+
+
+class SkippingSpec(_Strict):
+    """Steps that are not taken, as a zero among the ``leaders`` makes their products zero.
+
+    Zeros are found for aligned ``blocks`` of words, for single words, or with ``structured`` where a pattern is kept.
+    All instances skip for zeros of the ``common`` leaders; else each skips on its own, and they wait for each other
+    after ``window`` steps, or where one is ``queue`` windows ahead of another. What is left of ``packed`` leaders is
+    dealt to lanes in step; for ``padded`` ones the zero words of their run-length code are steps, too. ``scan``: the
+    intersection of operands takes time of its own.
+    """
+
+    leaders: Annotated[Operands, Field(min_length=1)]
+    common: Operands = []
+    blocks: Annotated[dict[Dimension, Scalar], KINDS["count"]] = {}
+    structured: StructureSpec | None = None
+    window: Annotated[_Optional, KINDS["count"]] = None
+    queue: Annotated[_Optional, KINDS["count"]] = None
+    packed: dict[Literal["input", "weight"], PackedSpec] = {}
+    padded: Operands = []
+    scan: ScanSpec | None = None
 
 
 class ComputeSpec(_Strict):
@@ -177,7 +208,8 @@ class ComputeSpec(_Strict):
     accumulator: Bits = "32 bit"
     number: Literal["int", "float"] = "int"
     pipeline: Annotated[Scalar, KINDS["cycles"]] = "0 cycle"
-    gating: Annotated[list[Literal["input", "weight"]], AfterValidator(_distinct)] = []
+    gating: Operands = []
+    skipping: SkippingSpec | None = None
     winograd: bool = False
     channel_extension: bool = False
     energy: Energy = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from typing import Any, NoReturn, TypeVar
@@ -12,7 +12,7 @@ from ..document import YamlPath
 from ..energy.estimators import Component, ComponentEstimate, estimate_component
 from ..energy.scaling import check_node
 from ..errors import BadInput, SpecError
-from ..models.op import Role
+from ..models.op import ROLES, Role
 from .accelerator import (
     Accelerator,
     Array,
@@ -21,12 +21,15 @@ from .accelerator import (
     Host,
     Level,
     Memory,
+    Packed,
     Parameter,
+    Skipping,
     Systolic,
     Vector,
 )  # fmt: skip
 from .expressions import KINDS, Unit
 from .spec_check import Evaluator, Placer
+from .spec_formats import formats_of
 from .spec_levels import systolic_axis
 from .spec_models import (
     AcceleratorSpec,
@@ -35,6 +38,10 @@ from .spec_models import (
     HostSpec,
     LevelSpec,
     MemorySpec,
+    PackedSpec,
+    ScanSpec,
+    SkippingSpec,
+    StructureSpec,
     TimingSpec,
     VectorSpec,
     kinds,
@@ -157,7 +164,9 @@ class _Resolver:
             return self._compute(level, numbers, path)
         return self._vector(level, numbers, path)
 
-    def _numbers(self, level: LevelSpec | TimingSpec, path: YamlPath) -> dict[str, float]:
+    def _numbers(
+        self, level: LevelSpec | TimingSpec | SkippingSpec | StructureSpec | ScanSpec | PackedSpec, path: YamlPath
+    ) -> dict[str, float]:
         """Every stated scalar quantity of a level, or of a part of it, in SI units."""
         found = {}
         for name, kind in kinds(type(level)).items():
@@ -201,6 +210,7 @@ class _Resolver:
         actions = {"read_energy": "read", "write_energy": "write"}
         size, width, banks = numbers["size"], numbers["width"], numbers["banks"]
         words = self._each(level.word, "bits", (*path, "word"))
+        widths = {role: words.get(role, self.operand_bits) for role in ROLES}
         buffers = self._buffers(level, numbers, path)
         self._check_room(level, numbers, words, buffers, path)
         if level.component == "dram":
@@ -222,7 +232,7 @@ class _Resolver:
             shared_port=shared,
             double_buffered=buffers > 1,
             prefetched=level.prefetched,
-            compression=FrozenDict(level.compression),
+            compression=FrozenDict(formats_of(level.compression, widths, self.evaluator, (*path, "compression"))),
             latency_cycles=numbers["latency"],
             refetch=level.refetch,
             word_bits=FrozenDict(words),
@@ -240,6 +250,9 @@ class _Resolver:
             timing=None if level.timing is None else self._timing(level.timing, (*path, "timing")),
             line_bits=numbers.get("line", 0.0),
             along=FrozenDict(level.along),
+            gating=_operands(level.gating),
+            skipping=_operands(level.skipping),
+            worst_case=level.capacity == "worst",
         )
 
     def _buffers(self, level: MemorySpec, numbers: Mapping[str, float], path: YamlPath) -> int:
@@ -318,6 +331,7 @@ class _Resolver:
             hop_energy_j_per_bit=hop,
             area_mm2=numbers.get("area", 0.0),
             bandwidth_bits_per_s=numbers.get("bandwidth", math.inf),
+            lockstep=level.lockstep,
             origin=FrozenDict({"hop_energy": origin, "area": "stated" if level.area is not None else "not counted"}),
         )
 
@@ -335,6 +349,7 @@ class _Resolver:
             number=level.number,
             pipeline_cycles=int(numbers["pipeline"]),
             gating=frozenset(level.gating),
+            skipping=self._skipping(level.skipping, (*path, "skipping")) if level.skipping else None,
             clock_energy_j=numbers.get("clock_energy", 0.0),
             winograd=level.winograd,
             channel_extension=level.channel_extension,
@@ -343,6 +358,38 @@ class _Resolver:
             area_mm2=costs["area"],
             origin=origin,
         )
+
+    def _skipping(self, skipping: SkippingSpec, path: YamlPath) -> Skipping:
+        """What lets steps be skipped, with its counts evaluated."""
+        numbers = self._numbers(skipping, path)
+        structured, scan = skipping.structured, skipping.scan
+        shape = self._numbers(structured, (*path, "structured")) if structured else {}
+        if shape and shape["n"] > shape["m"]:
+            what = f"{shape['n']:.0f} of {shape['m']:.0f} words cannot be kept; n is at most m"
+            self.evaluator.complain((*path, "structured", "n"), what)
+        blocks = self._each(skipping.blocks, "count", (*path, "blocks"))
+        return Skipping(
+            leaders=frozenset(skipping.leaders),
+            common=frozenset(skipping.common),
+            blocks=FrozenDict(blocks),
+            structured=(int(shape["n"]), int(shape["m"])) if shape else None,
+            window=int(numbers.get("window", 0)),
+            queue=int(numbers.get("queue", 0)),
+            packed=FrozenDict(
+                {role: self._packed(one, (*path, "packed", role)) for role, one in skipping.packed.items()}
+            ),
+            padded=frozenset(skipping.padded),
+            scan=frozenset(scan.leaders) if scan else frozenset(),
+            scan_rate=self._numbers(scan, (*path, "scan"))["rate"] if scan else math.inf,
+        )
+
+    def _packed(self, packed: PackedSpec, path: YamlPath) -> Packed:
+        tile = {dim: int(size) for dim, size in self._each(packed.tile, "count", (*path, "tile")).items()}
+        lanes = int(self._numbers(packed, path)["lanes"])
+        if lanes > math.prod(tile.values()):
+            what = f"{lanes} lanes are more than the words of a tile; use at most {math.prod(tile.values())}"
+            self.evaluator.complain((*path, "lanes"), what)
+        return Packed(FrozenDict(tile), lanes)
 
     def _vector(self, level: VectorSpec, numbers: dict[str, float], path: YamlPath) -> Vector:
         """Area and leakage are those of all lanes: the unit is one instance."""
@@ -361,6 +408,10 @@ class _Resolver:
             area_mm2=costs["area"],
             origin=origin,
         )
+
+
+def _operands(stated: Mapping[Role, Sequence[Role]]) -> FrozenDict:
+    return FrozenDict({role: frozenset(leaders) for role, leaders in stated.items() if leaders})
 
 
 def _known_node(technology_nm: float) -> bool:

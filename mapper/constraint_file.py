@@ -9,7 +9,8 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from ..accel.spec_models import Dimension, Dimensions
+from ..accel.spec_models import Dimensions
+from ..accel.spec_scalars import Dimension
 from ..document import Document, load_document, shipped, validate
 from ..errors import SpecError, UnknownName
 from ..models.op import Role

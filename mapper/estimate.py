@@ -128,8 +128,10 @@ class Estimate:
 
     @property
     def utilization(self) -> float:
-        """Share of the peak multiply-accumulates over the whole run, as executed: Winograd's are fewer."""
-        done = sum(cost.macs for cost in self.costs)
+        """Share of the peak multiply-accumulates over the whole run, as executed: without skipped ones, in Winograd's
+        domain where the accelerator has it.
+        """
+        done = math.fsum(cost.effectual_macs for cost in self.costs)
         return done / (self.cycles * self.accelerator.peak_macs_per_cycle) if self.cycles else 0.0
 
     @property
@@ -166,6 +168,7 @@ class Estimate:
                 "name": op.name,
                 "kind": op.kind,
                 "macs": op.macs,
+                "effectual_macs": cost.effectual_macs,
                 "cycles": cost.cycles,
                 "latency_s": cost.latency_s,
                 "energy_j": cost.energy_j,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Literal
 
 from ..accel.accelerator import Accelerator
 from ..accel.simulator.arrivals import Arrivals, parse_arrivals
@@ -42,7 +43,7 @@ def serve(
     constraints: Constraints | None = None,
     limits: Limits = UNLIMITED,
     prefetch: bool = False,
-    density: Density | None = None,
+    density: Density | Literal["drawn"] | None = None,
     requests: int | None = None,
     until_s: float | None = None,
     servers: int = 1,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from ..accel.accelerator import Accelerator
 from ..accel.simulator.arbitration import Policy as Arbitration
 from ..accel.simulator.checks import checked_number, checked_whole
 from ..accel.simulator.cut import cut, without
+from ..accel.simulator.drawn import with_drawn_zeros
 from ..accel.simulator.jobs import Job, PortWork
 from ..accel.simulator.network import Finished, NetworkSimulation, Progress
 from ..accel.simulator.plan import with_density
@@ -43,7 +44,7 @@ class Settings:
     prefetch: bool = False
     stepping: bool = True
     until_s: float | None = None
-    density: Density | None = None
+    density: Density | Literal["drawn"] | None = None
     arbitration: Arbitration = "fifo"
     seed: int = 0
 
@@ -61,8 +62,8 @@ class Settings:
             raise BadInput(f"policy 'sequence' uses one core of {self.cores}; choose 'branches' or 'pipeline'")
         if self.until_s is not None:
             checked_number(self.until_s, "until_s", positive=True, remedy="give a positive time in seconds")
-        if self.density is not None:
-            check_type(self.density, Density, "density", "make one, such as Density(0.5)")
+        if self.density is not None and self.density != "drawn":
+            check_type(self.density, Density, "density", "make one, such as Density(0.5), or write 'drawn'")
         checked_whole(self.seed, "seed", minimum=0)
 
 
@@ -81,7 +82,7 @@ def simulate(
     prefetch: bool = False,
     stepping: bool = True,
     until_s: float | None = None,
-    density: Density | None = None,
+    density: Density | Literal["drawn"] | None = None,
     arbitration: Arbitration = "fifo",
     seed: int = 0,
     progress: Progress | None = None,
@@ -99,6 +100,8 @@ def simulate(
 
     ``density`` is for an array that skips zeros: of the iterations between two changes of tiles each instance has the
     share that is drawn for it (seeded by ``seed``, run and operator), and they last as long as its slowest instance.
+    "drawn": on an accelerator that skips steps, the zeros of each tile are drawn from the network's own densities and
+    patterns; without it each step takes what it takes in the mean.
 
     Raises `BadInput` for settings that make no sense, `Infeasible` where a tile does not fit, `CannotDo` at a deadlock.
     """
@@ -187,11 +190,13 @@ def _check_size(estimates: Sequence[Estimate], settings: Settings) -> None:
         )
 
 
-def _drawn(job: Job, density: Density, seed: int) -> Job:
+def _drawn(job: Job, density: Density | Literal["drawn"], seed: int) -> Job:
     """The job with tiles as long as their slowest instances, drawn for its run and its operator."""
     if job.plan is None:
         return job
     rng = np.random.default_rng([seed, job.network, job.run, *job.name.encode()])
+    if density == "drawn":
+        return replace(job, plan=with_drawn_zeros(job.plan, rng))
     return replace(job, plan=with_density(job.plan, density, rng))
 
 
@@ -237,7 +242,7 @@ class _Reader:
         notes = list(dict.fromkeys(note for one in self.estimates for note in one.notes))
         if len(self.estimates) > 1 and any(one.schedule.plan for one in self.estimates):
             notes.append("what stays on the chip is planned for each network as if it had the chip to itself")
-        if self.settings.density is not None:
+        if self.settings.density is not None and self.settings.density != "drawn":
             notes.append("energy is that of the dense network: only time depends on the density")
         return notes
 

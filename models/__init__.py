@@ -2,26 +2,36 @@
 
 from __future__ import annotations
 
+from .activations import measure_activations
 from .builder import NetworkBuilder
 from .from_onnx import from_onnx
 from .from_torch import from_torch
 from .load import list_networks, load_network, network_options
 from .network import Layer, Network
+from .occupancy import Occupancy
 from .op import Op, Rank, Tensor, VectorOp, batched_matmul, conv2d, linear, transposed_conv2d
-from .transforms import with_batch, with_bits, with_densities
+from .patterns import Banded, Blocks, Measured, NofM, Pattern, Uniform
+from .transforms import with_batch, with_bits, with_densities, with_patterns
 from .validate_counts import CountRow, network_counts
 from .yaml_io import network_from_yaml, network_schema, network_to_yaml
 from .zoo.mobilenet import IbnBlock, ibn_network
 
 __all__ = [
+    "Banded",
+    "Blocks",
     "CountRow",
     "IbnBlock",
     "Layer",
+    "Measured",
     "Network",
     "NetworkBuilder",
+    "NofM",
+    "Occupancy",
     "Op",
+    "Pattern",
     "Rank",
     "Tensor",
+    "Uniform",
     "VectorOp",
     "batched_matmul",
     "conv2d",
@@ -31,6 +41,7 @@ __all__ = [
     "linear",
     "list_networks",
     "load_network",
+    "measure_activations",
     "network_counts",
     "network_from_yaml",
     "network_options",
@@ -40,4 +51,5 @@ __all__ = [
     "with_batch",
     "with_bits",
     "with_densities",
+    "with_patterns",
 ]

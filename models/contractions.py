@@ -35,23 +35,26 @@ def convolve(
         kind = "depthwise_conv2d" if groups > 1 and c == k == 1 else "conv2d"
         op = conv2d(label, n=n, g=groups, k=k, c=c, p=p, q=q, r=r, s=s, stride=_two(stride, rank),
                     dilation=_two(dilation, rank), bits=builder.bits, bias=biased, kind=kind)
-    builder.contract(step, op, x, weight, bias)
+    builder.contract(step, op, x, weight, bias, "GCKRS" if transposed else "GKCRS")
 
 
 def multiply(
     builder: Builder, step: Step, left: Value, right: Value, *, g: int, n: int, k: int, c: int,
-    bias: Value | None = None,
+    bias: Value | None = None, axes: str = "",
 ) -> None:
-    """``g`` products of n×c by c×k; one with a stored operand is a linear layer (the stored one is its weight)."""
+    """``g`` products of n×c by c×k; one with a stored operand is a linear layer (the stored one is its weight).
+
+    ``axes`` are those along which ``right`` lies, if known.
+    """
     if left.constant and not right.constant:
-        left, right, n, k = right, left, k, n
+        left, right, n, k, axes = right, left, k, n, "GKC" if axes else ""
     label = builder.unique(step.label)
     if right.constant and g == 1:
         op = linear(label, n=n, k=k, c=c, bits=builder.bits, bias=bias is not None)
     else:
         op = batched_matmul(label, g=g, n=n, k=k, c=c, bits=builder.bits, parameter=right.constant)
         op = replace(op, bias=g * k) if bias is not None else op
-    builder.contract(step, op, left, right, bias)
+    builder.contract(step, op, left, right, bias, axes)
 
 
 def matmul(builder: Builder, step: Step, left: Value, right: Value, bias: Value | None = None) -> None:
@@ -62,7 +65,8 @@ def matmul(builder: Builder, step: Step, left: Value, right: Value, bias: Value 
     g, n, k, c = 1, a[-2], b[-1], a[-1]
     for p, q in zip(((1,) * rank + a)[-rank:-2], ((1,) * rank + b)[-rank:-2], strict=True):
         g, n, k = (g * p, n, k) if p == q else (g, n * p, k * q)
-    multiply(builder, step, left, right, g=g, n=n, k=k, c=c, bias=bias)
+    axes = "GCK" if (n, k) == (a[-2], b[-1]) else ""  # widened by broadcasting, rows and columns are merged axes
+    multiply(builder, step, left, right, g=g, n=n, k=k, c=c, bias=bias, axes=axes)
 
 
 def einsum(builder: Builder, step: Step, equation: str, operands: Sequence[Value]) -> None:

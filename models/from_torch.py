@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 import math
-import warnings
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Literal
 
-from ..errors import ImportFailure
+from ..errors import BadInput
 from . import contractions
 from .importing import Builder, Shape, Step, Value, words
 from .network import Network
+from .torch_program import export, weight_patterns
+from .transforms import with_patterns
 
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["from_torch"]
+__all__ = ["described", "from_torch"]
+
+Zeros = Literal["ignore", "count", "measure"]
 
 
 def from_torch(
     module: torch.nn.Module, example_inputs: Sequence[Any], *, name: str | None = None, bits: int = 8,
-    allow_unsupported: bool = False,
+    allow_unsupported: bool = False, zeros: Zeros = "ignore",
 ) -> Network:
     """Import ``module`` as it runs, in evaluation mode, on ``example_inputs`` (their shapes fix every bound).
 
@@ -29,58 +31,37 @@ def from_torch(
     bias per channel); views, casts, dropout and concatenation cost nothing; masked attention counts as dense. ``bits``
     is the width of every word. The module is left as it was.
 
+    ``zeros`` says what becomes of zeros among stored weights: "ignore" takes all weights as dense, "count" keeps their
+    share, "measure" also their places (a `Measured` mask of one bit a word).
+
     Raises ImportFailure if the module cannot be exported, or lists all operators that cannot be represented, each
     with its count and share of MACs; with ``allow_unsupported`` these are left out and named in ``Network.notes``.
+    BadInput for weights that are all zero where zeros are looked at.
     """
+    if zeros not in ("ignore", "count", "measure"):
+        raise BadInput(f"zeros is '{zeros}'; use 'ignore', 'count' or 'measure'")
     title = name or type(module).__name__
-    program = _export(module, tuple(example_inputs), title)
-    graph = program.graph
-    builder = Builder(title, bits, {node.name: len(node.users) for node in graph.nodes})
+    program = export(module, tuple(example_inputs), title)
+    builder = described(program, title, bits)
+    network = builder.finish(source=f"torch.export of {type(module).__module__}.{type(module).__qualname__}",
+                             allow_unsupported=allow_unsupported)
+    return network if zeros == "ignore" else with_patterns(
+        network, weight_patterns(program, builder.weights(), network, places=zeros == "measure"))
+
+
+def described(program: torch.export.ExportedProgram, title: str, bits: int) -> Builder:
+    """What every node of the graph costs."""
+    builder = Builder(title, bits, {node.name: len(node.users) for node in program.graph.nodes})
     _declare(builder, program)
-    for node in graph.nodes:
+    for node in program.graph.nodes:
         if node.op == "call_function":
             _visit(_Call(builder, node))
         elif node.op == "get_attr":
             builder.refuse(Step(f"subgraph '{node.target}'", node.name, ((node.name, None),)), [])
-    return builder.finish(source=f"torch.export of {type(module).__module__}.{type(module).__qualname__}",
-                          allow_unsupported=allow_unsupported)
+    return builder
 
 
-# -- export
-
-
-def _export(module: torch.nn.Module, example_inputs: tuple[Any, ...], title: str) -> torch.export.ExportedProgram:
-    """The functional graph with every operator kept whole that torch allows to be kept."""
-    import torch
-    from torch.export import ExportedProgram
-
-    try:
-        with _evaluating(module), torch.no_grad(), warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            program: ExportedProgram = torch.export.export(module, example_inputs).run_decompositions({})
-            return program
-    except Exception as error:  # torch.export raises whatever the traced code raises; the user needs one sentence
-        first = next((line.strip() for line in str(error).splitlines() if line.strip()), "")
-        raise ImportFailure(
-            f"{title}: torch.export failed: {type(error).__name__}: {first[:300]}; make torch.export.export(module, "
-            "example_inputs) succeed (matching example inputs, no control flow that depends on data)") from error
-
-
-@contextmanager
-def _evaluating(module: torch.nn.Module) -> Iterator[None]:
-    """Evaluation mode, and attention as plain operators instead of one fused call; both are restored."""
-    import torch
-
-    modes = {part: part.training for part in module.modules()}
-    fast = torch.backends.mha.get_fastpath_enabled()
-    torch.backends.mha.set_fastpath_enabled(False)
-    module.eval()
-    try:
-        yield
-    finally:
-        torch.backends.mha.set_fastpath_enabled(fast)
-        for part, training in modes.items():
-            part.training = training
+# -- graph
 
 
 def _declare(builder: Builder, program: torch.export.ExportedProgram) -> None:
@@ -236,7 +217,7 @@ def _linear(call: _Call) -> None:
     x, weight, bias = call.tensor("input"), call.tensor("weight"), call.value("bias")
     k, c = weight.shape or (0, 0)
     rows = words((x.shape or ())[:-1])
-    contractions.multiply(call.builder, call.step("weight"), x, weight, g=1, n=rows, k=k, c=c, bias=bias)
+    contractions.multiply(call.builder, call.step("weight"), x, weight, g=1, n=rows, k=k, c=c, bias=bias, axes="GKC")
 
 
 def _matmul(call: _Call) -> None:

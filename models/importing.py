@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 from ..errors import ImportFailure
 from . import builder
 from .network import Layer, Network
-from .op import Op, VectorOp
+from .op import Op, Role, VectorOp
 
 __all__ = ["OPERATIONS_PER_WORD", "Builder", "Shape", "Step", "Value", "known", "words"]
 
@@ -52,7 +52,7 @@ class Value:
     """A tensor between operators: the layers it comes from, seen through free operators.
 
     ``sole`` says that nothing else reads its one source. A ``constant`` is known before the network runs; ``roots``
-    are the stored tensors it is derived from. ``shape`` is None where the graph does not say.
+    are the stored tensors it is derived from. ``shape`` is None where the graph does not say. ``key`` is its name.
     """
 
     shape: Shape | None
@@ -60,6 +60,7 @@ class Value:
     sole: bool = False
     constant: bool = False
     roots: frozenset[str] = frozenset()
+    key: str = ""
 
 
 @dataclass(frozen=True)
@@ -106,6 +107,8 @@ class Builder:
         self._counted: dict[str, int] = {}  # words of each stored tensor that operators have counted
         self._absorbed: set[str] = set()  # stored tensors that folding made disappear
         self._refused: dict[str, _Refused] = {}
+        self._operands: dict[str, tuple[Value, Value, str]] = {}  # of contractions: input, weight and its axes
+        self._written: dict[str, str] = {}  # by layer, the value it writes
 
     # -- values
 
@@ -117,7 +120,7 @@ class Builder:
 
     def define(self, key: str, value: Value) -> None:
         """Name a value; it stays ``sole`` only if one node reads it."""
-        self._values[key] = replace(value, sole=value.sole and self._readers.get(key, 0) == 1)
+        self._values[key] = replace(value, sole=value.sole and self._readers.get(key, 0) == 1, key=key)
 
     def store(self, key: str, shape: Shape, *, parameter: bool) -> None:
         """A tensor stored with the network; a ``parameter`` counts into `Network.params` even if no operator has it."""
@@ -140,8 +143,13 @@ class Builder:
 
     # -- contractions
 
-    def contract(self, step: Step, op: Op, left: Value, right: Value, bias: Value | None = None) -> None:
-        """Add ``op`` that reads ``left`` (its input) and ``right`` (its weight, stored with it if constant)."""
+    def contract(
+        self, step: Step, op: Op, left: Value, right: Value, bias: Value | None = None, axes: str = ""
+    ) -> None:
+        """Add ``op`` that reads ``left`` (its input) and ``right`` (its weight, stored with it if constant).
+
+        ``axes`` names the dimensions along which ``right`` lies, outermost first, where that is known.
+        """
         if not right.constant:
             first, second, third = op.tensors
             op = replace(op, tensors=(first, replace(second, is_parameter=False), third))
@@ -149,6 +157,7 @@ class Builder:
             self._count(right, op.words("weight"))
         if bias is not None:
             self._count(bias, op.bias)
+        self._operands[op.name] = (left, right, axes)
         self._add(step, op, [left, right])
 
     # -- everything else
@@ -189,6 +198,7 @@ class Builder:
         self.absorb(statistics)
         if op is not None and _channels(op) == channels:
             self._layers[op.name] = replace(self._layers[op.name], op=replace(op, bias=channels))
+            self._written[op.name] = step.outputs[0][0]
             self.free(step, [x])
             return
         out = words(known(x, step))
@@ -215,6 +225,23 @@ class Builder:
                                 + (f" (left out: {'; '.join(listing)})" if listing else ""))
         notes = (*self.notes, *(f"left out, not supported: {line}" for line in listing))
         return Network(self.name, tuple(self._layers.values()), source, notes, self._extra_params())
+
+    # -- where the tensors of contractions are found
+
+    def weights(self) -> dict[str, tuple[str, str]]:
+        """By contraction, the stored value that is its weight, and that value's axes as given to `contract`."""
+        return {name: (right.key, axes) for name, (_, right, axes) in self._operands.items() if right.constant}
+
+    def tensors(self) -> dict[str, dict[Role, str]]:
+        """By contraction, the values that are no stored ones: its input, its weight, and its output as written."""
+        written = dict(self._written)
+        for name, layer in reversed(self._layers.items()):
+            if isinstance(layer.op, VectorOp) and layer.op.fused:
+                written[layer.inputs[0]] = written[name]
+        return {
+            name: {"input": left.key, **({} if right.constant else {"weight": right.key}), "output": written[name]}
+            for name, (left, right, _) in self._operands.items()
+        }
 
     # -- inside
 
@@ -250,6 +277,7 @@ class Builder:
     def _add(self, step: Step, op: Op | VectorOp, reads: Sequence[Value]) -> None:
         sources = _ordered(source for value in reads for source in value.sources)
         self._layers[op.name] = Layer(op, sources)
+        self._written[op.name] = step.outputs[0][0]
         for key, shape in step.outputs:
             self.define(key, Value(shape, (op.name,), sole=len(step.outputs) == 1))
 
@@ -270,6 +298,7 @@ class Builder:
             return False
         self._count(stored[0], _channels(op))
         self._layers[op.name] = replace(self._layers[op.name], op=replace(op, bias=_channels(op)))
+        self._written[op.name] = step.outputs[0][0]
         self.free(step, live)
         return True
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal
 
-from ..errors import BadInput
+from ..errors import BadInput, nearest
+from .occupancy import Occupancy
+from .patterns import Pattern, Uniform, tile_occupancy
 
 Role = Literal["input", "weight", "output"]
 ROLES: tuple[Role, ...] = ("input", "weight", "output")
@@ -62,7 +64,9 @@ class Tensor:
     """An operand or the result of an `Op`.
 
     ``role`` is what hardware specs refer to. ``weight`` is the second operand; ``is_parameter`` says whether it is
-    stored with the network (attention's products have an activation there). ``bits`` is the word width.
+    stored with the network (attention's products have an activation there). ``bits`` is the word width, ``density``
+    the share of words that are not zero and ``pattern`` where they are (None: anywhere; `Uniform` becomes None). A
+    pattern states its density; one given beside it must be the same.
     """
 
     role: Role
@@ -70,10 +74,18 @@ class Tensor:
     bits: int = 8
     is_parameter: bool = False
     density: float = 1.0
+    pattern: Pattern | None = None
 
     def __post_init__(self) -> None:
         if self.bits < 1:
             raise BadInput(f"{self.role}.bits: {self.bits} is not a word width; use 1 or more")
+        stated = self.pattern.mean if self.pattern is not None else None
+        if stated is not None and self.density != 1.0 and not math.isclose(self.density, stated):
+            what = f"{self.role}.density: {self.density} is given beside a pattern with the density {stated}"
+            raise BadInput(f"{what}; give the pattern alone")
+        object.__setattr__(self, "density", self.density if stated is None else stated)
+        if isinstance(self.pattern, Uniform):
+            object.__setattr__(self, "pattern", None)
         if not 0.0 < self.density <= 1.0:
             raise BadInput(f"{self.role}.density: {self.density} is outside (0, 1]")
         names = [dim for rank in self.ranks for dim, _ in rank.terms]
@@ -120,6 +132,18 @@ class Op:
         unknown = {dim for tensor in self.tensors for dim in tensor.dims} - set(names)
         if unknown:
             raise BadInput(f"{self.name}: tensors use undeclared dimensions {sorted(unknown)}")
+        if any(tensor.pattern is not None for tensor in self.tensors):
+            object.__setattr__(self, "tensors", tuple(map(self._measured, self.tensors)))
+
+    def _measured(self, tensor: Tensor) -> Tensor:
+        """The tensor with the density that its pattern has for these bounds."""
+        if tensor.pattern is None:
+            return tensor
+        try:
+            density = tensor.pattern.density_for(tensor, self.bounds)
+        except BadInput as error:
+            raise BadInput(f"{self.name}.{tensor.role}: {error}") from error
+        return tensor if tensor.density == density else replace(tensor, density=density)
 
     @cached_property
     def bounds(self) -> dict[str, int]:
@@ -145,10 +169,30 @@ class Op:
         """Distinct words of a whole tensor that the operator touches."""
         return self.tensor(role).words(self.bounds)
 
+    def occupancy(self, role: Role, tile: Mapping[str, int]) -> Occupancy:
+        """Non-zero words of a tile of ``role`` with these extents (not named: 1; beyond the bound: the bound).
+
+        The tensor is cut from its origin into tiles of this size, and one of the whole ones is taken at random. Raises
+        BadInput for an unknown dimension and an extent below 1.
+        """
+        for dim, extent in tile.items():
+            if dim not in self.bounds:
+                close = nearest(dim, self.bounds)
+                remedy = f"did you mean '{close}'?" if close else f"dimensions are {', '.join(self.bounds)}"
+                raise BadInput(f"{self.name}: a tile along '{dim}', which is no dimension here; {remedy}")
+            if extent < 1:
+                raise BadInput(f"{self.name}: a tile of {extent} along {dim}; it must be at least 1")
+        tensor = self.tensor(role)
+        bounds = tuple((dim, bound) for dim, bound in self.dims if dim in tensor.dims)
+        return tile_occupancy(tensor, bounds, tuple((dim, min(bound, tile.get(dim, 1))) for dim, bound in bounds))
+
     @cached_property
     def shape_key(self) -> tuple[object, ...]:
         """What decides the operator's cost: two operators with equal keys cost the same on any hardware."""
-        return (self.dims, self.tensors)
+        if all(tensor.pattern is None for tensor in self.tensors):
+            return (self.dims, self.tensors)
+        keys = tuple(tensor.pattern.key if tensor.pattern is not None else () for tensor in self.tensors)
+        return (self.dims, tuple(replace(tensor, pattern=None) for tensor in self.tensors), keys)
 
 
 @dataclass(frozen=True)

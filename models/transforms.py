@@ -1,15 +1,16 @@
-"""Networks made from networks: another batch, other word widths, measured densities."""
+"""Networks made from networks: another batch, other word widths, measured densities, patterns of zeros."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from ..errors import BadInput, nearest
+from ..errors import BadInput, check_type, nearest
 from .network import Layer, Network
 from .op import ROLES, Op, Role, VectorOp
+from .patterns import Pattern
 
-__all__ = ["with_batch", "with_bits", "with_densities"]
+__all__ = ["with_batch", "with_bits", "with_densities", "with_patterns"]
 
 
 def with_batch(network: Network, batch: int) -> Network:
@@ -32,28 +33,65 @@ def with_densities(network: Network, densities: Mapping[str, Mapping[Role, float
 
     An output without a figure of its own takes the one given for the input of the next layer, where all contractions
     that read it, directly or through activations and pooling, agree. Pooling leaves fewer zeros than it was given, so
-    that a measured figure is better; what is added to something else first stays as it is. Raises `BadInput` for an
-    unknown layer or tensor and a density outside (0, 1].
+    that a measured figure is better; what is added to something else first stays as it is. A tensor that had a pattern
+    has zeros at random afterwards. Raises `BadInput` for an unknown layer or tensor and a density outside (0, 1].
     """
-    names = [op.name for op in network.contractions]
+    _check_names(network, densities)
     for layer, given in densities.items():
+        for role, share in given.items():
+            if not 0.0 < share <= 1.0:
+                raise BadInput(f"{layer}.{role}: density {share} is outside (0, 1]; give the share that is not zero")
+    return _with_zeros(network, {layer: {role: (share, None) for role, share in given.items()}
+                                 for layer, given in densities.items()})  # fmt: skip
+
+
+def with_patterns(network: Network, patterns: Mapping[str, Mapping[Role, Pattern]]) -> Network:
+    """The network with zeros where patterns say, by layer and tensor: ``{"fc6": {"weight": NofM(2, 4)}}``.
+
+    An output without a pattern of its own takes the density of the next layer's input as in `with_densities`. Raises
+    `BadInput` for an unknown layer or tensor and a pattern that the tensor cannot have.
+    """
+    _check_names(network, patterns)
+    for layer, given in patterns.items():
+        for role, pattern in given.items():
+            check_type(pattern, Pattern, f"{layer}.{role}", "make a pattern, such as Uniform(0.5) or NofM(2, 4)")
+    return _with_zeros(network, {layer: {role: (1.0, pattern) for role, pattern in given.items()}
+                                 for layer, given in patterns.items()})  # fmt: skip
+
+
+_Zeros = tuple[float, Pattern | None]
+
+
+def _check_names(network: Network, given: Mapping[str, Mapping[Role, object]]) -> None:
+    names = [op.name for op in network.contractions]
+    for layer, tensors in given.items():
         if layer not in names:
             close = nearest(layer, names)
             remedy = f"did you mean '{close}'?" if close else f"contractions are {', '.join(names)}"
             raise BadInput(f"{network.name}: no contraction '{layer}'; {remedy}")
-        unknown = [role for role in given if role not in ROLES]
+        unknown = [role for role in tensors if role not in ROLES]
         if unknown:
             raise BadInput(f"{network.name}: {layer} has no tensor '{unknown[0]}'; use {', '.join(ROLES)}")
-        for role, share in given.items():
-            if not 0.0 < share <= 1.0:
-                raise BadInput(f"{layer}.{role}: density {share} is outside (0, 1]; give the share that is not zero")
-    wanted = {layer: dict(given) for layer, given in densities.items()}
-    inputs = {layer: given["input"] for layer, given in densities.items() if "input" in given}
+
+
+def _with_zeros(network: Network, zeros: Mapping[str, Mapping[Role, _Zeros]]) -> Network:
+    """The network with these zeros, and outputs as dense as the inputs that read them where these were given."""
+    changed = {op.name: _of_zeros(op, zeros.get(op.name, {})) for op in network.contractions}
     for name, readers in _readers(network).items():
-        found = {inputs.get(op.name, op.tensor("input").density) for op in readers}
-        if len(found) == 1 and any(op.name in inputs for op in readers):
-            wanted.setdefault(name, {}).setdefault("output", found.pop())
-    return _map(network, lambda op: _with_zeros(op, wanted.get(op.name, {})) if isinstance(op, Op) else op)
+        found = {changed[op.name].tensor("input").density for op in readers}
+        asked = any("input" in zeros.get(op.name, {}) for op in readers)
+        if len(found) == 1 and asked and "output" not in zeros.get(name, {}):
+            changed[name] = _of_zeros(changed[name], {"output": (found.pop(), None)})
+    return _map(network, lambda op: changed[op.name] if isinstance(op, Op) else op)
+
+
+def _of_zeros(op: Op, zeros: Mapping[Role, _Zeros]) -> Op:
+    if not zeros:
+        return op
+    kept = {tensor.role: (tensor.density, tensor.pattern) for tensor in op.tensors}
+    pairs = [(tensor, *(kept | dict(zeros))[tensor.role]) for tensor in op.tensors]
+    first, second, result = (replace(tensor, density=density, pattern=pattern) for tensor, density, pattern in pairs)
+    return replace(op, tensors=(first, second, result))
 
 
 def _readers(network: Network) -> dict[str, list[Op]]:
@@ -69,13 +107,6 @@ def _readers(network: Network) -> dict[str, list[Op]]:
             found[name].append(layer.op)
         sources[layer.op.name] = {layer.op.name}
     return found
-
-
-def _with_zeros(op: Op, densities: Mapping[Role, float]) -> Op:
-    first, second, result = (
-        replace(tensor, density=densities.get(tensor.role, tensor.density)) for tensor in op.tensors
-    )
-    return replace(op, tensors=(first, second, result))
 
 
 def _map(network: Network, change: Callable[[Op | VectorOp], Op | VectorOp]) -> Network:

@@ -7,11 +7,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ..document import Document, load_document, parse_document, validate
+from ..document import MOST_CHARACTERS, Document, load_document, parse_document, validate
 from ..errors import BadInput, Problem, SpecError, nearest
 from .network import Layer, Network
 from .op import ROLES, Op, VectorOp
-from .yaml_spec import EinsumSpec, NetworkSpec, parse_rank, rank_text
+from .yaml_spec import ContractionSpec, EinsumSpec, NetworkSpec, parse_rank, rank_text
+from .yaml_zeros import describe_zeros
 
 __all__ = ["network_from_yaml", "network_schema", "network_to_yaml"]
 
@@ -43,6 +44,8 @@ def network_from_yaml(source: Path | str) -> Network:
         problems += _check_inputs(document, path, inputs, item.name, places, [later.name for later in spec.layers])
         places.setdefault(item.name, index)
         found = _check_ranks(document, path, item) if isinstance(item, EinsumSpec) else []
+        if not found and isinstance(item, ContractionSpec):
+            found = _check_zeros(document, path, item)
         problems += found
         if not found:
             layers.append(Layer(item.operator(), tuple(inputs)))
@@ -89,11 +92,26 @@ def _check_ranks(document: Document, path: tuple[str, int], item: EinsumSpec) ->
     return problems
 
 
+def _check_zeros(document: Document, path: tuple[str, int], item: ContractionSpec) -> list[Problem]:
+    """What is wrong with the patterns of a contraction's tensors, now that its dimensions are known."""
+    problems, op = [], item.shape()
+    for role, pattern in item.density.patterns().items():
+        try:
+            pattern.density_for(op.tensor(role), op.bounds)
+        except BadInput as error:
+            what, _, remedy = str(error).partition("; ")
+            problems.append(document.problem((*path, "density", role), what, remedy))
+    return problems
+
+
 # ---- writing -------------------------------------------------------------------------------------------------------
 
 
 def network_to_yaml(network: Network) -> str:
-    """A YAML text that `network_from_yaml` reads back to an equal network."""
+    """A YAML text that `network_from_yaml` reads back to an equal network.
+
+    Raises `BadInput` where measured masks make it longer than a document may be.
+    """
     head: dict[str, Any] = {"name": network.name}
     if network.source:
         head["source"] = network.source
@@ -110,7 +128,11 @@ def network_to_yaml(network: Network) -> str:
             item["inputs"] = list(layer.inputs)
         lines.append(f"  - {_flow(item)}")
         previous = (layer.op.name,)
-    return "\n".join(lines) + "\n"
+    text = "\n".join(lines) + "\n"
+    if len(text) > MOST_CHARACTERS:
+        what = f"{network.name}: {len(text):,} characters of YAML are more than is read ({MOST_CHARACTERS:,})"
+        raise BadInput(f"{what}; give densities or structured patterns in place of large measured masks")
+    return text
 
 
 def _describe(op: Op | VectorOp) -> dict[str, Any]:
@@ -145,7 +167,11 @@ def _details(op: Op) -> dict[str, Any]:
         details["bits"] = widths
     elif op.tensors[0].bits != 8:
         details["bits"] = op.tensors[0].bits
-    densities = {tensor.role: tensor.density for tensor in op.tensors if tensor.density != 1.0}
+    densities = {
+        tensor.role: describe_zeros(tensor)
+        for tensor in op.tensors
+        if tensor.density != 1.0 or tensor.pattern is not None
+    }
     if densities:
         details["density"] = densities
     return details

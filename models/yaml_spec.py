@@ -15,6 +15,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from ..errors import BadInput
 from .op import ROLES, Op, Rank, Role, Tensor, VectorOp, batched_matmul, conv2d, linear, transposed_conv2d
+from .patterns import Pattern
+from .yaml_zeros import ZerosSpec
 
 __all__ = ["ContractionSpec", "EinsumSpec", "LayerSpec", "NetworkSpec", "VectorSpec", "parse_rank", "rank_text"]
 
@@ -23,7 +25,6 @@ Amount = Annotated[int, Field(strict=True, ge=0)]
 Flag = Annotated[bool, Field(strict=True)]
 Name = Annotated[str, Field(min_length=1)]
 Steps = Count | Annotated[list[Count], Field(min_length=2, max_length=2)]
-Density = Annotated[float, Field(gt=0, le=1)]
 
 _TERM = re.compile(r"\s*([A-Za-z_]\w*)\s*(?:\*\s*(\d+))?\s*\Z")
 
@@ -61,11 +62,15 @@ class Widths(_Model):
 
 
 class Densities(_Model):
-    """Shares of words that are not zero, per tensor."""
+    """Shares of words that are not zero, or where these are, per tensor."""
 
-    input: Density = 1.0
-    weight: Density = 1.0
-    output: Density = 1.0
+    input: ZerosSpec = ZerosSpec(density=1.0)
+    weight: ZerosSpec = ZerosSpec(density=1.0)
+    output: ZerosSpec = ZerosSpec(density=1.0)
+
+    def patterns(self) -> dict[Role, Pattern]:
+        """The zeros by tensor."""
+        return {"input": self.input.pattern(), "weight": self.weight.pattern(), "output": self.output.pattern()}
 
 
 class _Layer(_Model):
@@ -88,9 +93,9 @@ class ContractionSpec(_Layer):
         """The operator described. Raises `BadInput` where its parts contradict each other."""
         op = self.shape()
         width = {role: self.bits if isinstance(self.bits, int) else getattr(self.bits, role) for role in ROLES}
+        zeros = self.density.patterns()
         first, second, result = (
-            replace(tensor, bits=width[tensor.role], density=getattr(self.density, tensor.role))
-            for tensor in op.tensors
+            replace(tensor, bits=width[tensor.role], pattern=zeros[tensor.role]) for tensor in op.tensors
         )
         return replace(op, tensors=(first, second, result), kind=self.label or op.kind)
 

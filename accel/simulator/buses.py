@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ...models.op import ROLES
-from ..accelerator import Array
+from ..accelerator import Array, Memory
 from ..clock import Clock
 from ..traffic import Boundary
 from .moves import Turns
@@ -86,9 +86,12 @@ class Buses:
         inside = (Boundary(role, self.traffic.keepers(role)[-1], end) for role in ROLES)
         for way in (*self.traffic.boundaries, *inside):
             for place, stage in self.stages(way):
-                at = self.traffic.at_stage(way, stage)
-                found[place] += at.served * self.clock.bits(way, way.parent)
-                found[place] += self._rising(at) if way.role == "output" else 0.0
+                at, memory = self.traffic.at_stage(way, stage), self.traffic.nest.places[way.parent]
+                bits = at.served * self.clock.bits(way, way.parent)
+                bits += self._rising(at) if way.role == "output" else 0.0
+                if way.child == end and isinstance(memory, Memory):
+                    bits *= self.clock.savings.passing(memory, way.role)
+                found[place] += bits
         return found
 
     def _rising(self, at: Boundary) -> float:

@@ -15,7 +15,7 @@ import simpy
 
 from ...errors import CannotDo
 from ..accelerator import Array, Memory
-from ..analytic import tile_bits
+from ..capacity import tile_bits
 from .asking import Ask, Pending, Port, bursts_of
 from .channels import Channels
 from .flow import Flow, Wait

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from ...errors import ImpossibleResult
 from ...models.op import ROLES, Op, Role
 from ..accelerator import Accelerator, Memory
-from ..analytic import check_capacity
+from ..capacity import check_capacity
 from ..clock import Clock, memory_bits, passes, tiles
 from ..mapping import Mapping
 from ..nest import Nest
@@ -136,7 +136,7 @@ class TilePlan:
     def tile_bits(self, place: int, role: Role) -> float:
         """Bits of one tile of an operand in the memory at ``place``."""
         memory, tensor = self.nest.places[place], self.op.tensor(role)
-        width = stored_bits(memory, tensor) if isinstance(memory, Memory) else 0.0
+        width = stored_bits(memory, self.op, role) if isinstance(memory, Memory) else 0.0
         return tensor.words(self.nest.tile(place)) * width
 
     @property
@@ -199,7 +199,7 @@ class _Planner:
         drains = tuple(self._last(way) for way in reversed(self._in_order(("output",))))
         once, _ = passes(self.nest)
         halted, inner = self._inside()
-        stretch = max(self.traffic.steps + halted, inner) / self.traffic.steps
+        stretch = max(self.clock.steps + halted, inner) / self.traffic.steps
         moved: dict[tuple[str, Way], float] = {}
         for place, level in enumerate(self.nest.places):
             if isinstance(level, Memory):

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ...errors import BadInput, UnknownName
+from . import zeros
 from .arguments import positive
 from .output import Column, Output, facts, peak_text, table, waiting
 from .request import Request
@@ -64,6 +65,7 @@ def add_pair(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--bits", type=positive, metavar="N", help="width of every word (default: what the network states)"
     )
+    parser.add_argument("--zeros", action="append", default=[], metavar="TENSOR=SHARE", help=zeros.HELP)
     parser.add_argument(
         "--allow-unsupported",
         action="store_true",
@@ -98,7 +100,7 @@ def load_pair(args: argparse.Namespace) -> tuple[Network, Accelerator]:
     """The network and the accelerator a command names; raises `BadInput`."""
     from ...accel.spec import load_accelerator
 
-    network = _load_network(args)
+    network = zeros.with_zeros_everywhere(_load_network(args), args.zeros)
     accelerator = load_accelerator(args.accelerator)
     settings = parse_settings("--set", args.settings)
     return network, accelerator.with_parameters(**settings) if settings else accelerator
@@ -204,6 +206,7 @@ def _show_estimate(
                 f"{accelerator.technology_nm:g} nm, without memory outside the chip",
             ),
             ("utilization", f"{result.utilization:.1%}", f"of {peak_text(accelerator.peak_ops_per_s)}"),
+            *_skipped(result),
             *_waiting(result),
             *_on_chip(result),
             _proof(result),
@@ -227,6 +230,15 @@ def _residency(result: Estimate) -> dict[str, float] | None:
         "cached_bits": plan.cached_bits,
         "streamed_bits": plan.streamed_bits,
     }
+
+
+def _skipped(result: Estimate) -> list[tuple[str, str, str]]:
+    """How much of the work zeros save, where they do."""
+    whole = sum(cost.macs for cost in result.costs)
+    taken = sum(cost.effectual_macs for cost in result.costs)
+    if taken >= whole:
+        return []
+    return [("zeros", f"{1.0 - taken / whole:.1%}", "of the multiply-accumulates are in steps that are skipped")]
 
 
 def _waiting(result: Estimate) -> list[tuple[str, str, str]]:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from ...accel.accelerator import Accelerator
+    from ...accel.analytic import Cost
     from ...accel.mapping import Mapping as LoopMapping
     from ...mapper.base import Certificate, MappingResult
     from ...mapper.objective import Objective
@@ -102,6 +103,8 @@ def _map(args: argparse.Namespace) -> None:
         **request.facts,
         "dims": op.bounds,
         "macs": op.macs,
+        "effectual_macs": cost.effectual_macs,
+        "overflow": dict(cost.overflow),
         "cycles": cost.cycles,
         "latency_s": cost.latency_s,
         "energy_j": cost.energy_j,
@@ -184,9 +187,23 @@ def _show_map(to: Console, op: Op, accelerator: Accelerator, result: MappingResu
                 f"of {accelerator.peak_macs_per_cycle:,} MACs per cycle; "
                 f"{result.cost.compute_utilization:.1%} while computing",
             ),
+            *_zeros(op, result.cost),
             *_proof(result.certificate, request.objective),
         ],
     )
+
+
+def _zeros(op: Op, cost: Cost) -> list[tuple[str, str, str]]:
+    """Lines on what zeros save, and on compressed tiles that may not fit."""
+    found = []
+    if cost.effectual_macs < op.macs:
+        waiting = cost.compute_cycles and 1.0 - cost.compute_utilization
+        beside = f"; instances idle or waiting for each other {waiting:.1%} of the compute's time" if waiting else ""
+        found.append(("steps taken", f"{cost.effectual_macs / op.macs:.1%}", f"the others are skipped{beside}"))
+    for memory, chance in cost.overflow.items():
+        share = f"{chance:.1%}" if chance >= 0.001 or not chance else f"{chance:.0e}"
+        found.append(("overflow", share, f"of the compressed tiles take more than the room in {memory}"))
+    return found
 
 
 def _proof(proof: Certificate, objective: Objective) -> list[tuple[str, str, str]]:

@@ -81,8 +81,9 @@ def _add_run_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--density",
         type=checked(_density),
-        metavar="MEAN[:SPREAD]",
-        help="share of words that are not zero, on an array that skips the others, drawn for each tile, e.g. 0.4:0.1",
+        metavar="drawn|MEAN[:SPREAD]",
+        help="on an array that skips zeros: 'drawn' draws each tile's from the network's own densities; a number is "
+        "the share of words that are not zero, whatever the network says, e.g. 0.4:0.1",
     )
     group.add_argument("--no-stepping", action="store_true", help="walk every step; the result is the same, later")
 
@@ -90,6 +91,8 @@ def _add_run_options(parser: argparse.ArgumentParser) -> None:
 def _density(text: str) -> Any:
     from ...accel.simulator.workload import Density
 
+    if text == "drawn":
+        return text
     return Density(*mean_and_spread(text))
 
 

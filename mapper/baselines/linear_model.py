@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from ...accel.accelerator import Array, Memory
 from ...accel.analytic import Cost
 from ...accel.clock import output_bits
-from ...accel.sparsity import computed_share, stored_bits
+from ...accel.skipping import Savings
+from ...accel.sparsity import stored_bits
 from ...models.op import ROLES
 from ..mapspace import Mapspace
 from ..objective import Objective
@@ -104,7 +105,7 @@ class Program:
             self.most[self.lasts + 2 * k + 1] = float(idle[: self.held] @ self.most[: self.held])
         self.flows = [flow for way in ways for flow in self._flows(*way)]
         self.foreseen = math.nan, math.nan
-        self.fewest = space.op.macs / space.accelerator.peak_macs_per_cycle
+        self.fewest = space.op.macs * space.problem.savings.least_time / space.accelerator.peak_macs_per_cycle
 
     def solve(self, objective: Objective, known: Cost | None, seconds: float) -> Points | None:
         """A batch of one proposal, best to first order around a ``known`` cost; None where HiGHS finds none in time."""
@@ -145,7 +146,7 @@ class Program:
             flow.joules * float(turns) - flow.saved_joules for flow, turns in zip(self.flows, often, strict=True)
         )
         op, accelerator = self.space.op, self.space.accelerator
-        return moving + op.macs * accelerator.compute.energy_j * computed_share(op, accelerator)
+        return moving + op.macs * accelerator.compute.energy_j * Savings(op, accelerator).computed
 
     def _goal(self, objective: Objective, known: Cost | None) -> F64:
         """The objective: joules and cycles, each by what it adds at the known cost (or at the least there can be)."""
@@ -266,7 +267,7 @@ class Program:
             return 0.0
         if ROLES[role] == "output":
             return float(output_bits(op, self.space.accelerator, memory, partial=partial))
-        return stored_bits(memory, op.tensors[role])
+        return stored_bits(memory, op, ROLES[role])
 
     def _rooms(self) -> Iterator[tuple[int, int, float]]:
         """(place, tensor, logarithm of the words it has room for) of each memory of limited size."""

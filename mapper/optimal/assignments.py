@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from ...accel.accelerator import Array, Memory
 from ...accel.clock import output_bits
-from ...accel.sparsity import access_share, computed_share, stored_bits
+from ...accel.sparsity import stored_bits
+from ...errors import ImpossibleResult
 from ...models.op import ROLES
 from ..bounds import roofline
 from ..mapspace import Mapspace
@@ -133,6 +134,13 @@ def _keepers(space: Mapspace, bypass: I64) -> list[int]:
     ]
 
 
+def _memory(space: Mapspace, place: int) -> Memory:
+    level = space.problem.places[place]
+    if not isinstance(level, Memory):
+        raise ImpossibleResult(f"{level.name} keeps a tensor, but is no memory")
+    return level
+
+
 def _passing(space: Mapspace, bypass: I64, keepers: list[int]) -> F64:
     """[5] J, in the first entry, of what passes memories and arrays on its way at least once."""
     found, op, places = np.zeros(5), space.op, space.problem.places
@@ -144,11 +152,14 @@ def _passing(space: Mapspace, bypass: I64, keepers: list[int]) -> F64:
         for p, level in enumerate(places):
             if isinstance(level, Array):
                 # every multiplier's word passes the innermost array, none being shared before it
-                passing = op.macs if p == arrays[-1] > keepers[r] else words
+                # of which skipped and gated ones do not
+                passing = float(op.macs if p == arrays[-1] > keepers[r] else words)
+                if p > keepers[r]:
+                    passing *= space.problem.savings.used(_memory(space, keepers[r]), role)
                 found[0] += passing * travelling * level.hop_energy_j_per_bit
             elif isinstance(level, Memory) and p and p < keepers[r] and role in level.keeps and not bypass[p, r]:
                 per_bit = level.write_energy_j_per_bit if role == "output" else level.read_energy_j_per_bit
-                found[0] += words * stored_bits(level, op.tensor(role)) * per_bit
+                found[0] += words * stored_bits(level, op, role) * per_bit
     return found
 
 
@@ -163,7 +174,7 @@ def _copied(space: Mapspace, bypass: I64) -> F64:
                 continue
             if role in level.keeps - level.resident and not bypass[p, r]:
                 per_bit = level.read_energy_j_per_bit if role == "output" else level.write_energy_j_per_bit
-                bits = stored_bits(level, space.op.tensor(role))
+                bits = stored_bits(level, space.op, role)
                 rows.append((p, r, space.op.words(role) * bits * per_bit))
     return np.asarray(rows, np.float64).reshape(-1, 3)
 
@@ -175,23 +186,25 @@ def _spent(space: Mapspace, keepers: list[int], summing: int) -> F64:
     """
     op, accelerator = space.op, space.accelerator
     found = np.zeros(5)
-    found[4] = max(1.0, roofline(op, accelerator, Objective.parse("latency")) * accelerator.clock_hz * (1.0 - 1e-9))
+    savings = space.problem.savings
+    least = roofline(op, accelerator, Objective.parse("latency")) * accelerator.clock_hz * (1.0 - 1e-9)
+    found[4] = max(savings.least_time, least)
     outermost = accelerator.memories[0]
-    found[0] = op.macs * accelerator.compute.energy_j * computed_share(op, accelerator)
+    found[0] = op.macs * accelerator.compute.energy_j * savings.computed
     for r, role in enumerate(ROLES):
         level = space.problem.places[keepers[r]]
         if not isinstance(level, Memory):
             continue
-        words, bits = op.words(role), stored_bits(outermost, op.tensor(role))
+        words, bits = op.words(role), stored_bits(outermost, op, role)
         if level is not outermost and role in outermost.keeps:
             per_bit = outermost.write_energy_j_per_bit if role == "output" else outermost.read_energy_j_per_bit
             found[0] += words * bits * per_bit
-        used = access_share(op, accelerator, level, role)
+        used = savings.used(level, role)
         if role == "output":
             wide = output_bits(op, accelerator, level, partial=True)
             # the first update of a sum reads nothing, and its last may write fewer bits
             found[3] = used * op.macs * wide * (level.read_energy_j_per_bit + level.write_energy_j_per_bit)
             found[0] -= used * words * wide * (level.read_energy_j_per_bit * summing + level.write_energy_j_per_bit)
         else:
-            found[1 + r] = used * op.macs * stored_bits(level, op.tensor(role)) * level.read_energy_j_per_bit
+            found[1 + r] = used * op.macs * stored_bits(level, op, role) * level.read_energy_j_per_bit
     return found

@@ -11,12 +11,12 @@ import numpy as np
 
 from ...accel.batch import MAX_DIMS, MAX_PLACES
 from ...accel.kernel_nest import (
+    KEPT0,
     OUTPUT,
     OUTPUT_WORDS,
     PARTIAL0,
     RESIDENT,
     SINGLE,
-    WHOLE0,
     ProblemArrays,
     Vector,
     compiled,
@@ -152,9 +152,9 @@ def tile_bits(pr: ProblemArrays, it: Instance, m: int, tau: Vector, unfinished: 
     for role in range(3):
         if not it.keeps[m, role]:
             continue
-        words = pr.reals[place, (PARTIAL0 if unfinished and role == OUTPUT else WHOLE0) + role]
+        words = pr.reals[place, (PARTIAL0 if unfinished and role == OUTPUT else KEPT0) + role]
         if it.keeps[m, role] == RESIDENT:
-            need += pr.scalars[OUTPUT_WORDS] * (words - pr.reals[place, WHOLE0 + role])
+            need += pr.scalars[OUTPUT_WORDS] * (words - pr.reals[place, KEPT0 + role])
             continue
         for v in range(it.n_dims):
             if it.kind[role, v] == SINGLE:

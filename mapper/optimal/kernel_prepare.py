@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 
+from ...accel.kernel import step_time
 from ...accel.kernel_nest import (
     APART,
     COMPUTE_J,
@@ -16,11 +17,14 @@ from ...accel.kernel_nest import (
     HOP0,
     KEEPS0,
     LEAKAGE_J,
+    LEAST_TIME,
+    LOCKSTEP,
     MEMORY,
     MULTICAST0,
     OUTPUT,
     OUTPUT_WORDS,
     PARTIAL0,
+    PASSING0,
     PIPELINE,
     READ_BW,
     READ_J,
@@ -356,14 +360,15 @@ def _compute(pr: ProblemArrays, spread: Table, it: Instance, role: int, keeper: 
     for other in range(pr.n_places - 1, place, -1):
         if pr.ints[other, MEMORY]:
             continue
-        _add_base(it, 0, low * reals[other, HOP0 + role], high * reals[other, HOP0 + role])
-        used = False
+        hop = reals[other, HOP0 + role] * reals[place, USED0 + role]
+        _add_base(it, 0, low * hop, high * hop)
+        wide = False
         for dim in range(pr.n_dims):
-            used |= spread[other, dim] > 1
-        if used and pr.ints[other, REDUCES if role == OUTPUT else MULTICAST0 + role]:
+            wide |= spread[other, dim] > 1
+        if wide and pr.ints[other, REDUCES if role == OUTPUT else MULTICAST0 + role]:
             shared |= 1 << other
             low, high = _asked(pr, spread, it, role, shared, True), _asked(pr, spread, it, role, shared, False)
-    bits, reading = reals[place, PARTIAL0 + role], _rate(pr, spread, place, False)
+    bits, reading = reals[place, PARTIAL0 + role], _rate(pr, spread, place, False) / reals[place, PASSING0 + role]
     least, most = low, high
     if role == OUTPUT:
         whole, few, many = pr.scalars[OUTPUT_WORDS], 1.0, 1.0
@@ -380,7 +385,7 @@ def _compute(pr: ProblemArrays, spread: Table, it: Instance, role: int, keeper: 
         least, most = max(0.0, low - whole * many), max(0.0, high - whole * few)
         finished = whole if _alike(pr, spread, OUTPUT, 0, place) <= 1.0 else 0.0
         narrower = finished * (bits - reals[place, WHOLE0 + OUTPUT])
-        write, writing = it.write_port[keeper], _rate(pr, spread, place, True)
+        write, writing = it.write_port[keeper], _rate(pr, spread, place, True) / reals[place, PASSING0 + role]
         per_bit = reals[place, WRITE_J] * reals[place, USED0 + role]
         _add_base(it, 0, (low * bits - narrower) * per_bit, (high * bits - narrower) * per_bit)
         if write >= 0:
@@ -404,6 +409,17 @@ def _add_compulsory(it: Instance, b: int) -> None:
 
 
 @compiled
+def _units(pr: ProblemArrays, spread: Table) -> float:
+    """Instances of the compute that skip steps on their own."""
+    units = 1.0
+    for place in range(pr.n_places):
+        if not pr.ints[place, MEMORY] and not pr.ints[place, LOCKSTEP]:
+            for dim in range(pr.n_dims):
+                units *= spread[place, dim]
+    return units
+
+
+@compiled
 def prepare(pr: ProblemArrays, spread: Table, group: Vector, bypass: Table, it: Instance) -> None:
     """Fill the record for one spatial assignment.
 
@@ -422,6 +438,7 @@ def prepare(pr: ProblemArrays, spread: Table, group: Vector, bypass: Table, it: 
     it.steps = 1.0
     for v in range(it.n_dims):
         it.steps *= it.passes[v]
+    it.steps *= step_time(pr, _units(pr, spread)) if pr.window else pr.scalars[LEAST_TIME]
     it.pipeline, it.leakage = pr.scalars[PIPELINE], pr.scalars[LEAKAGE_J]
     _add_base(it, 0, pr.scalars[COMPUTE_J], pr.scalars[COMPUTE_J])
     _add_base(it, 1 + COMPUTE, it.steps, it.steps)

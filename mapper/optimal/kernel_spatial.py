@@ -4,7 +4,18 @@ from __future__ import annotations
 
 import numpy as np
 
-from ...accel.kernel_nest import APART, LEAKAGE_J, Flat, ProblemArrays, Results, Table, Vector, compiled, entry
+from ...accel.kernel_nest import (
+    APART,
+    LEAKAGE_J,
+    LEAST_TIME,
+    Flat,
+    ProblemArrays,
+    Results,
+    Table,
+    Vector,
+    compiled,
+    entry,
+)
 from .kernel_instance import Instance
 from .kernel_labels import objective_of
 from .kernel_search import bound_below
@@ -99,14 +110,14 @@ def enumerate_assignments(
     at, here, steps = np.empty(n_axes + 1, np.int64), np.empty(n_axes, np.int64), np.empty(n_axes + 1)
     shared, copies = np.ones((n_axes + 1, 3)), np.ones((n_axes + 1, copied.shape[0]))
     spread = np.ones((pr.n_places, pr.n_dims), np.int64)
-    depth, steps[0], energy = 0, 1.0, 0.0
+    depth, steps[0], energy = 0, pr.scalars[LEAST_TIME], 0.0
     for dim in range(pr.n_dims):
         steps[0] *= pr.bounds[dim]
     at[0] = first[0]
     while depth >= 0:
         if depth == n_axes:
             depth -= 1
-            cycles = 1.0
+            cycles = pr.scalars[LEAST_TIME]
             for dim in range(pr.n_dims):
                 whole = 1
                 for k in range(n_axes):

@@ -286,7 +286,7 @@ class Assignments:
 
         spent, reach = self.axes.spent, self.axes.reach[0]
         energy = float(spent[0] + (spent[1:4] / reach[1:]).sum() + self.axes.copied[:, 2].sum())
-        cycles = max(float(spent[4]), self.space.op.macs / reach[0])
+        cycles = max(float(spent[4]), self.space.op.macs * self.space.problem.savings.least_time / reach[0])
         energy += self.space.accelerator.standing_w / self.space.accelerator.clock_hz * cycles
         return float(floor_of(self.hunt.goal, energy, cycles))
 

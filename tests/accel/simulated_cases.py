@@ -9,6 +9,7 @@ from collections.abc import Mapping as MappingType
 from dataclasses import replace
 
 from nests import random_accelerator, random_case, random_mapping, with_waits
+from sparse_cases import with_skipping, with_zeros
 
 from dovetail.accel.accelerator import Accelerator, Compute, Level, Memory
 from dovetail.accel.mapping import Mapping
@@ -38,6 +39,13 @@ def regular_case(seed: int) -> Case:
     accelerator = with_bandwidths(with_waits(random_accelerator(rng), rng), rng)
     op = _long_op(rng)
     return op, accelerator, random_mapping(rng, op, accelerator)
+
+
+def skipping_case(seed: int) -> Case:
+    """A nest of either kind on an accelerator that skips steps for zeros."""
+    op, accelerator, mapping = (small_case if seed % 2 else regular_case)(seed)
+    rng = random.Random(seed)
+    return with_zeros(op, rng), with_skipping(accelerator, rng), mapping
 
 
 def _long_op(rng: random.Random) -> Op:

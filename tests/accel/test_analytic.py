@@ -13,6 +13,7 @@ from test_batch import dressed
 import dovetail as dt
 from dovetail.accel.accelerator import Accelerator, Array, Compute, Memory
 from dovetail.accel.analytic import Cost, check_invariants, evaluate
+from dovetail.accel.clock import Clock
 from dovetail.accel.mapping import LevelMapping, Loop, Mapping
 from dovetail.accel.nest import Nest
 from dovetail.accel.traffic import Traffic
@@ -177,7 +178,7 @@ def test_one_memory_alone_serves_every_product() -> None:
 
 def impossible(cost: Cost, traffic: Traffic, accelerator: Accelerator) -> str:
     with pytest.raises(ImpossibleResult) as caught:
-        check_invariants(cost, traffic, accelerator)
+        check_invariants(cost, Clock(traffic, accelerator))
     return str(caught.value)
 
 
@@ -185,7 +186,7 @@ def test_an_impossible_result_is_an_exception_and_no_number() -> None:
     op, accelerator = linear("fc", n=1, k=4, c=2), chip(Memory("buffer", ALL))
     mapping = loops(dram="", buffer="K4 C2")
     cost, traffic = evaluate(op, accelerator, mapping), Traffic(Nest(op, accelerator, mapping))
-    check_invariants(cost, traffic, accelerator)
+    check_invariants(cost, Clock(traffic, accelerator))
     assert "above peak" in impossible(replace(cost, utilization=1.1), traffic, accelerator)
     assert "above peak" in impossible(replace(cost, compute_cycles=99), traffic, accelerator)
     assert "negative or infinite" in impossible(replace(cost, cycles=math.nan), traffic, accelerator)

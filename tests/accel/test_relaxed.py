@@ -13,8 +13,8 @@ from nests import random_accelerator, random_case, random_op, with_waits
 
 from dovetail.accel import load_accelerator
 from dovetail.accel.accelerator import Accelerator, Array, Compute, Memory
-from dovetail.accel.analytic import tile_bits
 from dovetail.accel.batch import Problem
+from dovetail.accel.capacity import tile_bits
 from dovetail.accel.mapping import LevelMapping, Loop, Mapping
 from dovetail.accel.nest import Nest
 from dovetail.accel.relaxed import RelaxedModel

@@ -13,8 +13,9 @@ from oracle import Walk
 from test_batch import dressed
 
 from dovetail.accel.accelerator import Accelerator, Compute, Memory
-from dovetail.accel.analytic import evaluate, tile_bits
+from dovetail.accel.analytic import evaluate
 from dovetail.accel.batch import Problem
+from dovetail.accel.capacity import tile_bits
 from dovetail.accel.mapping import LevelMapping, Loop, Mapping
 from dovetail.accel.nest import Nest
 from dovetail.accel.relaxed import RelaxedModel

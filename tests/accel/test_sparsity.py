@@ -9,72 +9,25 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from nests import random_case
+from sparse_cases import sparse, with_zeros
 
 from dovetail.accel.accelerator import Accelerator, Compute, Memory
 from dovetail.accel.analytic import evaluate
 from dovetail.accel.batch import Problem
-from dovetail.accel.sparsity import access_share, computed_share, run_length_bits, stored_bits
+from dovetail.accel.formats import RUN_LENGTH
+from dovetail.accel.skipping import Savings
+from dovetail.accel.sparsity import stored_bits
 from dovetail.errors import BadInput, Infeasible
-from dovetail.models.op import ROLES, Op, Tensor, conv2d
-
-
-def encoded_bits(words: np.ndarray, word_bits: int) -> int:
-    """Length of the code that an encoder writes, word by word."""
-    pairs = run = 0
-    for word in words:
-        if word == 0 and run < 31:
-            run += 1
-            continue
-        pairs, run = pairs + 1, 0
-    pairs += run > 0
-    return 64 * math.ceil(pairs / (63 // (5 + word_bits)))
-
-
-@pytest.mark.parametrize("density", [1.0, 0.6, 0.25, 0.05, 0.005])
-@pytest.mark.parametrize("word_bits", [8, 16])
-def test_the_mean_length_of_a_run_length_code_is_that_of_an_encoder(density: float, word_bits: int) -> None:
-    words = np.random.default_rng(1).random(200_000) < density
-    assert run_length_bits(density, word_bits) == pytest.approx(encoded_bits(words, word_bits) / len(words), rel=0.02)
-
-
-def test_a_pair_of_sixteen_bit_words_takes_a_third_of_64_bits() -> None:
-    assert run_length_bits(1.0, 16) == pytest.approx(64 / 3)
-    assert run_length_bits(1e-12, 16) == pytest.approx(64 / 3 / 32)
-    assert run_length_bits(1.0, 60) == 65  # too wide to be packed
+from dovetail.models.op import ROLES, Op, conv2d, linear
 
 
 def test_words_whose_code_would_be_longer_stay_plain() -> None:
-    coded = Memory("dram", frozenset(ROLES), compression={"input": "run_length"})
-    assert stored_bits(coded, Tensor("input", (), 16, density=1.0)) == 16
-    assert stored_bits(coded, Tensor("input", (), 16, density=0.5)) == pytest.approx(64 / 3 / 2, rel=1e-6)
-    assert stored_bits(coded, Tensor("weight", (), 16, density=0.5)) == 16
-
-
-def with_zeros(op: Op, rng: random.Random) -> Op:
-    first, second, result = (replace(tensor, density=rng.uniform(0.05, 1.0)) for tensor in op.tensors)
-    return replace(op, tensors=(first, second, result))
-
-
-def sparse(accelerator: Accelerator, rng: random.Random) -> Accelerator:
-    """The accelerator with random codes, gating and energies."""
-    levels = []
-    for level in accelerator.levels:
-        if isinstance(level, Memory):
-            level = replace(
-                level,
-                size_bits=rng.choice([math.inf, 2000.0]) if level.name != "dram" else math.inf,
-                read_bandwidth_bits_per_s=rng.uniform(1e9, 1e11),
-                write_bandwidth_bits_per_s=rng.uniform(1e9, 1e11),
-                prefetched=rng.random() < 0.5,
-                read_energy_j_per_bit=rng.random(),
-                write_energy_j_per_bit=rng.random(),
-                compression={role: "run_length" for role in level.keeps if rng.random() < 0.4},
-            )
-        elif isinstance(level, Compute):
-            gating = frozenset(role for role in ("input", "weight") if rng.random() < 0.5)
-            level = replace(level, energy_j=rng.random(), gating=gating, clock_energy_j=rng.random())
-        levels.append(level)
-    return replace(accelerator, levels=tuple(levels))
+    coded = Memory("dram", frozenset(ROLES), compression={"input": RUN_LENGTH})
+    dense = linear("fc", n=4, k=4, c=4, bits=16)
+    half = replace(dense, tensors=(*(replace(tensor, density=0.5) for tensor in dense.tensors[:2]), dense.tensors[2]))
+    assert stored_bits(coded, dense, "input") == 16
+    assert stored_bits(coded, half, "input") == pytest.approx(64 / 3 / 2, rel=1e-6)
+    assert stored_bits(coded, half, "weight") == 16
 
 
 def sparse_case(seed: int) -> tuple[Op, Accelerator, Problem, tuple[np.ndarray, np.ndarray, np.ndarray]] | None:
@@ -102,6 +55,7 @@ def test_bulk_costs_of_sparse_operators_equal_the_reference() -> None:
         expected = (cost.energy_j, cost.cycles, cost.compute_cycles)
         assert (energy, cycles, steps) == pytest.approx(expected, rel=1e-12, abs=0)
         assert math.fsum(cost.energy.values()) == pytest.approx(cost.energy_j, rel=1e-12)
+        assert 0 < cost.effectual_macs <= op.macs
     assert compared > 300
 
 
@@ -122,4 +76,4 @@ def test_gating_saves_the_multiplications_and_reads_of_zeros_and_no_time() -> No
     drained = op.words("output") * 16  # by the memory above, whatever the multipliers do
     assert saved.energy["spad", "output"] == (plain.energy["spad", "output"] - drained) / 2 + drained
     assert saved.cycles == plain.cycles
-    assert computed_share(half, gated) == access_share(half, gated, spad, "weight") == 0.5
+    assert Savings(half, gated).computed == Savings(half, gated).used(spad, "weight") == 0.5

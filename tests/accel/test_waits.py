@@ -14,6 +14,7 @@ from test_batch import dressed
 from dovetail.accel.accelerator import Accelerator, Array, Compute, Memory, Systolic
 from dovetail.accel.analytic import check_invariants, evaluate
 from dovetail.accel.batch import Problem
+from dovetail.accel.clock import Clock
 from dovetail.accel.mapping import LevelMapping, Loop, Mapping
 from dovetail.accel.nest import Nest
 from dovetail.accel.residence import Residence, with_residence
@@ -231,6 +232,6 @@ def test_a_run_shorter_than_its_tiles_take_is_impossible(double_buffered: bool, 
     buffer = Memory("buffer", ALL, double_buffered=double_buffered, latency_cycles=10.0)
     op, accelerator, mapping = linear("fc", n=1, k=4, c=2), chip(buffer), loops(dram="C2 K2", buffer="K2")
     cost, traffic = evaluate(op, accelerator, mapping), Traffic(Nest(op, accelerator, mapping))
-    check_invariants(cost, traffic, accelerator)
+    check_invariants(cost, Clock(traffic, accelerator))
     with pytest.raises(ImpossibleResult, match=message):
-        check_invariants(replace(cost, cycles=cost.cycles - 1.0), traffic, accelerator)
+        check_invariants(replace(cost, cycles=cost.cycles - 1.0), Clock(traffic, accelerator))

@@ -7,7 +7,8 @@ from dataclasses import replace
 import pytest
 from test_optimal import CHIPS, OPS, check_against_all
 
-from dovetail.accel.accelerator import Accelerator, Compute, Memory
+from dovetail.accel.accelerator import Accelerator, Compute, Memory, Skipping
+from dovetail.accel.formats import RUN_LENGTH
 from dovetail.mapper.mapspace import Mapspace
 from dovetail.models.op import Op
 
@@ -29,7 +30,7 @@ def sparse(accelerator: Accelerator) -> Accelerator:
     levels = []
     for place, level in enumerate(accelerator.levels):
         if isinstance(level, Memory) and place == 0:
-            level = replace(level, compression={"input": "run_length", "output": "run_length"})
+            level = replace(level, compression={"input": RUN_LENGTH, "output": RUN_LENGTH})
         elif isinstance(level, Memory) and place == 1 and not level.double_buffered:
             level = replace(level, prefetched=True)
         elif isinstance(level, Compute):
@@ -41,6 +42,24 @@ def sparse(accelerator: Accelerator) -> Accelerator:
 def with_zeros(op: Op) -> Op:
     first, second, result = op.tensors
     return replace(op, tensors=(replace(first, density=0.3), second, replace(result, density=0.2)))
+
+
+def skipping(accelerator: Accelerator, window: int, *, common: bool) -> Accelerator:
+    """The accelerator where zeros of both operands save steps, each instance's its own but for common ones."""
+    features = Skipping(frozenset({"input", "weight"}), frozenset({"input"}) if common else frozenset(), window=window)
+    levels = [replace(one, skipping=features) if isinstance(one, Compute) else one for one in accelerator.levels]
+    return replace(accelerator, levels=tuple(levels))
+
+
+@pytest.mark.parametrize(("accelerator", "op", "goal"), CASES)
+@pytest.mark.parametrize(("window", "common"), [(0, False), (5, False), (24, True)])
+def test_no_mapping_of_an_operator_whose_zeros_are_skipped_is_better(
+    accelerator: str, op: str, goal: str, window: int, common: bool
+) -> None:
+    chip = skipping(sparse(CHIPS[accelerator]), window, common=common)
+    first, second, result = with_zeros(OPS[op]).tensors
+    sparser = replace(OPS[op], tensors=(first, replace(second, density=0.4), result))
+    check_against_all(Mapspace(sparser, chip), goal)
 
 
 @pytest.mark.parametrize(("accelerator", "op", "goal"), CASES)

@@ -161,7 +161,7 @@ def layer_run(op: Op, accelerator: Accelerator, dataflow: RowStationary) -> Laye
     counts = Traffic(Nest(op, accelerator, mapping)).counts
     dram, buffer = accelerator.memories[:2]
     outside = sum(
-        (counts[0, role].reads + counts[0, role].updates) * stored_bits(dram, op.tensor(role)) for role in ROLES
+        (counts[0, role].reads + counts[0, role].updates) * stored_bits(dram, op, role) for role in ROLES
     )
     sums = counts[1, "output"]
     words = counts[1, "input"].reads + sums.reads + sums.updates + sums.drains
