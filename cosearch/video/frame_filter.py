@@ -62,16 +62,27 @@ class TemporalFilter:
         self.keeps_all = keeps_all
         self._reference: F32 | None = None
         self._kept_at = 0
+        self._owed: F32 | None = None  # changes that a lost frame would have shown
+        self._last: F32 | None = None  # changes shown to the last frame kept
 
     def look(self, number: int, frame: NDArray[np.uint8]) -> tuple[bool, F32 | None]:
-        """Whether to keep the frame, and how its blocks differ from the reference (None: there was none yet)."""
+        """Whether to keep the frame, and how its blocks differ from the last one kept (None: there was none)."""
         means = block_means(frame)
         if self._reference is None:
             self._reference, self._kept_at = means, number
             return True, None
         changed = difference(means, self._reference, self.settings.floor)
-        due = number - self._kept_at >= self.settings.longest
+        if self._owed is not None:
+            changed = np.maximum(changed, self._owed)
+        due = self._owed is not None or number - self._kept_at >= self.settings.longest
         keep = self.keeps_all or due or float(changed.mean()) / 255.0 > self.settings.threshold
         if keep:
-            self._reference, self._kept_at = means, number
+            self._reference, self._kept_at, self._owed, self._last = means, number, None, changed
         return keep, changed
+
+    def lost(self) -> None:
+        """The frame kept last was never computed: the next one is kept, with what would have been new in this one."""
+        if self._last is None:
+            self._reference = None
+        else:
+            self._owed = self._last if self._owed is None else np.maximum(self._owed, self._last)

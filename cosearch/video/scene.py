@@ -40,11 +40,11 @@ class Scene:
     """
 
     seed: int = 0
-    frames: int = 240
+    frames: int = 160
     objects: int = 8
     width: int = 1280
     height: int = 720
-    frames_per_s: float = 30.0
+    frames_per_s: float = 20.0
     sizes: tuple[int, int] = (48, 80)
     speeds: tuple[float, float] = (0.5, 3.0)
     pause: int = 60
@@ -54,7 +54,7 @@ class Scene:
         checked_whole(self.seed, "scene: seed", minimum=0, remedy="0 or more")
         for name in ("frames", "objects", "width", "height", "pause"):
             checked_whole(getattr(self, name), f"scene: {name}", remedy="at least 1")
-        checked_number(self.frames_per_s, "scene: frames_per_s", positive=True, remedy="30 is usual")
+        checked_number(self.frames_per_s, "scene: frames_per_s", positive=True, remedy="20 for one")
         checked_number(self.noise, "scene: noise", remedy="a deviation in grey levels, at least 0")
         for name in ("sizes", "speeds"):
             low, high = getattr(self, name)

@@ -1,7 +1,7 @@
 """Tracks of objects from boxes of single frames: constant velocity, matched by overlap, carried over skipped frames.
 
 Tracking by detection as in Bewley et al., "Simple online and realtime tracking", ICIP 2016, with fixed gains instead of
-a Kalman filter.
+a Kalman filter; only sure detections begin a track, as in Zhang et al., "ByteTrack", ECCV 2022.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ __all__ = ["Shown", "Tracker"]
 
 _MATCH = 0.2  # overlap with the expected box from which a detection may be the object
 _PLACE, _VELOCITY, _SIZE = 0.7, 0.4, 0.3  # shares of what was not expected that go into the state
-_SURE = 0.55  # score from which one detection makes a track; others need a second one
-_SHOWN_S, _KEPT_S = 0.2, 1.5  # how long a track is shown, and kept, without a detection
+_BEGIN = 0.5  # score from which a detection begins a track; others only go on with one
+_SHOWN_S, _KEPT_S = 0.3, 2.0  # how long a track is shown, and kept, without a detection
 _STILL = 0.02  # share of changed blocks below which what a box shows has not moved
 
 
@@ -47,7 +47,7 @@ class _Track:
     size: F64
     velocity: F64 = field(default_factory=lambda: np.zeros(2))
     since: int = 0
-    sure: bool = False
+    moves: bool = False  # whether its velocity is known
     still: bool = False
 
     def box(self, frame: int) -> F64:
@@ -63,19 +63,17 @@ class _Track:
         expected = self.centre + self.velocity * ahead
         surprise = centre - expected
         # The first detection after the one that began the track is all that is known of its velocity.
-        self.velocity = self.velocity + (_VELOCITY if self.sure_of_velocity else 1.0) * surprise / ahead
-        self.sure_of_velocity = True
+        self.velocity = self.velocity + (_VELOCITY if self.moves else 1.0) * surprise / ahead
+        self.moves = True
         self.centre = expected + _PLACE * surprise
         self.size = self.size + _SIZE * (size - self.size)
         self.since = self.seen_at = frame
-
-    sure_of_velocity: bool = False
 
 
 class Tracker:
     """Takes frames in order; those without detections are passed over or coasted."""
 
-    def __init__(self, frames_per_s: float = 30.0) -> None:
+    def __init__(self, frames_per_s: float = 20.0) -> None:
         self._tracks: list[_Track] = []
         self._next = 0
         self._frame = self._computed = -1
@@ -114,13 +112,12 @@ class Tracker:
                 free.remove(which)
                 taken.add(at)
                 self._tracks[at].seen(frame, found.boxes[which])
-                self._tracks[at].sure = True
         for which in sorted(free):
-            box = found.boxes[which]
-            track = _Track(self._next, frame, (box[:2] + box[2:]) / 2, box[2:] - box[:2], since=frame)
-            track.sure = bool(found.scores[which] >= _SURE)
-            self._tracks.append(track)
-            self._next += 1
+            if found.scores[which] >= _BEGIN:
+                box = found.boxes[which]
+                centre, size = (box[:2] + box[2:]) / 2, box[2:] - box[:2]
+                self._tracks.append(_Track(self._next, frame, centre, size, since=frame))
+                self._next += 1
         self._tracks = [track for track in self._tracks if frame - track.seen_at <= self._kept]
         return self._shown_in(frame)
 
@@ -130,7 +127,7 @@ class Tracker:
         self._frame = frame
 
     def _shown_in(self, frame: int) -> Shown:
-        shown = [track for track in self._tracks if track.sure and self._computed - track.seen_at <= self._shown]
+        shown = [track for track in self._tracks if self._computed - track.seen_at <= self._shown]
         boxes = np.array([track.box(frame) for track in shown], np.float64).reshape(-1, 4)
         return Shown(tuple(track.number for track in shown), boxes)
 
