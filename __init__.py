@@ -21,16 +21,20 @@ if TYPE_CHECKING:
     from .cosearch.study import StudyResult, search
     from .errors import BadInput, CannotDo, DovetailError, Infeasible
     from .mapper.base import Certificate, MappingResult
+    from .mapper.compression import choose_levels
     from .mapper.estimate import Estimate, Schedule, estimate, estimate_many
     from .mapper.pareto import pareto_front
     from .mapper.search import best_mapping, map_many
     from .mapper.serving import serve
     from .mapper.simulation import simulate
+    from .models.distortion import distortion_curves
     from .models.from_onnx import from_onnx
     from .models.from_torch import from_torch
     from .models.load import list_networks, load_network
     from .models.network import Layer, Network
     from .models.op import Op, VectorOp
+    from .models.pruning import prune, prune_blocks, prune_channels, prune_n_of_m
+    from .models.quantising import quantise
 
 __version__ = "0.1.0"
 
@@ -57,6 +61,8 @@ _HOMES = {
     "Timeline": "accel.simulator.timeline",
     "VectorOp": "models.op",
     "best_mapping": "mapper.search",
+    "choose_levels": "mapper.compression",
+    "distortion_curves": "models.distortion",
     "estimate": "mapper.estimate",
     "estimate_many": "mapper.estimate",
     "evaluate": "accel.analytic",
@@ -70,6 +76,11 @@ _HOMES = {
     "map_many": "mapper.search",
     "pareto_front": "mapper.pareto",
     "parse_mapping": "accel.mapping_text",
+    "prune": "models.pruning",
+    "prune_blocks": "models.pruning",
+    "prune_channels": "models.pruning",
+    "prune_n_of_m": "models.pruning",
+    "quantise": "models.quantising",
     "search": "cosearch.study",
     "serve": "mapper.serving",
     "simulate": "mapper.simulation",
@@ -97,6 +108,8 @@ __all__ = [
     "Timeline",
     "VectorOp",
     "best_mapping",
+    "choose_levels",
+    "distortion_curves",
     "estimate",
     "estimate_many",
     "evaluate",
@@ -110,6 +123,11 @@ __all__ = [
     "map_many",
     "pareto_front",
     "parse_mapping",
+    "prune",
+    "prune_blocks",
+    "prune_channels",
+    "prune_n_of_m",
+    "quantise",
     "search",
     "serve",
     "simulate",

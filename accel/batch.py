@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["MAX_DIMS", "MAX_PLACES", "MAX_SLOTS", "MAX_WINDOW", "Problem", "Slot"]
 
-MAX_DIMS, MAX_PLACES, MAX_SLOTS, MAX_WINDOW = 12, 40, 60, 1024  # what the compiled model has room for
+MAX_DIMS, MAX_PLACES, MAX_SLOTS, MAX_WINDOW = 12, 40, 60, 4096  # what the compiled model has room for
 _CHUNK = 4096  # rows given to the compiled model at a time, which share one array of no bypasses
 
 

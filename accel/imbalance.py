@@ -8,7 +8,9 @@ distribution function F of one of them, ``E[max] = Σ_k 1 - F(k)^instances``, wh
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from functools import lru_cache
+from itertools import accumulate
 
 __all__ = ["log_cdf", "slowest"]
 
@@ -30,22 +32,15 @@ def log_cdf(window: int, share: float) -> tuple[float, ...]:
         )
         for k in range(window + 1)
     ]  # fmt: skip
-    found, above = [0.0] * window, 0.0
-    for k in range(window - 1, -1, -1):
-        above += chances[k + 1]
-        below = math.fsum(chances[: k + 1]) if above > 0.5 else 1.0
-        found[k] = math.log1p(-above) if above <= 0.5 else math.log(below) if below > 0.0 else -math.inf
+    below, above = list(accumulate(chances)), list(accumulate(reversed(chances)))[::-1]
+    found = [
+        math.log1p(-above[k + 1]) if above[k + 1] <= 0.5 else math.log(below[k]) if below[k] > 0.0 else -math.inf
+        for k in range(window)
+    ]
     return tuple(found)
 
 
 def slowest(logs: tuple[float, ...], instances: float) -> float:
     """Mean share of a window's steps that the slowest of ``instances`` takes; ``logs`` are its `log_cdf`."""
-    total = 0.0
-    for k in range(len(logs) - 1, -1, -1):
-        at = instances * logs[k]
-        if at < NEVER:
-            total += k + 1.0
-            break
-        if at < CERTAIN:
-            total -= math.expm1(at)
-    return total / len(logs)
+    first, last = bisect_left(logs, NEVER / instances), bisect_left(logs, CERTAIN / instances)
+    return (first - math.fsum(math.expm1(instances * log) for log in logs[first:last])) / len(logs)

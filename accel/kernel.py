@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 
+from .imbalance import CERTAIN, NEVER
 from .kernel_flat import fits, flatten
 from .kernel_nest import (
     APART,
@@ -258,14 +259,17 @@ def _count(pr: ProblemArrays, bypass: Table, ws: Workspace) -> tuple[float, floa
 @compiled
 def step_time(pr: ProblemArrays, units: float) -> float:
     """Cycles per step of instances that skip steps each on its own: `imbalance.slowest`."""
-    total = 0.0
-    for k in range(pr.window - 1, -1, -1):
-        at = units * pr.chances[k]
-        if at < -45.0:
-            total += k + 1.0
-            break
-        if at < -1e-17:
-            total -= math.expm1(at)
+    low, high = 0, pr.window
+    while low < high:  # below `low` the chance is as good as none
+        middle = (low + high) // 2
+        if units * pr.chances[middle] < NEVER:
+            low = middle + 1
+        else:
+            high = middle
+    total, k = float(low), low
+    while k < pr.window and units * pr.chances[k] < CERTAIN:
+        total -= math.expm1(units * pr.chances[k])
+        k += 1
     return float(max(pr.scalars[TOGETHER] * total / pr.window, pr.scalars[SCANNED]))
 
 

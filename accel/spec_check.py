@@ -10,12 +10,14 @@ import math
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
+
+from pydantic import BaseModel
 
 from ..document import YamlPath
 from ..errors import BadInput, Problem
 from .accelerator import Parameter
-from .expressions import Kind, Unit, compile_expression, parse_literal
+from .expressions import KINDS, Kind, Unit, compile_expression, parse_literal
 from .spec_formats import FormatSpec
 from .spec_levels import Found, level_problems, listed
 from .spec_models import (
@@ -33,6 +35,8 @@ from .spec_models import (
 )  # fmt: skip
 
 __all__ = ["Evaluator", "ParameterTable", "Placer", "check_spec", "read_parameters", "same"]
+
+Key = TypeVar("Key", bound=str)
 
 
 class Placer(Protocol):
@@ -75,6 +79,19 @@ class Evaluator:
         except BadInput as error:
             self.complain(path, f"{error} (at '{owner}')" if owner and kind.name == "bandwidth" else str(error))
             return 1
+
+    def numbers(self, part: BaseModel, path: YamlPath) -> dict[str, float]:
+        """Every stated scalar quantity of a level, or of a part of it, in SI units."""
+        found = {}
+        for name, kind in kinds(type(part)).items():
+            raw = getattr(part, name)
+            if raw is not None and not isinstance(raw, dict):
+                found[name] = self.number((*path, name), raw, kind, getattr(part, "name", ""))
+        return found
+
+    def each(self, values: Mapping[Key, str | int | float], kind: str, path: YamlPath) -> dict[Key, int]:
+        """The values of a mapping of whole numbers."""
+        return {key: int(self.number((*path, key), raw, KINDS[kind])) for key, raw in values.items()}
 
     def complain(self, path: YamlPath, message: str) -> None:
         """Note a "what; remedy" message."""

@@ -6,7 +6,6 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
-from typing import Any, NoReturn, TypeVar
 
 from ..document import YamlPath
 from ..energy.estimators import Component, ComponentEstimate, estimate_component
@@ -21,13 +20,13 @@ from .accelerator import (
     Host,
     Level,
     Memory,
-    Packed,
     Parameter,
-    Skipping,
     Systolic,
     Vector,
 )  # fmt: skip
 from .expressions import KINDS, Unit
+from .frozen import FrozenDict
+from .resolve_skipping import lockstep_problems, resolve_skipping
 from .spec_check import Evaluator, Placer
 from .spec_formats import formats_of
 from .spec_levels import systolic_axis
@@ -38,35 +37,13 @@ from .spec_models import (
     HostSpec,
     LevelSpec,
     MemorySpec,
-    PackedSpec,
-    ScanSpec,
-    SkippingSpec,
-    StructureSpec,
     TimingSpec,
     VectorSpec,
-    kinds,
 )  # fmt: skip
 
-__all__ = ["FrozenDict", "resolve"]
+__all__ = ["resolve"]
 
-_Key = TypeVar("_Key", bound=str)
 Scalar = str | int | float
-
-
-class FrozenDict(dict[Any, Any]):
-    """A mapping that cannot change, so that what holds it can be hashed."""
-
-    def __hash__(self) -> int:  # type: ignore[override]
-        return hash(frozenset(self.items()))
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return FrozenDict, (dict(self),)
-
-    def _refuse(self, *_: Any, **__: Any) -> NoReturn:
-        raise TypeError("this mapping cannot change; make a dict of it first")
-
-    __setitem__ = __delitem__ = __ior__ = _refuse
-    clear = pop = popitem = setdefault = update = _refuse
 
 
 def resolve(
@@ -86,6 +63,8 @@ def resolve(
     host = None if spec.host is None else _host(spec.host, evaluator)
     resolver = _Resolver(spec, evaluator, technology_nm)
     levels = resolver.levels()
+    for index, what in lockstep_problems(levels):
+        evaluator.complain(("levels", index, "lockstep"), what)
     if evaluator.problems:
         raise SpecError(evaluator.problems)
     return Accelerator(
@@ -155,7 +134,7 @@ class _Resolver:
         return replace(level, systolic=Systolic(stated.dataflow, rows, columns, stated.overlapped))
 
     def _level(self, level: LevelSpec, path: YamlPath, inner_mm2: float) -> Level:
-        numbers = self._numbers(level, path)
+        numbers = self.evaluator.numbers(level, path)
         if isinstance(level, MemorySpec):
             return self._memory(level, numbers, path)
         if isinstance(level, ArraySpec):
@@ -163,20 +142,6 @@ class _Resolver:
         if isinstance(level, ComputeSpec):
             return self._compute(level, numbers, path)
         return self._vector(level, numbers, path)
-
-    def _numbers(
-        self, level: LevelSpec | TimingSpec | SkippingSpec | StructureSpec | ScanSpec | PackedSpec, path: YamlPath
-    ) -> dict[str, float]:
-        """Every stated scalar quantity of a level, or of a part of it, in SI units."""
-        found = {}
-        for name, kind in kinds(type(level)).items():
-            raw = getattr(level, name)
-            if raw is not None and not isinstance(raw, dict):
-                found[name] = self.evaluator.number((*path, name), raw, kind, getattr(level, "name", ""))
-        return found
-
-    def _each(self, values: Mapping[_Key, Scalar], kind: str, path: YamlPath) -> dict[_Key, int]:
-        return {key: int(self.evaluator.number((*path, key), raw, KINDS[kind])) for key, raw in values.items()}
 
     def _costs(
         self,
@@ -209,7 +174,7 @@ class _Resolver:
     def _memory(self, level: MemorySpec, numbers: dict[str, float], path: YamlPath) -> Memory:
         actions = {"read_energy": "read", "write_energy": "write"}
         size, width, banks = numbers["size"], numbers["width"], numbers["banks"]
-        words = self._each(level.word, "bits", (*path, "word"))
+        words = self.evaluator.each(level.word, "bits", (*path, "word"))
         widths = {role: words.get(role, self.operand_bits) for role in ROLES}
         buffers = self._buffers(level, numbers, path)
         self._check_room(level, numbers, words, buffers, path)
@@ -266,7 +231,7 @@ class _Resolver:
 
     def _timing(self, timing: TimingSpec, path: YamlPath) -> DramTiming:
         """A DRAM's timing; a row holds a burst, and between two refreshes there is time to work."""
-        numbers = self._numbers(timing, path)
+        numbers = self.evaluator.numbers(timing, path)
         found = DramTiming(
             channels=int(numbers["channels"]),
             burst_bits=numbers.get("burst", 0.0),
@@ -324,7 +289,7 @@ class _Resolver:
                 hop = estimate.energy_j["hop"]
         return Array(
             name=level.name,
-            shape=tuple(self._each(level.shape, "count", (*path, "shape")).items()),
+            shape=tuple(self.evaluator.each(level.shape, "count", (*path, "shape")).items()),
             dims=FrozenDict({axis: frozenset(dims) for axis, dims in level.dims.items()}),
             multicast=frozenset(level.multicast),
             reduces=level.reduces,
@@ -349,7 +314,7 @@ class _Resolver:
             number=level.number,
             pipeline_cycles=int(numbers["pipeline"]),
             gating=frozenset(level.gating),
-            skipping=self._skipping(level.skipping, (*path, "skipping")) if level.skipping else None,
+            skipping=resolve_skipping(level.skipping, (*path, "skipping"), self.evaluator) if level.skipping else None,
             clock_energy_j=numbers.get("clock_energy", 0.0),
             winograd=level.winograd,
             channel_extension=level.channel_extension,
@@ -358,38 +323,6 @@ class _Resolver:
             area_mm2=costs["area"],
             origin=origin,
         )
-
-    def _skipping(self, skipping: SkippingSpec, path: YamlPath) -> Skipping:
-        """What lets steps be skipped, with its counts evaluated."""
-        numbers = self._numbers(skipping, path)
-        structured, scan = skipping.structured, skipping.scan
-        shape = self._numbers(structured, (*path, "structured")) if structured else {}
-        if shape and shape["n"] > shape["m"]:
-            what = f"{shape['n']:.0f} of {shape['m']:.0f} words cannot be kept; n is at most m"
-            self.evaluator.complain((*path, "structured", "n"), what)
-        blocks = self._each(skipping.blocks, "count", (*path, "blocks"))
-        return Skipping(
-            leaders=frozenset(skipping.leaders),
-            common=frozenset(skipping.common),
-            blocks=FrozenDict(blocks),
-            structured=(int(shape["n"]), int(shape["m"])) if shape else None,
-            window=int(numbers.get("window", 0)),
-            queue=int(numbers.get("queue", 0)),
-            packed=FrozenDict(
-                {role: self._packed(one, (*path, "packed", role)) for role, one in skipping.packed.items()}
-            ),
-            padded=frozenset(skipping.padded),
-            scan=frozenset(scan.leaders) if scan else frozenset(),
-            scan_rate=self._numbers(scan, (*path, "scan"))["rate"] if scan else math.inf,
-        )
-
-    def _packed(self, packed: PackedSpec, path: YamlPath) -> Packed:
-        tile = {dim: int(size) for dim, size in self._each(packed.tile, "count", (*path, "tile")).items()}
-        lanes = int(self._numbers(packed, path)["lanes"])
-        if lanes > math.prod(tile.values()):
-            what = f"{lanes} lanes are more than the words of a tile; use at most {math.prod(tile.values())}"
-            self.evaluator.complain((*path, "lanes"), what)
-        return Packed(FrozenDict(tile), lanes)
 
     def _vector(self, level: VectorSpec, numbers: dict[str, float], path: YamlPath) -> Vector:
         """Area and leakage are those of all lanes: the unit is one instance."""

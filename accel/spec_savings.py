@@ -27,6 +27,7 @@ def savings_problems(levels: Levels) -> Iterator[Found]:
                 yield ("levels", index, "capacity"), what, "add 'compression:' or remove this line"
         if level.get("type") == "compute" and isinstance(level.get("skipping"), dict):
             yield from _skipping(level["skipping"], ("levels", index, "skipping"))
+            yield from _padded(levels, level["skipping"], ("levels", index, "skipping", "padded"))
         if level.get("lockstep") is True and not _skips(levels):
             what = "no step is skipped on this accelerator, so that all instances step together anyway"
             yield ("levels", index, "lockstep"), what, "add 'skipping:' to the compute level or remove this line"
@@ -61,6 +62,16 @@ def _followers(levels: Levels, index: int) -> Iterator[Found]:
             both = level.get("gating", {}), level.get("skipping", {})
             if key == "skipping" and all(isinstance(one, dict) and role in one for one in both):
                 yield path, f"'{role}' stands under 'gating', too", "keep one of them: skipping saves time as well"
+
+
+def _padded(levels: Levels, skipping: Mapping[str, Any], path: YamlPath) -> Iterator[Found]:
+    """Zero words that are steps come from a code."""
+    coded: set[Any] = set()
+    for level in levels:
+        coded.update(level["compression"] if isinstance(level.get("compression"), dict) else ())
+    for role in skipping["padded"] if isinstance(skipping.get("padded"), list) else ():
+        if role in ROLES and role not in coded:
+            yield path, f"no memory has a code for '{role}'", "state its 'compression:', or remove it here"
 
 
 def _kept(level: Mapping[str, Any]) -> Sequence[Any]:

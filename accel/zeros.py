@@ -19,7 +19,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from ..models.occupancy import blocks_kept, groups, split, thinned
+from ..models.occupancy import groups, split, thinned
 from ..models.op import Op, Rank, Role, Tensor
 from ..models.patterns import Banded, Blocks, Measured, NofM
 
@@ -168,7 +168,7 @@ def _add_blocks(table: Floats, share: float, total: int, marked: int, side: int,
 def _no_word(touched: list[int], total: int, density: float, outside: float) -> float:
     """Chance that no word is kept of pieces of so many words, each of another of ``total`` blocks."""
     pieces = sorted(Counter(touched).items())
-    return thinned(blocks_kept(sum(touched), pieces, total, density), 1.0 - outside).empty if touched else 1.0
+    return thinned(sum(touched), pieces, total, density, 1.0 - outside).empty if touched else 1.0
 
 
 def _grid(tensor: Tensor, pattern: Blocks, sizes: Mapping[str, int]) -> int:

@@ -11,7 +11,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -126,16 +126,21 @@ def throughput(settings: Settings) -> dict[str, Any]:
 
     Random mappings that fit, each factorisation under many random orders: those that do not fit are dismissed in a
     fraction of the time and would flatter the figure. Factors divide their dimensions, and, a figure of its own, are
-    any of the mapspace: partial tiles take longer.
+    any of the mapspace: partial tiles take longer. Another figure is that of the layer with zeros on SCNN, whose
+    elements skip them and wait for each other.
     """
     op = next(op for op in dt.load_network("resnet18").contractions if op.name == "layer2.0.conv2")
     chip = dt.load_accelerator("eyeriss")
     rates = mapping_rates(Mapspace(op, chip, Constraints(imperfect="none")))
     partial = mapping_rates(Mapspace(op, chip))
+    first, second, result = op.tensors
+    sparse = replace(op, tensors=(replace(first, density=0.5), replace(second, density=0.3), result))
+    skipping = mapping_rates(Mapspace(sparse, dt.load_accelerator("scnn")))
     return {
         "mappings_per_s": statistics.median(rates),
         "range": [min(rates), max(rates)],
         "partial_tile_mappings_per_s": statistics.median(partial),
+        "sparse_mappings_per_s": statistics.median(skipping),
         "threads": available_threads(),
     }
 

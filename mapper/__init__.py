@@ -1,6 +1,7 @@
 """How networks are mapped: mapspaces, mapping searches, whole-network schedules and their cache."""
 
 from .base import Certificate, Mapper, MappingResult
+from .compression import Compressed, choose_levels, level_costs
 from .estimate import Estimate, Schedule, estimate, estimate_many
 from .mapspace import Mapspace
 from .pareto import pareto_front
@@ -10,6 +11,7 @@ from .search import best_mapping, map_all, map_many
 
 __all__ = [
     "Certificate",
+    "Compressed",
     "Estimate",
     "Mapper",
     "MappingResult",
@@ -17,8 +19,10 @@ __all__ = [
     "Plan",
     "Schedule",
     "best_mapping",
+    "choose_levels",
     "estimate",
     "estimate_many",
+    "level_costs",
     "map_all",
     "map_many",
     "mapper_names",

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from ..errors import BadInput
 from . import contractions
-from .importing import Builder, Shape, Step, Value, words
+from .importing import Builder, Step, Value, words
 from .network import Network
-from .torch_program import export, weight_patterns
+from .torch_program import call_arguments, export, operator_name, shape_of, weight_patterns
 from .transforms import with_patterns
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def _declare(builder: Builder, program: torch.export.ExportedProgram) -> None:
     for node in program.graph.nodes:
         if node.op != "placeholder":
             continue
-        kind, shape = specs[node.name].kind, _shape(node)
+        kind, shape = specs[node.name].kind, shape_of(node)
         if kind == InputKind.USER_INPUT or shape is None:
             builder.define(node.name, Value(shape))
             continue
@@ -88,30 +88,12 @@ def _declare(builder: Builder, program: torch.export.ExportedProgram) -> None:
 # -- one call of the graph
 
 
-def _shape(node: torch.fx.Node) -> Shape | None:
-    shape = getattr(node.meta.get("val"), "shape", None)
-    return None if shape is None else tuple(int(size) for size in shape)
-
-
-def _operator(node: torch.fx.Node) -> str:
-    """``conv2d`` of ``aten.conv2d.default``; another library's operator keeps its prefix."""
-    schema = getattr(node.target, "_schema", None)
-    if schema is None:
-        return str(getattr(node.target, "__name__", node.target))
-    return str(schema.name).removeprefix("aten::")
-
-
 class _Call:
     """A node with its arguments under the names of the operator's schema."""
 
     def __init__(self, builder: Builder, node: torch.fx.Node) -> None:
-        self.builder, self.node, self.operator = builder, node, _operator(node)
-        schema = getattr(node.target, "_schema", None)
-        self.arguments: dict[str, Any] = {}
-        if schema is not None:
-            self.arguments = {argument.name: argument.default_value for argument in schema.arguments}
-            self.arguments.update(zip((argument.name for argument in schema.arguments), node.args, strict=False))
-        self.arguments.update(node.kwargs)
+        self.builder, self.node, self.operator = builder, node, operator_name(node)
+        self.arguments = call_arguments(node)
 
     def value(self, name: str) -> Value | None:
         """The tensor argument of this name, or None where it is absent."""
@@ -138,7 +120,7 @@ class _Call:
 
     def step(self, weight: str | None = None) -> Step:
         """What the builder needs; the layer is named after the stored ``weight``'s place where there is one."""
-        return Step(self.operator, self._label(weight), ((self.node.name, _shape(self.node)),))
+        return Step(self.operator, self._label(weight), ((self.node.name, shape_of(self.node)),))
 
     def _label(self, weight: str | None) -> str:
         node: Any = self.arguments.get(weight) if weight else None
@@ -175,7 +157,7 @@ def _estimate(call: _Call) -> int | None:
     operator = call.operator
     if operator in ("conv3d", "conv_transpose3d", "convolution"):
         filters = call.tensor("weight").shape or ()
-        base = call.tensor("input").shape if "transpose" in operator else _shape(call.node)
+        base = call.tensor("input").shape if "transpose" in operator else shape_of(call.node)
         return words(base or ()) * words(filters[1:])
     if operator in ("lstm", "gru", "rnn_tanh", "rnn_relu"):
         steps = words((call.tensor("input", "data").shape or ())[:-1])
@@ -193,7 +175,7 @@ def _estimate(call: _Call) -> int | None:
 def _convolution(call: _Call) -> None:
     contractions.convolve(
         call.builder, call.step("weight"), call.tensor("input"), call.tensor("weight"), call.value("bias"),
-        out=(_shape(call.node) or ())[2 - _shift(call):], stride=call.arguments["stride"],
+        out=(shape_of(call.node) or ())[2 - _shift(call):], stride=call.arguments["stride"],
         dilation=call.arguments["dilation"], groups=call.arguments["groups"])
 
 
@@ -236,7 +218,7 @@ def _addmm(call: _Call) -> None:
         contractions.matmul(call.builder, step, left, right, bias)
         return
     key = f"{call.node.name}.product"
-    contractions.matmul(call.builder, Step(step.kind, step.label, ((key, _shape(call.node)),)), left, right)
+    contractions.matmul(call.builder, Step(step.kind, step.label, ((key, shape_of(call.node)),)), left, right)
     call.builder.elementwise(Step(step.kind, f"{step.label}.add", step.outputs), "add", [call.builder[key], bias])
 
 
@@ -278,7 +260,7 @@ def _pool(call: _Call) -> None:
     kernel = call.arguments["kernel_size"]
     rank = 1 if "1d" in call.operator else 2
     window = math.prod(kernel if len(kernel) == rank else kernel * rank)
-    shape = _shape(call.node) or tuple(call.node.meta["val"][0].shape)  # with indices: the values' shape
+    shape = shape_of(call.node) or tuple(call.node.meta["val"][0].shape)  # with indices: the values' shape
     largest = "max" in call.operator
     operations = (max(1, window - 1) if largest else window) * words(shape)
     call.builder.vector(call.step(), "max_pool" if largest else "average_pool", call.reads(), operations=operations,
@@ -287,7 +269,7 @@ def _pool(call: _Call) -> None:
 
 def _adaptive_average(call: _Call) -> None:
     """Nothing to do where the size fits already."""
-    same = _shape(call.node) == call.tensor("self").shape
+    same = shape_of(call.node) == call.tensor("self").shape
     (_free if same else _reduction("average_pool"))(call)
 
 
@@ -308,7 +290,7 @@ def _movement(kind: str) -> Callable[[_Call], None]:
 def _gather(call: _Call) -> None:
     """Only the rows that are picked are read; a table counts into the network's parameters, not the operator's."""
     sources = tuple(dict.fromkeys(source for value in call.reads() for source in value.sources))
-    call.builder.vector(call.step("weight"), "gather", [Value(_shape(call.node), sources)])
+    call.builder.vector(call.step("weight"), "gather", [Value(shape_of(call.node), sources)])
 
 
 def _sort(call: _Call) -> None:

@@ -23,7 +23,8 @@ __all__ = ["Law", "Occupancy", "blocks_kept", "certain", "counted", "groups", "h
 Law = tuple[NDArray[np.int64], NDArray[np.float64]]  # counts that are possible, ascending; their probabilities
 
 _REACH = 12.0  # standard deviations of a law that are kept on each side: what is left out is below 1e-30
-_MOST_WORK = 20_000_000  # steps of an exact sum; beyond it a count is the sum of so many that it is normal
+_MOST_WORK = 20_000_000  # steps of an exact sum; beyond it a count is a sum of so many that its shape is known
+_MOST_COUNTS = 1024  # counts of kept words that are thinned one by one; beyond it, neighbours are taken together
 _LONGEST = 100_000_000  # words of a tile whose law is still written out
 
 
@@ -144,13 +145,19 @@ def blocks_kept(words: int, pieces: Sequence[tuple[int, int]], blocks: int, dens
     ])  # fmt: skip
 
 
-def thinned(kept: Occupancy, inside: float) -> Occupancy:
-    """Of the words of kept blocks, each is not zero with probability ``inside``, independently of the others."""
+def thinned(
+    words: int, pieces: Sequence[tuple[int, int]], blocks: int, density: float, inside: float
+) -> Occupancy:
+    """As `blocks_kept`, but a word of a kept block is not zero with probability ``inside``, each on its own."""
+    kept = blocks_kept(words, pieces, blocks, density)
     if inside == 1.0:
         return kept
-    counts, shares = kept.law
-    empty = float(np.dot(shares, (1.0 - inside) ** counts))
-    return Occupancy(kept.words, kept.expected * inside, empty, kept.most, partial(_thinned_law, kept, inside))
+    chances = np.array([[(1.0 - inside) ** size for size, _ in pieces]])
+    empty = math.fsum(
+        share * float(_kept_products(pieces, blocks, marked, chances)[0].real)
+        for share, marked in split(blocks * density)
+    )
+    return Occupancy(words, words * density * inside, empty, kept.most, partial(_thinned_law, kept, inside))
 
 
 def split(count: float) -> list[tuple[float, int]]:
@@ -190,8 +197,12 @@ def _one(count: int) -> Law:
 
 
 def _frequencies(counts: NDArray[np.int64]) -> Law:
-    values, numbers = np.unique(counts, return_counts=True)
-    return values.astype(np.int64), numbers / counts.size
+    if counts.max() > 2 * counts.size:
+        values, numbers = np.unique(counts, return_counts=True)
+        return values, numbers / counts.size
+    numbers = np.bincount(counts.ravel())
+    found = np.flatnonzero(numbers)
+    return found, numbers[found] / counts.size
 
 
 def hypergeometric_law(population: int, marked: int, drawn: int) -> Law:
@@ -238,7 +249,7 @@ def _gathered(counts: NDArray[np.int64], shares: NDArray[np.float64]) -> Law:
     values, places = np.unique(counts, return_inverse=True)
     summed = np.zeros(len(values))
     np.add.at(summed, places, shares)
-    return values, summed
+    return values[summed > 0.0], summed[summed > 0.0]
 
 
 def _mixed(parts: Iterable[tuple[float, Occupancy]]) -> Law:
@@ -270,48 +281,85 @@ def _groups_law(base: int, group: tuple[int, int], cuts: tuple[int, ...], rows: 
 
 
 def _blocks_law(pieces: tuple[tuple[int, int], ...], blocks: int, kept: int) -> Law:
-    number = sum(count for _, count in pieces)
+    """Words kept, from their characteristic function; several sizes of pieces are what makes it long."""
+    number, words = sum(count for _, count in pieces), sum(size * count for size, count in pieces)
+    if kept in (0, blocks):
+        return _one(words if kept else 0)
     chosen, shares = hypergeometric_law(blocks, kept, number)
     if len(pieces) == 1:
         return chosen * pieces[0][0], shares
+    unit, share = math.gcd(*(size for size, _ in pieces)), kept / blocks
+    squares = sum(size * size * count for size, count in pieces)
+    variance = share * (1.0 - share) * (blocks * squares - words * words) / (blocks - 1)
+    low, high = _window(0, words // unit, share * words / unit, variance / unit**2)
+    length = high - low + 1
+    if length * _rows_needed(number, share) * len(pieces) > _MOST_WORK // 20:
+        equal = max(1, round(words * words / squares))  # so many equal pieces have the same mean and variance
+        chosen, shares = hypergeometric_law(blocks, kept, equal)
+        whole, part = np.divmod(chosen * (words / equal), 1.0)
+        whole = np.concatenate([whole, whole + 1.0]).astype(np.int64)
+        return _gathered(whole, np.concatenate([shares * (1.0 - part), shares * part]))
+    angles = (-2j * math.pi / length) * np.arange(length // 2 + 1)
+    transform = _kept_products(pieces, blocks, kept, np.exp(np.outer(angles, [size // unit for size, _ in pieces])))
+    units = np.arange(low, high + 1)
+    found = np.fft.irfft(transform, length)[units % length]
+    possible = found > 1e-16  # rounding errors elsewhere
+    return units[possible] * unit, found[possible] / found[possible].sum()
+
+
+def _rows_needed(number: int, share: float) -> int:
+    low, high = _window(0, number, number * share, number * share * (1.0 - share))
+    return high - low + 1
+
+
+def _kept_products(
+    pieces: Sequence[tuple[int, int]], blocks: int, kept: int, factors: NDArray[Any]
+) -> NDArray[np.complex128]:
+    """Mean of ``Π factors[:, j] ** (kept pieces of kind j)`` where ``kept`` of ``blocks`` are chosen at random.
+
+    Independent choices that happen to be so many in sum are a choice without replacement: the mean for independent
+    ones, as a polynomial in a variable that counts them, gets each coefficient reweighted by the chance of that number.
+    """
+    counts = [count for _, count in pieces]
+    means = np.ones(len(factors), dtype=np.complex128)
     if kept in (0, blocks):
-        return _one(sum(words * count for words, count in pieces) if kept else 0)
-    share, unit = kept / blocks, math.gcd(*(words for words, _ in pieces))
-    total = sum(words * count for words, count in pieces)
-    if number * number * (total // unit) > _MOST_WORK:
-        squares = sum(words * words * count for words, count in pieces)
-        variance = share * (1.0 - share) * (blocks * squares - total * total) / (blocks - 1)
-        return _normal_law(0, total, share * total, variance)
-    table = np.zeros((number + 1, total // unit + 1))  # blocks kept, units of words kept, as if independent
-    table[0, 0] = 1.0
-    for words, count in pieces:
-        table = _with_pieces(table, words // unit, count, share)
-    # Independent choices that happen to be so many in sum are a choice without replacement: each row of the table
-    # gets the probability that so many blocks are kept.
-    sums = table.sum(axis=1)
-    weights = np.zeros(number + 1)
-    weights[chosen] = shares
-    units = np.divide(weights, sums, out=np.zeros_like(sums), where=sums > 0.0) @ table
-    found = np.flatnonzero(units)
-    return found * unit, units[found] / units.sum()
-
-
-def _with_pieces(table: NDArray[np.float64], units: int, count: int, share: float) -> NDArray[np.float64]:
-    grown = np.zeros_like(table)
-    rows, columns = table.shape
-    for taken, probability in zip(*_binomial_law(count, share), strict=True):
-        k = int(taken)
-        grown[k:, k * units :] += probability * table[: rows - k, : columns - k * units]
-    return grown
+        means *= np.prod(factors ** (np.array(counts) * (kept // blocks)), axis=1)
+        return means
+    number, share = sum(counts), kept / blocks
+    independent, chances = _binomial_law(number, share)
+    chosen, shares = hypergeometric_law(blocks, kept, number)
+    length = len(independent)  # coefficients further out vanish, so that they may wrap around
+    weights = np.zeros(length)
+    inside = (chosen >= independent[0]) & (chosen <= independent[-1])
+    places = chosen[inside] - independent[0]
+    weights[chosen[inside] % length] = shares[inside] / np.maximum(chances[places], 1e-300)
+    roots = share * np.exp((-2j * math.pi / length) * np.arange(length))
+    step = max(1, 1_000_000 // length)
+    for start in range(0, len(factors), step):
+        values = np.ones((len(factors[start : start + step]), length), dtype=np.complex128)
+        for column, count in enumerate(counts):
+            values *= (1.0 - share + factors[start : start + step, column, None] * roots) ** count
+        means[start : start + step] = np.fft.ifft(values, axis=1) @ weights
+    return means
 
 
 def _thinned_law(kept: Occupancy, inside: float) -> Law:
     counts, shares = kept.law
-    spread = float(np.sqrt(counts[-1] * inside * (1.0 - inside)))
-    if len(counts) > 4096 or len(counts) * spread > _MOST_WORK / 24:
-        mean = float(np.dot(shares, counts))
-        variance = inside * (1.0 - inside) * mean + inside**2 * float(np.dot(shares, (counts - mean) ** 2))
-        return _normal_law(0, int(counts[-1]), inside * mean, variance)
-    laws = [_binomial_law(int(count), inside) for count in counts]
-    weighted = [share * law[1] for share, law in zip(shares, laws, strict=True)]
-    return _gathered(np.concatenate([law[0] for law in laws]), np.concatenate(weighted))
+    if len(counts) > _MOST_COUNTS:
+        places = np.linspace(0, len(counts), _MOST_COUNTS + 1).astype(np.int64)[:-1]
+        summed = np.add.reduceat(shares, places)
+        means = np.add.reduceat(shares * counts, places) / np.maximum(summed, 1e-300)
+        counts, shares = np.ceil(means).astype(np.int64), summed
+    else:
+        means = counts.astype(np.float64)
+    spread = 2.0 * _REACH * math.sqrt(float(counts[-1]) * inside * (1.0 - inside)) + 128.0
+    if len(counts) * spread > _MOST_WORK:
+        middle = float(np.dot(shares, means))
+        variance = inside * (1.0 - inside) * middle + inside**2 * float(np.dot(shares, (means - middle) ** 2))
+        return _normal_law(0, int(counts[-1]), inside * middle, variance)
+    total = np.zeros(int(counts[-1]) + 1)
+    for count, mean, share in zip(counts.tolist(), means.tolist(), shares.tolist(), strict=True):
+        values, chances = _binomial_law(count, inside * mean / max(1, count))
+        total[values[0] : values[0] + len(values)] += share * chances
+    found = np.flatnonzero(total)
+    return found, total[found]

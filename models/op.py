@@ -169,11 +169,12 @@ class Op:
         """Distinct words of a whole tensor that the operator touches."""
         return self.tensor(role).words(self.bounds)
 
-    def occupancy(self, role: Role, tile: Mapping[str, int]) -> Occupancy:
+    def occupancy(self, role: Role, tile: Mapping[str, int], *, ends: bool = False) -> Occupancy:
         """Non-zero words of a tile of ``role`` with these extents (not named: 1; beyond the bound: the bound).
 
-        The tensor is cut from its origin into tiles of this size, and one of the whole ones is taken at random. Raises
-        BadInput for an unknown dimension and an extent below 1.
+        The tensor is cut from its origin into tiles of this size, and one of them is taken at random: of the whole
+        ones, or with ``ends`` of all, those included that are smaller because the tensor ends there. Raises BadInput
+        for an unknown dimension and an extent below 1.
         """
         for dim, extent in tile.items():
             if dim not in self.bounds:
@@ -184,7 +185,8 @@ class Op:
                 raise BadInput(f"{self.name}: a tile of {extent} along {dim}; it must be at least 1")
         tensor = self.tensor(role)
         bounds = tuple((dim, bound) for dim, bound in self.dims if dim in tensor.dims)
-        return tile_occupancy(tensor, bounds, tuple((dim, min(bound, tile.get(dim, 1))) for dim, bound in bounds))
+        extents = tuple((dim, min(bound, tile.get(dim, 1))) for dim, bound in bounds)
+        return tile_occupancy(tensor, bounds, extents, ends)
 
     @cached_property
     def shape_key(self) -> tuple[object, ...]:

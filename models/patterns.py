@@ -1,7 +1,7 @@
 """Where the zeros of a tensor are: at random, n of m, in blocks, off a band, or as measured.
 
-A pattern answers how many words of a tile are not zero (`Occupancy`). The tensor is cut from its origin into tiles of
-the same extents; the question is about one of the whole ones, taken at random. Patterns are hashable, and equal ones
+A pattern answers how many words of a tile are not zero (`Occupancy`). The tensor is cut from its origin into tiles; the
+question is about one of them, taken at random. Patterns are hashable, and equal ones
 give equal costs.
 """
 
@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import astuple, dataclass, field
 from functools import cached_property, lru_cache
@@ -20,10 +19,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import BadInput
-from .occupancy import Occupancy, blocks_kept, counted, groups, hypergeometric, mixture, thinned
+from .occupancy import Occupancy, counted, groups, hypergeometric, mixture, thinned
+from .tiles import Grid, Pieces, crossed, grids, length, profiles, summed
 
 if TYPE_CHECKING:
-    from .op import Rank, Tensor
+    from .op import Tensor
 
 __all__ = ["Banded", "Blocks", "Measured", "NofM", "Pattern", "Uniform", "tile_occupancy"]
 
@@ -50,16 +50,20 @@ class Pattern:
             raise BadInput(f"{type(self).__name__}: a pattern without a mean of its own has to give its density")
         return self.mean
 
-    def occupancy(self, tensor: Tensor, bounds: Mapping[str, int], tile: Mapping[str, int]) -> Occupancy:
-        """Non-zero words of a tile; both mappings name every dimension of the tensor, the tile fits the bounds."""
+    def occupancy(self, tensor: Tensor, bounds: Mapping[str, int], grid: Grid) -> Occupancy:
+        """Non-zero words of a tile of the grid; ``bounds`` and ``grid`` name every dimension of the tensor."""
         raise BadInput(f"{type(self).__name__}: a pattern of zeros has to give its occupancy")
 
 
 @lru_cache(maxsize=4096)
-def tile_occupancy(tensor: Tensor, bounds: Extents, tile: Extents) -> Occupancy:
+def tile_occupancy(tensor: Tensor, bounds: Extents, tile: Extents, ends: bool) -> Occupancy:
     """`Op.occupancy` for hashable arguments."""
-    pattern = tensor.pattern or Uniform(tensor.density)
-    return pattern.occupancy(tensor, dict(bounds), dict(tile))
+    pattern, sizes = tensor.pattern or Uniform(tensor.density), dict(bounds)
+    if all(extent == 1 for _, extent in tile):
+        pattern = Uniform(tensor.density)  # of single words a share is not zero, wherever they are
+    parts = [(share, pattern.occupancy(tensor, sizes, grid)) for share, grid in grids(sizes, dict(tile), ends=ends)]
+    expected = math.fsum(share * part.expected for share, part in parts)
+    return mixture(max(part.words for _, part in parts), expected, parts)
 
 
 # ---- zeros at random -----------------------------------------------------------------------------------------------
@@ -79,9 +83,9 @@ class Uniform(Pattern):
         """The share itself."""
         return self.density
 
-    def occupancy(self, tensor: Tensor, bounds: Mapping[str, int], tile: Mapping[str, int]) -> Occupancy:
+    def occupancy(self, tensor: Tensor, bounds: Mapping[str, int], grid: Grid) -> Occupancy:
         """Hypergeometric for the words of the tile, wherever they are."""
-        return hypergeometric(tensor.words(tile), tensor.words(bounds), self.density)
+        return hypergeometric(_words(tensor, grid), tensor.words(bounds), self.density)
 
 
 # ---- structured zeros ----------------------------------------------------------------------------------------------
@@ -118,11 +122,11 @@ class NofM(Pattern):
             raise BadInput(f"groups of {self.m} along {self.dim} do not fill its {size} words; {remedy}")
         return self.mean
 
-    def occupancy(self, tensor: Tensor, bounds: Mapping[str, int], tile: Mapping[str, int]) -> Occupancy:
+    def occupancy(self, tensor: Tensor, bounds: Mapping[str, int], grid: Grid) -> Occupancy:
         """Whole groups hold n each; of a group that the tile cuts, n words fall into it or not at random."""
-        words, extent = tensor.words(tile), tile[self.dim]
+        words, extent = _words(tensor, grid), grid[self.dim].extent
         parts = []
-        for pieces, share in _profiles(extent, self.m, bounds[self.dim]):
+        for pieces, share in profiles(grid[self.dim], self.m):
             full = sum(count for size, count in pieces if size == self.m)
             cuts = [size for size, count in pieces for _ in range(count) if size != self.m]
             parts.append((share, groups(words, words * self.mean, full, (self.n, self.m), cuts, words // extent)))
@@ -165,25 +169,25 @@ class Blocks(Pattern):
                 raise BadInput(f"a block of {size} along {dim} is larger than the dimension, {most}; take {most}")
         return self.mean
 
-    def occupancy(self, tensor: Tensor, bounds: Mapping[str, int], tile: Mapping[str, int]) -> Occupancy:
+    def occupancy(self, tensor: Tensor, bounds: Mapping[str, int], grid: Grid) -> Occupancy:
         """Kept blocks among those the tile touches are hypergeometric; each brings the words the tile has of it."""
-        sizes, words, total = dict(self.block), tensor.words(tile), 1
-        axes: list[list[tuple[tuple[tuple[int, int], ...], float]]] = []
+        sizes, words, total = dict(self.block), _words(tensor, grid), 1
+        tile = _extents(grid)
+        axes: list[list[tuple[Pieces, float]]] = []
         for rank in tensor.ranks:
             dim = rank.terms[0][0]
             if len(rank.terms) == 1 and dim in sizes:
-                axes.append(_profiles(tile[dim], sizes[dim], bounds[dim]))
+                axes.append(profiles(grid[dim], sizes[dim]))
                 total *= -(-bounds[dim] // sizes[dim])
             else:
                 axes.append([(((1, rank.words(tile)),), 1.0)])
                 total *= rank.words(bounds)
-        shares: dict[tuple[tuple[int, int], ...], float] = {}
+        shares: dict[Pieces, float] = {}
         for choice in product(*axes):
-            pieces = _crossed([pieces for pieces, _ in choice])
+            pieces = crossed([pieces for pieces, _ in choice])
             shares[pieces] = shares.get(pieces, 0.0) + math.prod(share for _, share in choice)
         parts = [
-            (share, thinned(blocks_kept(words, pieces, total, self.density), self.inside))
-            for pieces, share in shares.items()
+            (share, thinned(words, pieces, total, self.density, self.inside)) for pieces, share in shares.items()
         ]
         return mixture(words, words * self.mean, parts)
 
@@ -234,17 +238,16 @@ class Banded(Pattern):
             raise BadInput(f"a band of width {self.width} holds no word; widen it")
         return inside / (bounds[self.rows] * bounds[self.columns])
 
-    def occupancy(self, tensor: Tensor, bounds: Mapping[str, int], tile: Mapping[str, int]) -> Occupancy:
+    def occupancy(self, tensor: Tensor, bounds: Mapping[str, int], grid: Grid) -> Occupancy:
         """The words inside the band of every tile."""
         low, high = self.edges(bounds)
-        height, width = tile[self.rows], tile[self.columns]
-        down, across = bounds[self.rows] // height, bounds[self.columns] // width
+        (top, height, down), (left, width, across) = grid[self.rows], grid[self.columns]
         counts = np.empty((down, across), dtype=np.int64)
         for column in range(across):
-            start = column * width
+            start = left + column * width
             inside = np.clip(np.minimum(high, start + width) - np.maximum(low, start), 0, None)
-            counts[:, column] = inside[: down * height].reshape(down, height).sum(axis=1)
-        words = tensor.words(tile)
+            counts[:, column] = inside[top : top + down * height].reshape(down, height).sum(axis=1)
+        words = _words(tensor, grid)
         return counted(words, counts * (words // (height * width)))
 
 
@@ -315,72 +318,33 @@ class Measured(Pattern):
         for dim, size in zip(self.dims, self.shape, strict=True):
             if dim not in ranks:
                 raise BadInput(f"the mask names '{dim}'; axes of this tensor are {', '.join(ranks)}")
-            length = _length(ranks[dim], bounds)
-            if size not in (1, length):
-                raise BadInput(f"the mask has {size} words along {dim}, the tensor {length}; measure it for this shape")
+            wanted = length(ranks[dim], bounds)
+            if size not in (1, wanted):
+                raise BadInput(f"the mask has {size} words along {dim}, the tensor {wanted}; measure it for this shape")
         return self.mean
 
-    def occupancy(self, tensor: Tensor, bounds: Mapping[str, int], tile: Mapping[str, int]) -> Occupancy:
-        """The non-zeros of every whole tile."""
+    def occupancy(self, tensor: Tensor, bounds: Mapping[str, int], grid: Grid) -> Occupancy:
+        """The non-zeros of every tile."""
         counts: NDArray[Any] = self.mask
         ranks = {rank.terms[0][0]: rank for rank in tensor.ranks}
-        words, seen = tensor.words(tile), 1
+        tile, words, seen = _extents(grid), _words(tensor, grid), 1
         for axis, (dim, size) in enumerate(zip(self.dims, self.shape, strict=True)):
-            if size == 1 and _length(ranks[dim], bounds) > 1:
+            if size == 1 and length(ranks[dim], bounds) > 1:
                 continue
-            counts = _summed(counts, axis, ranks[dim], bounds, tile)
+            counts = summed(counts, axis, ranks[dim], grid)
             seen *= ranks[dim].words(tile)
         return counted(words, np.asarray(counts, dtype=np.int64) * (words // seen))
-
-
-def _summed(
-    counts: NDArray[Any], axis: int, rank: Rank, bounds: Mapping[str, int], tile: Mapping[str, int]
-) -> NDArray[Any]:
-    """``counts`` with the positions of each whole tile along ``axis`` added up."""
-    if len(rank.terms) == 1:
-        extent = tile[rank.terms[0][0]]
-        places = np.arange(counts.shape[axis] // extent * extent).reshape(-1, extent)  # tile, word
-    else:
-        (dim_a, a), (dim_b, b) = rank.terms
-        window = np.unique(a * np.arange(tile[dim_a])[:, None] + b * np.arange(tile[dim_b]))
-        first_a = a * tile[dim_a] * np.arange(bounds[dim_a] // tile[dim_a])
-        first_b = b * tile[dim_b] * np.arange(bounds[dim_b] // tile[dim_b])
-        places = (first_a[:, None] + first_b).reshape(-1, 1) + window
-    summed: NDArray[Any] = np.take(counts, places, axis).sum(axis=axis + 1, dtype=np.int64)
-    return summed
 
 
 # ---- shared --------------------------------------------------------------------------------------------------------
 
 
-def _length(rank: Rank, bounds: Mapping[str, int]) -> int:
-    """Positions from the first to the last that an axis reaches, those that strides pass over included."""
-    return 1 + sum(factor * (bounds[dim] - 1) for dim, factor in rank.terms)
+def _extents(grid: Grid) -> dict[str, int]:
+    return {dim: cut.extent for dim, cut in grid.items()}
 
 
-def _profiles(extent: int, group: int, bound: int) -> list[tuple[tuple[tuple[int, int], ...], float]]:
-    """How a tile of ``extent`` words is cut by groups of ``group``: (size, number) of the pieces, and how often."""
-    tiles = bound // extent
-    period = group // math.gcd(extent, group)
-    found: Counter[tuple[tuple[int, int], ...]] = Counter()
-    for place in range(min(period, tiles)):
-        times = 1 + (tiles - 1 - place) // period
-        first = min(-(place * extent) % group, extent)
-        whole, last = divmod(extent - first, group)
-        pieces = Counter({group: whole}) + Counter([first]) + Counter([last])
-        found[tuple(sorted((size, count) for size, count in pieces.items() if size and count))] += times
-    return [(pieces, times / tiles) for pieces, times in found.items()]
-
-
-def _crossed(axes: Sequence[tuple[tuple[int, int], ...]]) -> tuple[tuple[int, int], ...]:
-    """Pieces of a box from the pieces along its axes."""
-    pieces: Counter[int] = Counter({1: 1})
-    for axis in axes:
-        grown: Counter[int] = Counter()
-        for (size, count), (more, times) in product(pieces.items(), axis):
-            grown[size * more] += count * times
-        pieces = grown
-    return tuple(sorted(pieces.items()))
+def _words(tensor: Tensor, grid: Grid) -> int:
+    return tensor.words(_extents(grid))
 
 
 def _check_share(what: str, share: float) -> None:

@@ -16,7 +16,7 @@ from .patterns import Measured, Pattern, Uniform
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["export", "observe", "weight_patterns"]
+__all__ = ["call_arguments", "evaluating", "export", "observe", "operator_name", "shape_of", "weight_patterns"]
 
 
 def export(module: torch.nn.Module, example_inputs: tuple[Any, ...], title: str) -> torch.export.ExportedProgram:
@@ -25,7 +25,7 @@ def export(module: torch.nn.Module, example_inputs: tuple[Any, ...], title: str)
     from torch.export import ExportedProgram
 
     try:
-        with _evaluating(module), torch.no_grad(), warnings.catch_warnings():
+        with evaluating(module), torch.no_grad(), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             program: ExportedProgram = torch.export.export(module, example_inputs).run_decompositions({})
             return program
@@ -37,7 +37,7 @@ def export(module: torch.nn.Module, example_inputs: tuple[Any, ...], title: str)
 
 
 @contextmanager
-def _evaluating(module: torch.nn.Module) -> Iterator[None]:
+def evaluating(module: torch.nn.Module) -> Iterator[None]:
     """Evaluation mode, and attention as plain operators instead of one fused call; both are restored."""
     import torch
 
@@ -51,6 +51,31 @@ def _evaluating(module: torch.nn.Module) -> Iterator[None]:
         torch.backends.mha.set_fastpath_enabled(fast)
         for part, training in modes.items():
             part.training = training
+
+
+def shape_of(node: torch.fx.Node) -> tuple[int, ...] | None:
+    """The shape of a node's value; None where it is no single tensor."""
+    shape = getattr(node.meta.get("val"), "shape", None)
+    return None if shape is None else tuple(int(size) for size in shape)
+
+
+def operator_name(node: torch.fx.Node) -> str:
+    """``conv2d`` of ``aten.conv2d.default``; another library's operator keeps its prefix."""
+    schema = getattr(node.target, "_schema", None)
+    if schema is None:
+        return str(getattr(node.target, "__name__", node.target))
+    return str(schema.name).removeprefix("aten::")
+
+
+def call_arguments(node: torch.fx.Node) -> dict[str, Any]:
+    """A call's arguments under the names of the operator's schema, defaults included."""
+    schema = getattr(node.target, "_schema", None)
+    found: dict[str, Any] = {}
+    if schema is not None:
+        found = {argument.name: argument.default_value for argument in schema.arguments}
+        found.update(zip((argument.name for argument in schema.arguments), node.args, strict=False))
+    found.update(node.kwargs)
+    return found
 
 
 def weight_patterns(
@@ -100,15 +125,16 @@ def _constants(program: torch.export.ExportedProgram, names: Iterable[str]) -> d
 def observe(
     program: torch.export.ExportedProgram, inputs: Sequence[Any], look: Callable[[str, torch.Tensor], None]
 ) -> None:
-    """Run the program on ``inputs`` of its shapes and show ``look`` every node's tensor under the node's name."""
+    """Run the program on ``inputs`` of its shapes and show ``look`` each node's (first) tensor and name."""
     import torch
     from torch.utils import _pytree
 
     class Watched(torch.fx.Interpreter):
         def run_node(self, n: torch.fx.Node) -> Any:
             value = super().run_node(n)
-            if isinstance(value, torch.Tensor):
-                look(n.name, value)
+            first = value[0] if isinstance(value, tuple) and value else value  # a batch norm gives its statistics, too
+            if isinstance(first, torch.Tensor):
+                look(n.name, first)
             return value
 
     stored = _stored(program)

@@ -36,6 +36,7 @@ levels:
   - name: lanes
     type: array
     shape: {y: 4}
+    dims: {y: [K]}
     lockstep: true
   - name: spad
     type: memory
@@ -149,3 +150,15 @@ def test_lockstep_without_skipping_says_nothing() -> None:
     text = DENSE.replace("size: 512 B", "size: depth * 8 B")
     with pytest.raises(SpecError, match="no step is skipped on this accelerator"):
         chip(text)
+
+
+def test_lanes_in_lockstep_need_blocks_as_long_as_their_axis() -> None:
+    with pytest.raises(SpecError) as caught:
+        chip(edited("      blocks: {K: 4}\n", ""))
+    assert "instances along 'y' may hold 4 different words of the weight along K" in str(caught.value)
+
+
+def test_lanes_along_dimensions_that_no_leader_has_need_no_blocks() -> None:
+    text = SPARSE.replace("leaders: [input, weight]", "leaders: [input]").replace("      blocks: {K: 4}\n", "")
+    text = text.replace("      window: depth\n", "").replace("      scan: {leaders: [input], rate: 2}\n", "")
+    assert chip(text.replace("size: 512 B", "size: depth * 8 B")).arrays[1].lockstep

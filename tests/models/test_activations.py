@@ -47,11 +47,12 @@ class Block(nn.Module):
         self.conv1 = nn.Conv2d(4, 8, 3, 2, 1, bias=False)
         self.norm = nn.BatchNorm2d(8)
         self.conv2 = nn.Conv2d(8, 8, 3, 1, 1, groups=2)
+        self.norm2 = nn.BatchNorm2d(8)
         self.head = nn.Linear(8, 5)
 
     def forward(self, x: Tensor) -> Tensor:
         y = functional.relu(self.norm(self.conv1(x)))
-        z = functional.relu(self.conv2(y) + y)
+        z = functional.relu(self.norm2(self.conv2(y)) + y)
         return self.head(functional.max_pool2d(z, z.shape[-1]).flatten(1))
 
 
@@ -134,7 +135,7 @@ def test_activations_are_what_hooks_see() -> None:
     assert {name: given["input"] for name, given in measured.items()} == pytest.approx(
         {name: share(torch.cat(values)) for name, values in seen.items()}
     )
-    # behind the norm and the activation; conv2 writes before the addition
+    # behind norms and the activation; conv2 writes before the addition
     assert measured["conv1"]["output"] == measured["conv2"]["input"] < 0.7
     assert measured["conv2"]["output"] > 0.99
     assert "weight" not in measured["conv1"]

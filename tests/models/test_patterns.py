@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import pickle
 from dataclasses import replace
 
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 
 from dovetail.errors import BadInput
-from dovetail.models import Op, conv2d, linear
+from dovetail.models import Occupancy, Op, conv2d, linear
 from dovetail.models.patterns import Banded, Blocks, Measured, NofM, Pattern, Uniform
 
 DRAWS = 1000
@@ -55,13 +56,13 @@ def drawn_mask(pattern: Pattern, rng: np.random.Generator) -> np.ndarray:
     return mask
 
 
-def tile_counts(mask: np.ndarray, tile: dict[str, int]) -> np.ndarray:
-    """Non-zeros of every whole tile, by slicing."""
-    k, c, r = (tile.get(dim, 1) for dim in "KCR")
-    return np.array([
-        mask[0, i * k : (i + 1) * k, j * c : (j + 1) * c, h * r : (h + 1) * r].sum()
-        for i in range(16 // k) for j in range(12 // c) for h in range(3 // r)
-    ])  # fmt: skip
+def tile_counts(mask: np.ndarray, tile: dict[str, int], ends: bool = False) -> np.ndarray:
+    """Non-zeros of every whole tile, with ``ends`` of every tile, by slicing."""
+    sizes = [tile.get(dim, 1) for dim in "KCR"]
+    numbers = [-(-bound // size) if ends else bound // size for bound, size in zip((16, 12, 3), sizes, strict=True)]
+    places = [tuple(i * size for i, size in zip(place, sizes, strict=True)) for place in np.ndindex(*numbers)]
+    (a, b, c) = sizes
+    return np.array([mask[0, k : k + a, i : i + b, j : j + c].sum() for k, i, j in places])
 
 
 RANDOM = [
@@ -77,12 +78,7 @@ def drawn_masks(pattern: Pattern) -> list[np.ndarray]:
     return [drawn_mask(pattern, rng) for _ in range(DRAWS)]
 
 
-@pytest.mark.parametrize("pattern", RANDOM, ids=str)
-@pytest.mark.parametrize("tile", TILES, ids=str)
-def test_the_law_is_that_of_masks_drawn_at_random(pattern: Pattern, tile: dict[str, int]) -> None:
-    rng = np.random.default_rng(7)
-    occupancy = with_weight(pattern).occupancy("weight", tile)
-    draws = [rng.choice(tile_counts(mask, tile)) for mask in drawn_masks(pattern)]
+def check_law(occupancy: Occupancy, draws: list[int]) -> None:
     law = np.bincount(draws, minlength=occupancy.words + 1) / len(draws)
     # Kolmogorov-Smirnov: beyond 2/sqrt(draws) once in 1,500 tests even for a continuous law
     assert np.abs(np.cumsum(law) - np.cumsum(occupancy.pmf())).max() < 2.0 / np.sqrt(len(draws))
@@ -90,6 +86,25 @@ def test_the_law_is_that_of_masks_drawn_at_random(pattern: Pattern, tile: dict[s
     assert occupancy.pmf() @ np.arange(occupancy.words + 1) == pytest.approx(occupancy.expected, rel=1e-9)
     assert occupancy.pmf()[0] == pytest.approx(occupancy.empty, abs=1e-12)
     assert max(draws) <= occupancy.most == occupancy.quantile(1.0)
+
+
+@pytest.mark.parametrize("pattern", RANDOM, ids=str)
+@pytest.mark.parametrize("tile", TILES, ids=str)
+def test_the_law_is_that_of_masks_drawn_at_random(pattern: Pattern, tile: dict[str, int]) -> None:
+    rng = np.random.default_rng(7)
+    draws = [rng.choice(tile_counts(mask, tile)) for mask in drawn_masks(pattern)]
+    check_law(with_weight(pattern).occupancy("weight", tile), draws)
+
+
+@pytest.mark.parametrize("pattern", RANDOM, ids=str)
+def test_smaller_tiles_at_the_ends_count_where_asked_for(pattern: Pattern) -> None:
+    rng, tile = np.random.default_rng(8), {"K": 6, "C": 5, "R": 2}
+    draws = [rng.choice(tile_counts(mask, tile, ends=True)) for mask in drawn_masks(pattern)]
+    op = with_weight(pattern)
+    occupancy = op.occupancy("weight", tile, ends=True)
+    check_law(occupancy, draws)
+    tiles = 3 * 3 * 2
+    assert occupancy.expected * tiles == pytest.approx(op.tensor("weight").density * 16 * 12 * 3)
 
 
 def test_a_uniform_tile_is_hypergeometric() -> None:
@@ -151,8 +166,8 @@ def test_a_band_is_counted_exactly() -> None:
     assert op.tensor("weight").density == mask.mean()
     full = np.repeat(mask[None, :, :, None, None], 3, axis=3)
     np.testing.assert_array_equal(op.tensor("weight").pattern.mask(op.bounds), mask)
-    for tile in TILES:
-        counts, occupancy = tile_counts(full, tile), op.occupancy("weight", tile)
+    for tile, ends in itertools.product(TILES, (False, True)):
+        counts, occupancy = tile_counts(full, tile, ends), op.occupancy("weight", tile, ends=ends)
         np.testing.assert_allclose(occupancy.pmf(), np.bincount(counts, minlength=occupancy.words + 1) / len(counts))
 
 
@@ -163,8 +178,8 @@ def test_a_measured_mask_is_counted_exactly() -> None:
     op = with_weight(pattern)
     np.testing.assert_array_equal(pattern.mask, weights != 0)
     assert op.tensor("weight").density == (weights != 0).mean()
-    for tile in TILES:
-        counts, occupancy = tile_counts(weights != 0, tile), op.occupancy("weight", tile)
+    for tile, ends in itertools.product(TILES, (False, True)):
+        counts, occupancy = tile_counts(weights != 0, tile, ends), op.occupancy("weight", tile, ends=ends)
         np.testing.assert_allclose(occupancy.pmf(), np.bincount(counts, minlength=occupancy.words + 1) / len(counts))
 
 
