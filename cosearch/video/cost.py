@@ -10,15 +10,15 @@ ones. Tiles gathered and scattered per operator: Ren et al., "SBNet: sparse bloc
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ...accel.accelerator import Accelerator, Array, Compute, Memory
-from ...accel.vector import evaluate_vector
+from ...accel.accelerator import Accelerator, Array, Compute, Level, Memory
 from ...accel.simulator.checks import checked_number
+from ...accel.vector import evaluate_vector
 from ...errors import BadInput
 from ...mapper.estimate import estimate
 from ...mapper.serving import profile
@@ -97,8 +97,8 @@ class ArrayCost:
         return _sum(parts)
 
 
-def _sum(parts: Sequence[Work] | Callable[[], Work] | object) -> Work:
-    works = list(parts)  # type: ignore[call-overload]
+def _sum(parts: Iterable[Work]) -> Work:
+    works = list(parts)
     return Work(math.fsum(one.seconds for one in works), math.fsum(one.energy_j for one in works))
 
 
@@ -160,7 +160,7 @@ def _grids(network: Network) -> dict[str, tuple[tuple[int, int] | None, int]]:
 
 def without_sparsity(accelerator: Accelerator) -> Accelerator:
     """The same accelerator with nothing that makes use of zeros: no gating, no skipping, no compression."""
-    levels: list[object] = []
+    levels: list[Level] = []
     for level in accelerator.levels:
         if isinstance(level, Memory):
             levels.append(replace(level, compression={}, gating={}, skipping={}))

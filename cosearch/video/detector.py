@@ -34,7 +34,7 @@ __all__ = ["CELL", "REACH", "Detections", "Detector", "fitted_detector"]
 
 CELL = 8  # pixels to a side of a cell
 REACH = 4  # cells by which the windows of the second to the last layer reach beyond a cell
-_PATCH, _COMPONENTS, _WIDE, _NARROW, _WINDOW = 16, 16, 96, 16, 7
+_PATCH, _COMPONENTS, _WIDE, _NARROW, _WINDOW = 16, 16, 160, 16, 7
 _BLOCK = 4  # channels to a side of the pruned blocks
 _OUTPUTS = 5  # nearness of a centre, distances to the four sides
 _PARTS = 5  # an object's cells are told apart in 5×5 places while the third layer is fitted
@@ -274,7 +274,7 @@ def _components(rng: np.random.Generator, pictures: tuple[_Picture, ...]) -> F32
 
 
 def _random_layer(rng: np.random.Generator, pictures: tuple[_Picture, ...], first: F32) -> tuple[F32, F32]:
-    """The second layer and its bias: random directions, each active for half of what it sees, [288, 96]."""
+    """The second layer and its bias: random directions, each active for half of what it sees, [288, 160]."""
     seen = []
     for picture in pictures[::4]:
         some = picture.cells & (rng.random(picture.cells.shape) < 0.1)
@@ -286,7 +286,7 @@ def _random_layer(rng: np.random.Generator, pictures: tuple[_Picture, ...], firs
 
 
 def _projection(pictures: tuple[_Picture, ...], first: F32, second: F32, bias: F32) -> F32:
-    """The third layer: the directions in which the second best tells an object's parts apart, [96, 16]."""
+    """The third layer: the directions in which the second best tells an object's parts apart, [160, 16]."""
     gram, cross = np.zeros((_WIDE + 1, _WIDE + 1)), np.zeros((_WIDE + 1, _PARTS**2 + 1))
     for picture in pictures[::2]:
         hidden = _first_layer(picture.patches, first, grown(picture.cells, 1))

@@ -21,7 +21,7 @@ def grown(mask: Mask, radius: int) -> Mask:
     for axis in (0, 1):
         pads = [(radius, radius) if at == axis else (0, 0) for at in (0, 1)]
         windows = np.lib.stride_tricks.sliding_window_view(np.pad(mask, pads), 2 * radius + 1, axis)
-        mask = windows.any(axis=-1)
+        mask = np.asarray(windows.any(axis=-1))
     return mask
 
 

@@ -12,7 +12,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-import numpy as np
 import simpy
 
 from ...accel.simulator.checks import checked_number, checked_whole
@@ -147,15 +146,21 @@ class _Pipeline:
         end_s = float(self.env.now)
         self.meter.enter("idle", end_s)
         dynamic_j = self.stages["array"].energy_j
-        array_j, parts = total_energy(self.costs.power, dynamic_j, self.meter.seconds, self.meter.wakes)
+        array_j, _ = total_energy(self.costs.power, dynamic_j, self.meter.seconds, self.meter.wakes)
         energy = {name: stage.energy_j for name, stage in self.stages.items() if name != "array"}
         energy |= {"array": dynamic_j, "array standing": array_j - dynamic_j, "camera": self.costs.camera_w * end_s}
         for name, queue in self.queues.items():
             self.stages[name].longest_queue = queue.longest
+        shown = self.perception.finish()
         return PipelineRun(
-            tuple(self.frames), tuple(self.stages.values()), tuple(self.slices), energy, end_s, self.perception.finish(),
+            tuple(self.frames),
+            tuple(self.stages.values()),
+            tuple(self.slices),
+            energy,
+            end_s,
+            shown,
             self.flow.recorded,
-        )  # fmt: skip
+        )
 
     def _camera(self) -> Process:
         scene = self.perception.video.scene
@@ -206,7 +211,7 @@ class _Pipeline:
             return Work()
         if name == "saliency":
             frame.focus = perception.focus(frame.number)
-            record.area = float(frame.focus.tiles.mean())
+            record.tiles, record.area = frame.focus.tiles, float(frame.focus.tiles.mean())
             return costs.saliency if perception.saliency is not None else Work()
         if frame.focus is None:
             raise BadInput(f"pipeline: frame {frame.number} has reached the {name} without its saliency")

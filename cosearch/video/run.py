@@ -22,15 +22,17 @@ __all__ = ["FrameRecord", "PipelineRun", "Slice", "StageRecord"]
 
 @dataclass
 class FrameRecord:
-    """One frame: when it was read out, whether the filter kept it, the share of tiles computed, when it was answered.
+    """One frame: when it was read out, whether the filter kept it, which tiles were computed, when it was answered.
 
-    Without an answer ``answered_s`` is NaN; then it is ``lost``.
+    ``area`` is the share of ``tiles``, [rows, columns], None where nothing was computed. Without an answer
+    ``answered_s`` is NaN; then it is ``lost``.
     """
 
     number: int
     captured_s: float
     kept: bool = False
     area: float = 0.0
+    tiles: NDArray[np.bool_] | None = field(default=None, repr=False)
     answered_s: float = math.nan
     lost: bool = False
 
@@ -91,9 +93,7 @@ class PipelineRun:
     @property
     def computed_latency_s(self) -> F64:
         """The same of the frames that were computed."""
-        return np.array(
-            [frame.answered_s - frame.captured_s for frame in self.frames if frame.kept and not frame.lost]
-        )
+        return np.array([frame.answered_s - frame.captured_s for frame in self.frames if frame.kept and not frame.lost])
 
     @property
     def lost(self) -> int:

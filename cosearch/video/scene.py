@@ -62,7 +62,9 @@ class Scene:
                 raise BadInput(f"scene: {name}: {low} to {high} is no range; give the smaller number first, above 0")
         for name in ("width", "height"):
             if getattr(self, name) % 8:
-                raise BadInput(f"scene: {name}: {getattr(self, name)} pixels are no multiple of 8; the filter's blocks are")
+                raise BadInput(
+                    f"scene: {name}: {getattr(self, name)} pixels are no multiple of 8; the filter's blocks are"
+                )
         if self.sizes[0] < 4 * _BORDER or self.sizes[1] >= min(self.width, self.height):
             raise BadInput(
                 f"scene: sizes: {self.sizes[0]} to {self.sizes[1]} pixels; objects have at least {4 * _BORDER} and are "
@@ -105,7 +107,7 @@ class Video:
     def visible(self, number: int) -> F64:
         """The share of each object that no other one hides, [objects]."""
         self._check(number)
-        return self._visible[number]
+        return np.asarray(self._visible[number])
 
     @cached_property
     def _visible(self) -> F64:
@@ -136,7 +138,7 @@ def _background(rng: np.random.Generator, scene: Scene) -> F32:
         top, left = rng.integers(-40, scene.height - 8), rng.integers(-40, scene.width - 8)
         spot = (slice(max(top, 0), max(top + high, 0)), slice(max(left, 0), max(left + wide, 0)))
         picture[spot] += rng.uniform(-25.0, 25.0)
-    return np.clip(picture, 0, 255).astype(np.float32)
+    return np.asarray(np.clip(picture, 0, 255), np.float32)
 
 
 def _clouds(rng: np.random.Generator, height: int, width: int, cells: int) -> F64:
@@ -171,8 +173,8 @@ def _paths(rng: np.random.Generator, scene: Scene, sizes: I64) -> F64:
     paths = np.empty((scene.frames, count, 2))
     for number in range(scene.frames):
         paths[number] = place
-        rests = ((number >= begin) & (number < end)).any(axis=1)
-        place = place + np.where(rests[:, None], 0.0, velocity)
+        rests = np.asarray((number >= begin) & (number < end)).any(axis=1, keepdims=True)
+        place = place + np.where(rests, 0.0, velocity)
         velocity = np.where((place < 0) | (place > room), -velocity, velocity)
         place = np.clip(place, 0, room)
     return paths

@@ -25,7 +25,7 @@ from .backbone import block_sparse, detector_resnet18
 from .cost import SHARES, ArrayCost, NetworkOfSize, Work, array_cost, fetch_cost, pass_cost, without_sparsity
 from .detector import Detections, fitted_detector
 from .frame_filter import BLOCK, FilterSettings
-from .perception import Focus, Perception
+from .perception import Perception
 from .pipeline import Costs, Flow, run_pipeline
 from .quality import Quality, tracking_quality
 from .run import PipelineRun
@@ -35,7 +35,18 @@ from .scene import Scene, Video
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-__all__ = ["COMBINATIONS", "Levers", "VideoDesign", "VideoResult", "VideoRow", "VideoStudy", "video_study"]
+__all__ = [
+    "ALL",
+    "COMBINATIONS",
+    "DENSE",
+    "SINGLE",
+    "Levers",
+    "VideoDesign",
+    "VideoResult",
+    "VideoRow",
+    "VideoStudy",
+    "video_study",
+]
 
 _CHANNELS = 3  # words of 8 bits per pixel that the network takes
 _OPERATIONS_PER_BLOCK = 4  # difference, magnitude, against the floor, sum
@@ -54,10 +65,12 @@ class Levers:
     @property
     def name(self) -> str:
         """The levers that are on, "dense" where none is."""
-        return " + ".join(name for name in ("filter", "saliency", "weights", "engine") if getattr(self, name)) or "dense"
+        return (
+            " + ".join(name for name in ("filter", "saliency", "weights", "engine") if getattr(self, name)) or "dense"
+        )
 
 
-DENSE, ALL = Levers(), Levers(True, True, True, True)
+DENSE, ALL = Levers(), Levers(True, True, True, True)  # nothing is left out; everything is
 SINGLE = (Levers(filter=True), Levers(saliency=True), Levers(weights=True, engine=True))
 COMBINATIONS = tuple(
     Levers(filters, salient, weights, engine)
@@ -76,12 +89,12 @@ class VideoDesign:
 
     accelerator: Accelerator
     network: NetworkOfSize = detector_resnet18
-    filter: FilterSettings = FilterSettings()
-    saliency: SaliencySettings = SaliencySettings()
+    filter: FilterSettings = field(default_factory=FilterSettings)
+    saliency: SaliencySettings = field(default_factory=SaliencySettings)
     density: float = 0.5
     block: tuple[tuple[str, int], ...] = (("K", 16), ("C", 16))
-    flow: Flow = Flow()
-    tracker: Work = Work(50e-6, 10e-6)
+    flow: Flow = field(default_factory=Flow)
+    tracker: Work = field(default_factory=lambda: Work(50e-6, 10e-6))
     camera_w: float = 0.0
     shares: tuple[float, ...] = SHARES
     mapper: str = "optimal"
