@@ -30,8 +30,8 @@ def show(result: VideoResult) -> None:
         print(f"{title:<22}{found['latency_s']:>8.1f}x{found['frames_per_s']:>11.1f}x{found['power_w']:>8.1f}x"
               f"{found['energy_j']:>8.1f}x")  # fmt: skip
     for levers in (DENSE, ALL):
-        print(f"\nstages, {levers.name}:")
-        for stage in result.row(levers).live.stage_rows():
+        print(f"\nstages as fast as they go, {levers.name}:")
+        for stage in result.row(levers).recorded.stage_rows():
             mean, most = stage["mean_wait_s"] * 1e6, stage["longest_wait_s"] * 1e6
             print(f"  {stage['stage']:<10}busy {stage['busy']:>6.2%}  blocked {stage['blocked']:>6.2%}  "
                   f"waited for {mean:>6.1f} us, at most {most:,.0f} us")  # fmt: skip

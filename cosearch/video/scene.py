@@ -63,7 +63,7 @@ class Scene:
         for name in ("width", "height"):
             if getattr(self, name) % 8:
                 raise BadInput(
-                    f"scene: {name}: {getattr(self, name)} pixels are no multiple of 8; the filter's blocks are"
+                    f"scene: {name}: {getattr(self, name)} is no multiple of 8, the pixels of a block"
                 )
         if self.sizes[0] < 4 * _BORDER or self.sizes[1] >= min(self.width, self.height):
             raise BadInput(

@@ -64,8 +64,8 @@ class _Track:
         surprise = centre - expected
         # The first detection after the one that began the track is all that is known of its velocity.
         self.velocity = self.velocity + (_VELOCITY if self.moves else 1.0) * surprise / ahead
+        self.centre = expected + (_PLACE if self.moves else 1.0) * surprise
         self.moves = True
-        self.centre = expected + _PLACE * surprise
         self.size = self.size + _SIZE * (size - self.size)
         self.since = self.seen_at = frame
 
