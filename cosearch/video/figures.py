@@ -143,11 +143,11 @@ def _plot_frame(axes: Axes, info: FrameInfo) -> None:
 def _plot_timeline(axes: Axes, run: PipelineRun, name: str, window_s: tuple[float, float], *, last: bool) -> None:
     for at, stage in enumerate(reversed(STAGES)):
         bars = [
-            (1e3 * one.start_s, 1e3 * max(one.end_s - one.start_s, (window_s[1] - window_s[0]) / 1500))
+            (1e3 * one.start_s, 1e3 * (one.end_s - one.start_s))
             for one in slices_in(run, *window_s)
             if one.stage == stage
         ]
-        axes.broken_barh(bars, (at - 0.4, 0.8), facecolors=_STAGE_COLOURS[stage])
+        axes.broken_barh(bars, (at - 0.4, 0.8), color=_STAGE_COLOURS[stage], linewidth=1.0)
     for frame in run.frames:
         if window_s[0] <= frame.captured_s < window_s[1]:
             axes.axvline(1e3 * frame.captured_s, color="0.8", linewidth=0.7, zorder=0)

@@ -62,9 +62,7 @@ class Scene:
                 raise BadInput(f"scene: {name}: {low} to {high} is no range; give the smaller number first, above 0")
         for name in ("width", "height"):
             if getattr(self, name) % 8:
-                raise BadInput(
-                    f"scene: {name}: {getattr(self, name)} is no multiple of 8, the pixels of a block"
-                )
+                raise BadInput(f"scene: {name}: {getattr(self, name)} is no multiple of 8, the pixels of a block")
         if self.sizes[0] < 4 * _BORDER or self.sizes[1] >= min(self.width, self.height):
             raise BadInput(
                 f"scene: sizes: {self.sizes[0]} to {self.sizes[1]} pixels; objects have at least {4 * _BORDER} and are "

@@ -91,7 +91,7 @@ class VideoDesign:
     network: NetworkOfSize = detector_resnet18
     filter: FilterSettings = field(default_factory=FilterSettings)
     saliency: SaliencySettings = field(default_factory=SaliencySettings)
-    density: float = 0.5
+    density: float = 0.6
     block: tuple[tuple[str, int], ...] = (("K", 16), ("C", 16))
     flow: Flow = field(default_factory=Flow)
     tracker: Work = field(default_factory=lambda: Work(50e-6, 10e-6))
