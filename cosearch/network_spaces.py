@@ -13,7 +13,6 @@ from ..models.network import Network
 from ..models.zoo.blocks import make_divisible
 from ..models.zoo.mobilenet import MOBILENET_V2_BLOCKS, IbnBlock, ibn_network
 from .space import Choice, Space, Value
-from .video.backbone import block_sparse, detector_resnet18
 
 __all__ = ["NETWORK_SPACES", "VIDEO_SPACE", "MobilenetIbn", "NetworkSpace", "VideoLevers", "network_space"]
 
@@ -134,6 +133,8 @@ class VideoLevers:
 
     def build(self, values: Mapping[str, Value]) -> Network:
         """The detector for whole frames with that share of its 16×16 blocks."""
+        from .video.backbone import block_sparse, detector_resnet18
+
         own = self.space.validate({name: value for name, value in values.items() if name.startswith("net.")})
         return block_sparse(detector_resnet18(720, 1280), float(own["net.density"]), (("K", 16), ("C", 16)))
 

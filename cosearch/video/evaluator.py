@@ -119,8 +119,8 @@ class VideoEvaluator(StudyEvaluator):
         """What the loss is measured on."""
         return (
             f"tracking loss: F1 of the tracks of {self.scene.objects} objects in {self.scene.frames} frames of a "
-            f"synthetic video, against the dense run's {self.reference.f1:.3f}; a small detector with the same share of "
-            "blocks finds the boxes"
+            f"synthetic video, against the dense run's {self.reference.f1:.3f}; a small detector with the same share "
+            "of blocks finds the boxes"
         )
 
 
