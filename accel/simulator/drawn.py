@@ -1,9 +1,8 @@
-"""Zeros drawn at random: how long each stretch of steps takes on an accelerator that skips them.
+"""Zeros drawn at random: how long each step takes on an accelerator that skips them.
 
-A stretch lies between two changes of tiles that the simulator walks. The density of each leading operand's tile is
-drawn from what its pattern of zeros allows; every window of the stretch then lasts as long as the slowest of its
-instances, whose steps are drawn in turn. The means over many stretches are those of `dovetail.accel.skipping`, but that
-instances also wait for each other where tiles change.
+The density of each leading operand's tile is drawn from what its pattern of zeros allows. Steps are taken in windows,
+after which instances wait for each other, so that each lasts as long as the slowest of them, whose steps are drawn in
+turn; a window may span several tiles. The means over many are those of `dovetail.accel.skipping`.
 """
 
 from __future__ import annotations
@@ -22,43 +21,52 @@ from .plan import TilePlan
 __all__ = ["with_drawn_zeros"]
 
 F64 = NDArray[np.float64]
-_APIECE = 32  # windows of a stretch that are drawn one by one; more are normally distributed together
+_APIECE = 32  # windows of a group that are drawn one by one; more are normally distributed together
 _GRID = 33
 
 
 def with_drawn_zeros(plan: TilePlan, rng: np.random.Generator) -> TilePlan:
-    """The plan with the steps of every stretch drawn; the plan itself where no zero can be skipped."""
+    """The plan with every step's cycles drawn; the plan itself where no zero can be skipped."""
     savings = Savings(plan.op, plan.accelerator)
     if savings.steps >= 1.0:
         return plan
-    starts = np.unique(np.concatenate([np.zeros(1, np.int64), *(stream.first_step for stream in plan.streams)]))
-    stretch = np.repeat(np.arange(len(starts)), np.diff(starts, append=plan.count))
-    iterations = np.bincount(stretch, weights=plan.iterations).astype(np.float64)
-    taken = {role: _taken(plan, savings, role, starts, rng) for role in sorted(savings.leaders)}
-    every, own = np.ones(len(starts)), np.ones(len(starts))
+    taken = {role: _taken(plan, savings, role, rng) for role in sorted(savings.leaders)}
+    every, own = np.ones(plan.count), np.ones(plan.count)
     for role, shares in taken.items():
         if role in savings.common:
             every *= shares
         else:
             own *= shares
-    slowest = _slowest(savings, own, iterations, units(plan.nest), rng)
-    shares = np.maximum(every * slowest, _scanned(savings, taken, len(starts)))
-    least = np.maximum(shares[stretch] + plan.halted, plan.inner)
+    group = _windows(savings, plan)
+    iterations = np.bincount(group, weights=plan.iterations).astype(np.float64)
+    mean = np.minimum(1.0, np.bincount(group, weights=plan.iterations * own) / iterations)
+    slowest = _slowest(savings, mean, iterations, units(plan.nest), rng)
+    shares = np.maximum(every * slowest[group], _scanned(savings, taken, plan.count))
+    least = np.maximum(shares + plan.halted, plan.inner)
     return replace(plan, cycles=np.multiply(plan.iterations, least, dtype=np.float64))
 
 
-def _taken(
-    plan: TilePlan, savings: Savings, role: Role, starts: NDArray[np.int64], rng: np.random.Generator
-) -> F64:
-    """[stretches] share of the steps that the operand's zeros leave over, by the density of its tile then in use."""
+def _windows(savings: Savings, plan: TilePlan) -> NDArray[np.int64]:
+    """[steps] number of the group of steps whose windows are drawn together: those that begin in one window."""
+    skipping = savings.accelerator.compute.skipping
+    if skipping is None or not skipping.window:
+        return np.arange(plan.count)
+    begun = np.cumsum(plan.iterations) - plan.iterations
+    found: NDArray[np.int64] = np.unique(begun // skipping.window, return_inverse=True)[1]
+    return found
+
+
+def _taken(plan: TilePlan, savings: Savings, role: Role, rng: np.random.Generator) -> F64:
+    """[steps] share of them that the operand's zeros leave over, by the density of its tile then in use."""
     mean = savings.taken(role)
     streams = [stream for stream in plan.streams if stream.role == role]
     if mean >= 1.0 or not streams:
-        return np.full(len(starts), mean)
+        return np.full(plan.count, mean)
     inmost = max(streams, key=lambda stream: stream.child)
-    occupancy = plan.op.occupancy(role, plan.nest.tile(inmost.child))
+    extents = {dim: size for dim, size in plan.nest.tile(inmost.child).items() if dim in plan.op.tensor(role).dims}
+    occupancy = plan.op.occupancy(role, extents, ends=True)
     drawn = occupancy.draw(rng, inmost.count) / occupancy.expected
-    tile = np.searchsorted(inmost.first_step, starts, side="right") - 1
+    tile = np.searchsorted(inmost.first_step, np.arange(plan.count), side="right") - 1
     return np.minimum(1.0, mean * drawn[np.maximum(tile, 0)])
 
 
@@ -70,7 +78,7 @@ def _scanned(savings: Savings, taken: dict[Role, F64], size: int) -> F64:
 
 
 def _slowest(savings: Savings, chance: F64, iterations: F64, instances: int, rng: np.random.Generator) -> F64:
-    """[stretches] share of the steps that the slowest instance takes, window by window."""
+    """[groups] share of the steps that the slowest instance takes, window by window."""
     skipping = savings.accelerator.compute.skipping
     if skipping is None or not skipping.window or skipping.structured:
         return chance

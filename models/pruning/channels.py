@@ -79,9 +79,7 @@ def prune_channels(
     return cast(Model, graph.without(model, gone, example_inputs))
 
 
-def remove_channels(
-    model: Model, channels: Mapping[str, Iterable[int]], example_inputs: Sequence[Any] = ()
-) -> Model:
+def remove_channels(model: Model, channels: Mapping[str, Iterable[int]], example_inputs: Sequence[Any] = ()) -> Model:
     """A copy of ``model`` without these output channels, by layer, and without all that is coupled to them.
 
     Raises `BadInput` for an unknown layer, a channel that it does not have or that has to stay, and where a layer would
@@ -200,8 +198,8 @@ def _slices(parameter: torch.Tensor, axis: int, norm: Norm) -> tuple[NDArray[np.
     """Sums of magnitudes or of squares of each slice along ``axis``, and a slice's words."""
     values = parameter.detach().double().abs()
     powers = values if norm == "l1" else values**2
-    sums: NDArray[np.float64] = powers.movedim(axis, 0).flatten(1).sum(1).cpu().numpy() if values.dim() > 1 else (
-        powers.cpu().numpy()
+    sums: NDArray[np.float64] = (
+        powers.movedim(axis, 0).flatten(1).sum(1).cpu().numpy() if values.dim() > 1 else (powers.cpu().numpy())
     )
     return sums, parameter.numel() // parameter.shape[axis]
 

@@ -9,8 +9,14 @@ import pytest
 
 from dovetail.cosearch.validation import Reference, load_suite, reference_folder
 from dovetail.cosearch.validation.result import SuiteResult
-from dovetail.cosearch.validation.suites.sparse_engines import eie_times, outer_product_time
-from dovetail.cosearch.validation.suites.sparse_sparseloop import crossover, layer_cost, product_cost
+from dovetail.cosearch.validation.suites.sparse_engines import eie_times, engine_results, outer_product_time
+from dovetail.cosearch.validation.suites.sparse_scnn import scnn_results
+from dovetail.cosearch.validation.suites.sparse_sparseloop import (
+    crossover,
+    layer_cost,
+    product_cost,
+    sparseloop_results,
+)
 from dovetail.cosearch.validation.suites.sparse_stated import stated
 from dovetail.errors import BadInput
 
@@ -21,7 +27,8 @@ PUBLISHED = "case,density,quantity,dense,sparse,unit,note\n"
 
 @pytest.fixture(scope="module")
 def results() -> dict[str, SuiteResult]:
-    return {result.quantity: result for result in load_suite("sparse").run(Reference(REFERENCE))}
+    reference = Reference(REFERENCE)
+    return {one.quantity: one for one in (*sparseloop_results(reference), *engine_results(reference))}
 
 
 def table(folder: Path, name: str, text: str) -> Reference:
@@ -57,9 +64,9 @@ def test_a_layer_with_few_inputs_takes_half_its_steps_and_never_less() -> None:
 
 @needs_reference
 def test_both_formats_cost_what_sparseloop_says_at_eight_densities(results: dict[str, SuiteResult]) -> None:
-    for fmt, energy, cycles in (("bitmask", 1.0, 1.0), ("coordinate", 6.0, 0.1)):
-        assert results[f"energy with a {fmt}"].each_abs_error_pct < energy
-        assert results[f"cycles with a {fmt}"].each_abs_error_pct < cycles
+    for fmt, energy, cycles in (("bitmask", 1.0, 1.0), ("coordinates", 6.0, 0.1)):
+        assert results[f"SpMSpM energy, {fmt}"].each_abs_error_pct < energy
+        assert results[f"SpMSpM cycles, {fmt}"].each_abs_error_pct < cycles
 
 
 def test_formats_change_places_between_the_published_densities() -> None:
@@ -93,6 +100,11 @@ def test_eies_times_are_off_by_what_the_notes_say(results: dict[str, SuiteResult
     assert results["EIE actual over theoretical time"].met
 
 
+def test_eies_power_and_area_come_out_within_a_third(results: dict[str, SuiteResult]) -> None:
+    assert results["EIE power"].each_abs_error_pct < 33.0
+    assert results["EIE area"].each_abs_error_pct < 33.0
+
+
 def test_an_element_of_eie_waits_more_where_it_has_little_work() -> None:
     times = {name: eie_times(layer) for name, layer in stated().eie.layers.items()}
     over = {name: one["Actual Time"] / one["Theoretical Time"] for name, one in times.items()}
@@ -119,14 +131,31 @@ def test_partly_empty_vectors_explain_a_dual_side_tensor_core(results: dict[str,
     assert outer_product_time(1.0, 1.0) == outer_product_time(1.0, 1.0, packed=False)
 
 
+@needs_reference
+def test_scnn_is_faster_by_about_what_is_published(tmp_path: Path) -> None:
+    assert REFERENCE is not None
+    rows = (REFERENCE / "sparse/layer_densities.csv").read_text().splitlines()
+    alexnet = "".join(f"{row}\n" for row in rows if row.startswith("ALEX"))
+    (found,) = scnn_results(table(tmp_path, "layer_densities.csv", alexnet))
+    assert [case.name for case in found.cases] == ["alexnet"]  # no densities of the other network here
+    assert found.each_abs_error_pct < 20.0
+
+
 # ---- tables --------------------------------------------------------------------------------------------------------
 
 
 def test_without_tables_the_stated_figures_are_compared() -> None:
     reference = Reference(None)
     found = run(reference)
-    assert set(found) == {"math throughput of n:m weights", "Eyeriss v2 element", "dual-side tensor core"}
-    assert reference.missing == ["sparse/sparseloop_published.csv", "sparse/eie_layers_us.csv"]
+    assert set(found) == {
+        "EIE power",
+        "EIE area",
+        "math throughput of n:m weights",
+        "Eyeriss v2 element",
+        "dual-side tensor core",
+    }
+    files = ("sparseloop_published", "eie_layers_us", "layer_densities")
+    assert reference.missing == [f"sparse/{name}.csv" for name in files]
 
 
 def test_figures_kept_aside_are_left_out(tmp_path: Path) -> None:
@@ -136,10 +165,8 @@ def test_figures_kept_aside_are_left_out(tmp_path: Path) -> None:
     )
     found = run(table(tmp_path, "sparseloop_published.csv", PUBLISHED + rows))
     assert found["Eyeriss cycles, dense"] == ["conv2"]
-    assert found["energy with a bitmask"] == ["density 0.04"]
-    assert not {"Eyeriss cycles, sparse", "energy with a coordinate", "density where formats change places"} & set(
-        found
-    )
+    assert found["SpMSpM energy, bitmask"] == ["density 0.04"]
+    assert not {"Eyeriss cycles, sparse", "SpMSpM energy, coordinates", "SpMSpM crossover density"} & set(found)
 
 
 def test_a_layer_of_eie_with_one_time_has_no_ratio(tmp_path: Path) -> None:
@@ -155,6 +182,8 @@ def test_a_layer_of_eie_with_one_time_has_no_ratio(tmp_path: Path) -> None:
         ("eie_layers_us.csv", "Layer,LeNet FC1\nActual Time,3\n", "column 'LeNet FC1' is no layer of EIE's paper"),
         ("eie_layers_us.csv", "Layer,NT- We\nActual Time,fast\n", "NT- We is 'fast', not a number"),
         ("sparseloop_published.csv", "case,density\n", "no column 'quantity'"),
+        ("layer_densities.csv", "a,0.5,0.5,0.5\nb,0.5,2,0.5\n", "layer_densities.csv:2: a layer and three densities"),
+        ("layer_densities.csv", "a,0.5,0.5\n", "layer_densities.csv:1: a layer and three densities"),
         (
             "sparseloop_published.csv",
             PUBLISHED + "alexnet_conv2_eyeriss,,cycles,many,,cycles,\n",

@@ -9,10 +9,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy.stats import binom, hypergeom
 
 from dovetail.errors import BadInput
-from dovetail.models import Occupancy, Op, conv2d, linear
-from dovetail.models.patterns import Banded, Blocks, Measured, NofM, Pattern, Uniform
+from dovetail.models import Layer, Network, Occupancy, Op, conv2d, linear, with_batch, with_patterns
+from dovetail.models.patterns import Banded, Blocks, Measured, NofM, Pattern, Uniform, tile_occupancy
 
 DRAWS = 1000
 CONV = conv2d("conv", k=16, c=12, p=8, q=8, r=3, s=1)
@@ -108,8 +109,6 @@ def test_smaller_tiles_at_the_ends_count_where_asked_for(pattern: Pattern) -> No
 
 
 def test_a_uniform_tile_is_hypergeometric() -> None:
-    from scipy.stats import hypergeom
-
     reference = hypergeom(576, 144, 90)
     occupancy = with_weight(None, density=0.25).occupancy("weight", {"K": 5, "C": 6, "R": 3})
     np.testing.assert_allclose(occupancy.pmf(), reference.pmf(np.arange(91)), rtol=1e-9, atol=1e-30)
@@ -279,3 +278,49 @@ def test_a_band_follows_new_bounds() -> None:
 def test_what_cannot_be_is_refused_with_the_rule(make, message: str) -> None:
     with pytest.raises(BadInput, match=message):
         make()
+
+
+@pytest.mark.parametrize("kept", [0.1, 1 / 3, 0.5, 1.0])
+@pytest.mark.parametrize("inside", [1.0, 0.3])
+def test_cut_blocks_are_exactly_every_choice_of_blocks(kept: float, inside: float) -> None:
+    op = with_weight(Blocks(kept, (("K", 4), ("C", 5)), inside), linear("fc", n=1, k=12, c=14))
+    occupancy = op.occupancy("weight", {"K": 6, "C": 7})
+    expected = np.zeros(43)
+    for row, column in np.ndindex(2, 2):
+        tile = np.zeros((12, 15))
+        tile[6 * row : 6 * row + 6, 7 * column : 7 * column + 7] = 1
+        pieces = tile.reshape(3, 4, 3, 5).sum(axis=(1, 3)).ravel().astype(int)
+        low = int(9 * kept + 1e-9)
+        for number, share in ((low, 1 - (9 * kept - low)), (low + 1, 9 * kept - low)):
+            choices = list(itertools.combinations(pieces, number)) if share > 1e-9 else []
+            for choice in choices:
+                expected += share / len(choices) / 4 * binom.pmf(np.arange(43), sum(choice), inside)
+    np.testing.assert_allclose(occupancy.pmf(), expected, atol=1e-13)
+    assert occupancy.empty == pytest.approx(expected[0], abs=1e-13)
+
+
+def test_many_cut_blocks_hardly_differ_from_equal_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    op = with_weight(Blocks(0.2, (("K", 16), ("C", 16))), linear("fc", n=1, k=512, c=512))
+    exact = op.occupancy("weight", {"K": 250, "C": 120}).law
+    monkeypatch.setattr("dovetail.models.occupancy._MOST_WORK", 1000)
+    tile_occupancy.cache_clear()
+    equal = op.occupancy("weight", {"K": 250, "C": 120}).law
+    tile_occupancy.cache_clear()
+    assert len(equal[0]) != len(exact[0])
+    for q in (0.01, 0.1, 0.5, 0.9, 0.99):
+        counts = [law[0][np.searchsorted(np.cumsum(law[1]), q)] for law in (equal, exact)]
+        assert abs(counts[0] - counts[1]) <= 256  # a block
+
+
+def test_another_batch_repeats_a_mask_of_one_and_refuses_one_of_several() -> None:
+    rng = np.random.default_rng(3)
+
+    def batched(masks: int) -> Network:
+        pattern = Measured.of(rng.random((masks, 12)) < 0.5, "NC")
+        op = conv2d("conv", n=masks, k=16, c=12, p=8, q=8, r=3, s=1)
+        return with_batch(with_patterns(Network("net", (Layer(op),)), {"conv": {"input": pattern}}), 3)
+
+    network = batched(1)
+    assert network.contractions[0].bounds["N"] == 3
+    with pytest.raises(BadInput, match=r"conv.input: the mask has 2 words along N, the tensor 6; measure it for this"):
+        batched(2)

@@ -21,12 +21,12 @@ __all__ = ["eie_times", "element_cycles", "engine_results", "outer_product_time"
 
 TABLE = "sparse/eie_layers_us.csv"
 THEORETICAL, ACTUAL = "Theoretical Time", "Actual Time"
-OVER = "actual over theoretical time"
+OVER, POWER = "actual over theoretical time", "power"
 
 
 def engine_results(reference: Reference) -> list[SuiteResult]:
     """EIE's times where the table is there, and what the suite states itself."""
-    return [*_eie(reference), _throughputs(), _elements(), _dual_side()]
+    return [*_eie(reference), *_eie_chip(), _throughputs(), _elements(), _dual_side()]
 
 
 # ---- EIE -----------------------------------------------------------------------------------------------------------
@@ -52,7 +52,7 @@ _EIE_NOTES = {
 
 @lru_cache(maxsize=64)
 def eie_times(layer: MatrixLayer) -> dict[str, float]:
-    """Microseconds without and with load imbalance, by the names of the table."""
+    """Microseconds without and with load imbalance, by the names of the table, and watts."""
     chip = load_accelerator("eie")
     rows = math.ceil(layer.outputs / chip.peak_macs_per_cycle)
     chip = chip.with_parameters(rows=rows)
@@ -61,7 +61,7 @@ def eie_times(layer: MatrixLayer) -> dict[str, float]:
     op = linear("layer", n=1, k=layer.outputs, c=layer.inputs, bits=16)
     cost = evaluate(with_zeros(op, {"input": layer.input, "weight": layer.weight}), chip, mapping)
     balanced = cost.effectual_macs / chip.peak_macs_per_cycle / chip.clock_hz
-    return {THEORETICAL: balanced * 1e6, ACTUAL: cost.latency_s * 1e6}
+    return {THEORETICAL: balanced * 1e6, ACTUAL: cost.latency_s * 1e6, POWER: cost.energy_j / cost.latency_s}
 
 
 def _eie(reference: Reference) -> Iterator[SuiteResult]:
@@ -83,6 +83,18 @@ def _eie(reference: Reference) -> Iterator[SuiteResult]:
             yield SuiteResult(
                 SUITE, f"EIE {which.lower()}", tuple(cases), _PUBLISHED, unit, targets=targets, notes=_EIE_NOTES[which]
             )
+
+
+def _eie_chip() -> Iterator[SuiteResult]:
+    """Power and area, which come from the energy tables alone."""
+    given = stated().eie
+    note = "From the tables of energies and areas at 45 nm; nothing is fitted to the chip."
+    for quantity, unit, published, modelled in (
+        (f"EIE {POWER}", "W", given.power_w, eie_times(given.layers[given.power_layer])[POWER]),
+        ("EIE area", "mm2", given.area_mm2, load_accelerator("eie").area_mm2),
+    ):
+        cases = (Case(given.power_layer if unit == "W" else "64 elements", published, modelled),)
+        yield SuiteResult(SUITE, quantity, cases, "none published", unit, notes=(note,))
 
 
 def _published(reference: Reference) -> dict[str, dict[str, float]]:

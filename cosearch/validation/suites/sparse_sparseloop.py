@@ -84,6 +84,7 @@ def _layer_cases(rows: _Rows, quantity: str, column: str, figure: Callable[[Cost
 # ---- two formats ---------------------------------------------------------------------------------------------------
 
 _FORMATS = {"bitmask": "spmspm_bitmask", "coordinate": "spmspm_coordinates"}
+_TITLES = {"bitmask": "bitmask", "coordinate": "coordinates"}
 _FORMAT_NOTES = {
     "bitmask": ("Zeros are gated: every step takes its cycle.",),
     "coordinate": (
@@ -133,14 +134,14 @@ def _formats(rows: _Rows) -> Iterator[SuiteResult]:
         cases = _density_cases(published, fmt, lambda cost: cost.energy_j * 1e6)
         if cases:
             yield SuiteResult(
-                SUITE, f"energy with a {fmt}", cases, _BAR, "uJ",
+                SUITE, f"SpMSpM energy, {_TITLES[fmt]}", cases, _BAR, "uJ",
                 targets=(Target("each_abs_error_pct", 10.0),), notes=_FORMAT_NOTES[fmt],
             )  # fmt: skip
     for fmt, published in cycles.items():
         cases = _density_cases(published, fmt, lambda cost: cost.cycles)
         if cases:
             yield SuiteResult(
-                SUITE, f"cycles with a {fmt}", cases, _BAR, "cycles",
+                SUITE, f"SpMSpM cycles, {_TITLES[fmt]}", cases, _BAR, "cycles",
                 targets=(Target("each_abs_error_pct", 1.0),), notes=_CYCLES_NOTES[fmt],
             )  # fmt: skip
     crossings = [
@@ -149,7 +150,7 @@ def _formats(rows: _Rows) -> Iterator[SuiteResult]:
     ]
     if crossings:
         yield SuiteResult(
-            SUITE, "density where formats change places", tuple(crossings), _BAR,
+            SUITE, "SpMSpM crossover density", tuple(crossings), _BAR,
             targets=(Target("each_abs_error_pct", 20.0),), notes=_CROSSOVER_NOTES,
         )  # fmt: skip
 

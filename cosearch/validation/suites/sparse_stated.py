@@ -13,7 +13,7 @@ from ....document import load_document, shipped, validate
 from ....models.op import Op, Role
 from ....models.patterns import NofM
 
-__all__ = ["SUITE", "ElementLayer", "EyerissLayer", "MatrixLayer", "Stated", "stated", "with_zeros"]
+__all__ = ["SUITE", "ElementLayer", "EyerissLayer", "MatrixLayer", "ScnnNetwork", "Stated", "stated", "with_zeros"]
 
 SUITE = "sparse"
 Share = Annotated[float, Field(gt=0.0, le=1.0)]
@@ -75,7 +75,23 @@ class _Product(_Strict):
 
 class _Matrices(_Strict):
     source: str
+    power_w: Positive
+    power_layer: str
+    area_mm2: Positive
     layers: dict[str, MatrixLayer]
+
+
+class ScnnNetwork(_Strict):
+    """A network's published speed-up, and the names of its layers' densities."""
+
+    speedup: Positive
+    options: dict[str, bool] = {}
+    layers: dict[str, list[str]]
+
+
+class _Scnn(_Strict):
+    source: str
+    networks: dict[str, ScnnNetwork]
 
 
 class _Elements(_Strict):
@@ -116,6 +132,7 @@ class Stated(_Strict):
     eyeriss: _Eyeriss
     spmspm: _Product
     eie: _Matrices
+    scnn: _Scnn
     eyeriss_v2_pe: _Elements
     dual_side: _DualSide
     structured: _Structured
