@@ -50,6 +50,10 @@ __all__ = [
 
 _CHANNELS = 3  # words of 8 bits per pixel that the network takes
 _OPERATIONS_PER_BLOCK = 4  # difference, magnitude, against the floor, sum
+_GAINS = {
+    "latency_s": "latency_gain", "latency_p95_s": "latency_p95_gain", "frames_per_s": "frame_rate_gain",
+    "power_w": "power_gain", "energy_j": "energy_gain",
+}  # fmt: skip
 Progress = Callable[[int, int], None]
 
 
@@ -212,7 +216,7 @@ class VideoResult:
         own, dense = _figures(self.row(levers)), _figures(self.row(DENSE))
         return {
             name: own[name] / dense[name] if name == "frames_per_s" else dense[name] / own[name]
-            for name in ("latency_s", "latency_p95_s", "frames_per_s", "power_w", "energy_j")
+            for name in _GAINS
         }
 
     def product(self, singles: Iterable[Levers] = SINGLE) -> dict[str, float]:
@@ -227,8 +231,7 @@ class VideoResult:
         records = []
         for row in self.rows:
             record: dict[str, Any] = {"levers": row.levers.name, **_figures(row)}
-            record |= {f"{name.removesuffix('_s').removesuffix('_j').removesuffix('_w')}_gain": gain
-                       for name, gain in self.gains(row.levers).items()}  # fmt: skip
+            record |= {_GAINS[name]: gain for name, gain in self.gains(row.levers).items()}
             quality = row.quality
             record |= {"f1": quality.f1, "iou": quality.iou, "identity_f1": quality.identity_f1}
             record |= {"switches": quality.switches}
