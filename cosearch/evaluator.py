@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from ..mapper.estimate import Estimate
 
-__all__ = ["StudyEvaluator", "network_choices"]
+__all__ = ["StudyEvaluator", "exceeded", "network_choices"]
 
 
 class StudyEvaluator:
@@ -97,13 +97,13 @@ class StudyEvaluator:
         try:
             network, accelerator = self.design(values)
             metrics.update(_known_at_once(network, accelerator))
-            reason, violation = _exceeded(metrics, self.limits)
+            reason, violation = exceeded(metrics, self.limits)
             if not reason:
                 metrics.update(self._predicted(network, values))
-                reason, violation = _exceeded(metrics, self.limits)
+                reason, violation = exceeded(metrics, self.limits)
             if not reason:
                 metrics.update(self._mapped(network, accelerator))
-                reason, violation = _exceeded(metrics, self.limits)
+                reason, violation = exceeded(metrics, self.limits)
         except (Infeasible, BadInput) as error:
             return "infeasible", metrics, " ".join(str(error).split()), 0.0
         return ("constraint" if reason else "ok"), metrics, reason, violation
@@ -181,7 +181,7 @@ def _known_at_once(network: Network, accelerator: Accelerator) -> dict[str, floa
     }  # fmt: skip
 
 
-def _exceeded(metrics: Mapping[str, float], limits: Mapping[str, float]) -> tuple[str, float]:
+def exceeded(metrics: Mapping[str, float], limits: Mapping[str, float]) -> tuple[str, float]:
     """The limits exceeded by what is known so far, in words, and by how much in all (relative)."""
     reasons, violation = [], 0.0
     for name, most in limits.items():

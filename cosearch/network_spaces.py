@@ -14,7 +14,9 @@ from ..models.zoo.blocks import make_divisible
 from ..models.zoo.mobilenet import MOBILENET_V2_BLOCKS, IbnBlock, ibn_network
 from .space import Choice, Space, Value
 
-__all__ = ["NETWORK_SPACES", "MobilenetIbn", "NetworkSpace", "network_space"]
+__all__ = ["NETWORK_SPACES", "VIDEO_SPACE", "MobilenetIbn", "NetworkSpace", "VideoLevers", "network_space"]
+
+VIDEO_SPACE = "video_levers"
 
 
 class NetworkSpace(Protocol):
@@ -106,7 +108,42 @@ class MobilenetIbn:
         return self.space.validate({name: published[name.rpartition(".")[2]] for name in self.space.names})
 
 
-NETWORK_SPACES: dict[str, NetworkSpace] = {space.name: space for space in (MobilenetIbn(),)}
+@dataclass(frozen=True)
+class VideoLevers:
+    """The levers of the video pipeline (`dovetail.cosearch.video`) and how far each is pulled.
+
+    ``net.filter`` is the temporal filter's threshold and ``net.longest`` after how many frames it keeps one in any case
+    (1: every frame), ``net.tile`` the pixels to a side of saliency's tiles, ``net.density`` the share of blocks of
+    weights that remain. The network is the detector whose weights are pruned.
+    """
+
+    name: str = VIDEO_SPACE
+    thresholds: tuple[float, ...] = (0.002, 0.004, 0.006, 0.01)
+    longest: tuple[int, ...] = (1, 4, 8, 16)
+    tiles: tuple[int, ...] = (16, 32, 64)
+    densities: tuple[float, ...] = (0.3, 0.4, 0.5, 0.6, 0.8, 1.0)
+
+    @cached_property
+    def space(self) -> Space:
+        """The four levers."""
+        return Space((
+            Choice("net.filter", self.thresholds), Choice("net.longest", self.longest), Choice("net.tile", self.tiles),
+            Choice("net.density", self.densities),
+        ))  # fmt: skip
+
+    def build(self, values: Mapping[str, Value]) -> Network:
+        """The detector for whole frames with that share of its 16×16 blocks."""
+        from .video.backbone import block_sparse, detector_resnet18
+
+        own = self.space.validate({name: value for name, value in values.items() if name.startswith("net.")})
+        return block_sparse(detector_resnet18(720, 1280), float(own["net.density"]), (("K", 16), ("C", 16)))
+
+    def baseline(self) -> dict[str, Value]:
+        """The settings of the shipped pipeline."""
+        return self.space.validate({"net.filter": 0.004, "net.longest": 8, "net.tile": 32, "net.density": 0.6})
+
+
+NETWORK_SPACES: dict[str, NetworkSpace] = {space.name: space for space in (MobilenetIbn(), VideoLevers())}
 
 
 def network_space(name: str) -> NetworkSpace:

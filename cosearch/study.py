@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 from ..errors import BadInput, CannotDo
 from .executor import Executor
 from .log import TrialLog, read_trials, write_atomically
+from .network_spaces import VIDEO_SPACE
 from .space import Space, Value
 from .strategies import Strategy, strategy_class
 from .study_files import Context
@@ -96,11 +97,19 @@ def search(
     Raises `SpecError` for a wrong study, `BadInput` for a folder that holds other trials, `CannotDo` where a worker
     process dies; finished trials stay in the log.
     """
-    from .evaluator import StudyEvaluator
-
     spec = load_study(study, trials=trials, seed=seed)
     folder = Path(out) if out is not None else None
-    return run_study(spec, StudyEvaluator(spec), out=folder, workers=workers, resume=resume, progress=progress)
+    return run_study(spec, _problem(spec), out=folder, workers=workers, resume=resume, progress=progress)
+
+
+def _problem(spec: StudySpec) -> SearchProblem:
+    if spec.network.space == VIDEO_SPACE:
+        from .video.evaluator import VideoEvaluator
+
+        return VideoEvaluator(spec)
+    from .evaluator import StudyEvaluator
+
+    return StudyEvaluator(spec)
 
 
 def run_study(

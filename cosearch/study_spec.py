@@ -87,6 +87,7 @@ class Constraints(_Part):
     error_pct: Limit | None = None
     latency_s: Limit | None = None
     energy_j: Limit | None = None
+    tracking_loss_pct: Limit | None = None
 
     @field_validator("*")
     @classmethod

@@ -36,6 +36,7 @@ METRICS: dict[str, Metric] = {
         Metric("energy_j", "Energy", "energy", "mJ", 1e3),
         Metric("error_pct", "Top-1 error", "none", "%"),
         Metric("error_sigma_pct", "Uncertainty of the error", "none", "%"),
+        Metric("tracking_loss_pct", "Tracking loss", "none", "%"),
         Metric("area_mm2", "Area", "area", "mm²"),
         Metric("edp", "Energy-delay product", "none", "µJ·s", 1e6),
         Metric("cycles", "Cycles", "none"),
@@ -45,7 +46,7 @@ METRICS: dict[str, Metric] = {
         Metric("peak_ops_per_s", "Peak", "none", "TOPS", 1e-12),
     )
 }
-OBJECTIVES: tuple[str, ...] = ("latency_s", "energy_j", "error_pct", "area_mm2", "edp")
+OBJECTIVES: tuple[str, ...] = ("latency_s", "energy_j", "error_pct", "area_mm2", "edp", "tracking_loss_pct")
 
 
 @dataclass(frozen=True)

@@ -46,6 +46,18 @@ def test_a_study_is_run_and_its_front_summarised(tmp_path: Path) -> None:
     assert "hw." not in shown
 
 
+@pytest.mark.slow
+def test_the_video_pipeline_shows_its_levers_and_their_product(tmp_path: Path) -> None:
+    shown = run("video_pipeline.py", folder=tmp_path)
+    assert "filter + saliency + weights + engine" in shown
+    lines = [line for line in shown.splitlines() if line.startswith(("all ", "product "))]
+    gains = {line[:22].strip(): line[22:].split() for line in lines}
+    together, product = ([float(text.rstrip("x")) for text in gains[name]] for name in sorted(gains))
+    assert together[0] >= 10.0
+    assert together[3] >= 8.0
+    assert all(own <= most for own, most in zip(together, product, strict=True))
+
+
 def test_every_example_is_tested() -> None:
     text = Path(__file__).read_text(encoding="utf-8")
     assert [path.name for path in EXAMPLES.glob("*.py") if f'"{path.name}"' not in text] == []

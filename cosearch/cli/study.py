@@ -26,6 +26,7 @@ METRICS = {
     "energy_j": "energy",
     "error_pct": "error",
     "error_sigma_pct": "+-",
+    "tracking_loss_pct": "loss",
     "area_mm2": "area",
     "macs": "MACs",
     "params": "parameters",

@@ -11,6 +11,7 @@ from functools import partial
 from ..network import Network
 from .classic import alexnet, vgg16, vgg19
 from .densenet import densenet121
+from .detector import detector_resnet18
 from .efficientnet import EDGETPU_SCALING, LITE_SCALING, efficientnet_edgetpu, efficientnet_lite
 from .inception import inception_resnet_v2, inception_v1, inception_v3, inception_v4
 from .mobilenet import mobilenet_edgetpu, mobilenet_v2
@@ -50,6 +51,7 @@ ZOO: dict[str, Callable[..., Network]] = {
     **{f"efficientnet_lite{variant}": partial(efficientnet_lite, variant) for variant in LITE_SCALING},
     "ssd_mobilenet_v1": ssd_mobilenet_v1,
     "ssd_mobilenet_v2": ssd_mobilenet_v2,
+    "detector_resnet18": detector_resnet18,
     "deeplab_v3_mobilenet_v2": deeplab_v3_mobilenet_v2,
     "unet_mobilenet_v2": unet_mobilenet_v2,
     "nasbench201": nasbench201,

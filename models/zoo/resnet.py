@@ -11,7 +11,7 @@ from functools import partial
 from ..builder import NetworkBuilder
 from ..network import Network
 
-__all__ = ["resnet18", "resnet50", "resnet152"]
+__all__ = ["basic_block", "resnet18", "resnet50", "resnet152"]
 
 _SOURCE = "He et al., CVPR 2016, arXiv:1512.03385, Table 1; stride in the 3x3 convolution"
 _AUTHORS = "He et al., CVPR 2016, arXiv:1512.03385, Table 1; the authors' release"
@@ -20,6 +20,11 @@ _AUTHORS = "He et al., CVPR 2016, arXiv:1512.03385, Table 1; the authors' releas
 def resnet18(*, resolution: int = 224, classes: int = 1000, batch: int = 1, bits: int = 8) -> Network:
     """ResNet-18: basic blocks."""
     return _resnet("resnet18", (2, 2, 2, 2), False, resolution, classes, batch, bits)
+
+
+def basic_block(builder: NetworkBuilder, name: str, channels: int, stride: int) -> None:
+    """Two 3×3 convolutions beside a shortcut, the block of ResNet-18."""
+    _block(builder, name, channels, stride, bottleneck=False)
 
 
 def resnet50(
