@@ -23,7 +23,7 @@ Change = Callable[[Weight, "Tensor", float], "Tensor"]
 
 def distortion_curves(
     module: torch.nn.Module,
-    data: Iterable[Sequence[Any]],
+    data: Iterable[Any],
     levels: Sequence[float],
     how: Literal["density", "bits"] | Change = "density",
     *,
@@ -31,18 +31,22 @@ def distortion_curves(
 ) -> dict[str, tuple[float, ...]]:
     """By layer and level, the mean squared error of the module's outputs when only that layer is compressed.
 
-    ``data`` are batches, each the arguments of one call. A level is a density (the smallest magnitudes are zeroed), a
-    width ("bits", rounded as in `quantise`), or what a function (weight, its values, level) -> values makes of it. The
-    error is the squared difference from the outputs of the module as given, summed over a sample's outputs and averaged
-    over samples. Such errors of several layers nearly add up as long as they are small (Xu et al., "Efficient Joint
-    Optimization of Layer-Adaptive Weight Pruning in Deep Neural Networks", ICCV 2023), which `allocate` builds on.
+    ``data`` yields what the module is called with: a tensor, or a tuple of arguments. A level is a density (the
+    smallest magnitudes are zeroed), a width ("bits", rounded as in `quantise`), or what a function (weight, its values,
+    level) -> values makes of it. The error is the squared difference from the outputs of the module as given, summed
+    over a sample's outputs and averaged over samples. Such errors of several layers nearly add up as long as they are
+    small (Xu et al., "Efficient Joint Optimization of Layer-Adaptive Weight Pruning in Deep Neural Networks", ICCV
+    2023), which `allocate` builds on.
 
     Raises `BadInput` for an unknown layer, a density outside (0, 1], widths below 2, and where there is no data.
     """
     import torch
 
     change = _change(how, levels)
-    batches, name = [tuple(batch) for batch in data], type(module).__name__
+    batches, name = (
+        [tuple(batch) if isinstance(batch, tuple | list) else (batch,) for batch in data],
+        type(module).__name__,
+    )
     if not batches:
         raise BadInput(f"{name}: no data to measure on; give at least one batch")
     copy = deepcopy(module)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from copy import deepcopy
 from dataclasses import dataclass, replace
+from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
 from ..errors import BadInput, check_type, nearest
@@ -68,7 +69,7 @@ def _by_role(network: Network, known: Mapping[str, Op | VectorOp], layer: str, b
     for role, width in roles.items():
         if role not in ROLES:
             raise BadInput(f"{network.name}: {layer} has no tensor '{role}'; use {', '.join(ROLES)}")
-        if isinstance(width, bool) or not isinstance(width, int) or width < 1:
+        if isinstance(width, bool) or not isinstance(width, Integral) or width < 1:
             raise BadInput(f"{layer}.{role}: {width!r} is not a word width; use 1 or more")
     return roles
 
@@ -117,7 +118,7 @@ def _layers_bits(
         for role, width in roles.items():
             if role not in ("weight", "input"):
                 raise BadInput(f"{layer} has no '{role}' to round; use weight, input (the output is the next's input)")
-            if isinstance(width, bool) or not isinstance(width, int) or width < 2:
+            if isinstance(width, bool) or not isinstance(width, Integral) or width < 2:
                 raise BadInput(f"{layer}.{role}: words of {width!r} bits hold no sign and value; use 2 or more")
     return found
 

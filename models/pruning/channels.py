@@ -103,6 +103,7 @@ def remove_channels(model: Model, channels: Mapping[str, Iterable[int]], example
 
 
 _STAYS = "it is the network's output, or an operator that reads it needs all channels or states their number"
+_STAY = "they are the network's output, or an operator that reads them needs all of them or states their number"
 
 
 @dataclass(frozen=True)
@@ -145,6 +146,8 @@ def _graph(model: torch.nn.Module | Network, example_inputs: Sequence[Any]) -> _
 
     check_type(model, torch.nn.Module, "model", "give a torch.nn.Module or a Network")
     name = type(model).__name__
+    if isinstance(example_inputs, torch.Tensor):
+        raise BadInput(f"{name}: example_inputs is a tensor; give a tuple of what the module is called with: (tensor,)")
     if not len(example_inputs):
         raise BadInput(f"{name}: which channels go together is found by tracing it; give example_inputs")
     found = walk(model, example_inputs)
@@ -153,6 +156,8 @@ def _graph(model: torch.nn.Module | Network, example_inputs: Sequence[Any]) -> _
 
 def _shares(graph: _Graph, density: float | Mapping[str, float]) -> dict[int, float]:
     """The density by group's number."""
+    if not graph.groups:
+        raise BadInput(f"{graph.name}: none of its channels can go: {_STAY}")
     if not isinstance(density, Mapping):
         share = check_density(density, graph.name)
         return dict.fromkeys(range(len(graph.groups)), share)
@@ -162,7 +167,7 @@ def _shares(graph: _Graph, density: float | Mapping[str, float]) -> dict[int, fl
         share = check_density(given, layer)
         own = [at for at, group in enumerate(graph.groups) if layer in group.layers]
         if not own and share < 1.0:
-            raise BadInput(f"{layer}: its output channels have to stay: {_STAYS.replace('it is', 'they are')}")
+            raise BadInput(f"{layer}: its output channels have to stay: {_STAY}")
         for at in own:
             other, first = found.setdefault(at, (share, layer))
             if other != share:

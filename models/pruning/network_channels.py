@@ -2,7 +2,7 @@
 
 A network says how many words flow, not how they are laid out. Channels are followed through what keeps them apart
 (activations, pools, batch norm, additions, concatenation, flattening); where the counts do not tell what happened, they
-stay. Views that deal channels out anew leave no layer and are not seen.
+stay. Not seen: views that deal channels out anew, which leave no layer, and weights that two layers share.
 """
 
 from __future__ import annotations

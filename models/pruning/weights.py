@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from numbers import Real
 from typing import TYPE_CHECKING, TypeVar
 
 from ...errors import BadInput, check_type, nearest
@@ -87,7 +88,7 @@ def named(given: Iterable[str], known: Iterable[str], where: str) -> None:
 
 def check_density(density: float, what: str) -> float:
     """The density as a number; raises `BadInput` outside (0, 1]."""
-    if isinstance(density, bool) or not isinstance(density, int | float) or not 0.0 < density <= 1.0:
+    if isinstance(density, bool) or not isinstance(density, Real) or not 0.0 < density <= 1.0:
         raise BadInput(f"{what}: density {density!r} is outside (0, 1]; give the share of words that is kept")
     return float(density)
 

@@ -285,6 +285,10 @@ def test_a_network_does_not_lose_all_channels_of_a_layer():
 
 
 def test_a_module_needs_inputs_and_code_that_follows_its_tensors():
+    with pytest.raises(BadInput, match=r"example_inputs is a tensor; give a tuple"):
+        prune_channels(StatesItsSizes(), 0.5, IMAGE[0])
+    with pytest.raises(BadInput, match="Linear: none of its channels can go"):
+        prune_channels(nn.Linear(4, 4), 0.5, (torch.zeros(1, 4),))
     with pytest.raises(BadInput, match="give example_inputs"):
         prune_channels(StatesItsSizes(), 0.5)
     with pytest.raises(BadInput, match="StatesItsSizes: its code states sizes that pruning changes"):
