@@ -118,7 +118,7 @@ class VideoLevers:
     """
 
     name: str = VIDEO_SPACE
-    thresholds: tuple[float, ...] = (0.002, 0.004, 0.006, 0.01)
+    thresholds: tuple[float, ...] = (0.002, 0.003, 0.004, 0.006, 0.01)
     longest: tuple[int, ...] = (1, 4, 8, 16)
     tiles: tuple[int, ...] = (16, 32, 64)
     densities: tuple[float, ...] = (0.3, 0.4, 0.5, 0.6, 0.8, 1.0)
@@ -140,7 +140,7 @@ class VideoLevers:
 
     def baseline(self) -> dict[str, Value]:
         """The settings of the shipped pipeline."""
-        return self.space.validate({"net.filter": 0.004, "net.longest": 8, "net.tile": 32, "net.density": 0.6})
+        return self.space.validate({"net.filter": 0.003, "net.longest": 8, "net.tile": 32, "net.density": 0.6})
 
 
 NETWORK_SPACES: dict[str, NetworkSpace] = {space.name: space for space in (MobilenetIbn(), VideoLevers())}

@@ -30,12 +30,12 @@ class FilterSettings:
     ``floor`` is the difference of a block's means, in grey levels, below which it counts as noise.
     """
 
-    threshold: float = 0.004
+    threshold: float = 0.003
     longest: int = 8
     floor: float = 2.0
 
     def __post_init__(self) -> None:
-        checked_number(self.threshold, "filter: threshold", maximum=1.0, remedy="a share of full scale, 0.004 for one")
+        checked_number(self.threshold, "filter: threshold", maximum=1.0, remedy="a share of full scale, 0.003 for one")
         checked_whole(self.longest, "filter: longest", remedy="1 keeps each frame")
         checked_number(self.floor, "filter: floor", remedy="grey levels, at least 0")
 
