@@ -21,6 +21,7 @@ from .base import UNLIMITED, Limits
 from .estimate import Estimate, estimate
 from .objective import Objective
 from .registry import DEFAULT_MAPPER
+from .simulation import Settings, simulate_estimates
 
 __all__ = ["Compressed", "Level", "choose_levels", "level_costs"]
 
@@ -33,13 +34,15 @@ _ATTEMPTS = 5
 class Compressed:
     """A network with a level for each layer, what that costs on the accelerator, and how much it distorts.
 
-    ``distortion`` and ``expected_cost`` are the sums that the choice was made by, ``estimate`` is the mapped network.
+    ``distortion`` and ``expected_cost`` are the sums that the choice was made by, ``cost`` is what the whole network
+    costs, both in J or s, ``estimate`` the mapped network.
     """
 
     network: Network
     levels: Mapping[str, Level]
     distortion: float
     expected_cost: float
+    cost: float
     estimate: Estimate
 
 
@@ -51,6 +54,7 @@ class _Asked:
     accelerator: Accelerator
     objective: Objective
     how: How
+    simulated: bool
     mapper: str
     limits: Limits
     cache: Path | bool
@@ -63,19 +67,23 @@ class _Asked:
             limits=self.limits, cache=self.cache, workers=self.workers,
         )  # fmt: skip
 
-    def value(self, found: Estimate) -> float:
-        """The whole estimate in units of the objective."""
-        return self.objective.value(found.energy_j, found.latency_s)
-
-    def by_layer(self, found: Estimate) -> dict[str, float]:
-        """In units of the objective, each contraction with the vector operators that are fused with it."""
+    def priced(self, found: Estimate) -> tuple[float, dict[str, float]]:
+        """In units of the objective: the whole, and each contraction with the vector operators fused with it."""
+        energy_j, latency_s, seconds = found.energy_j, found.latency_s, {}
+        if self.simulated:
+            timeline = simulate_estimates([found], Settings())
+            energy_j, latency_s = timeline.energy_j, timeline.latency_s
+            seconds = {run.name: run.cycles / timeline.clock_hz for run in timeline.operators}
         spent: dict[str, list[float]] = {}
         heads: dict[str, str] = {}
         for layer, cost in zip(found.network, found.costs, strict=True):
             fused = not isinstance(layer.op, Op) and layer.op.fused and layer.inputs
             name = heads[layer.op.name] = heads[layer.inputs[0]] if fused else layer.op.name
-            spent.setdefault(name, []).append(self.objective.value(cost.energy_j, cost.latency_s))
-        return {name: math.fsum(costs) for name, costs in spent.items()}
+            taken = seconds.get(layer.op.name, cost.latency_s)
+            joules = cost.energy_j + self.accelerator.standing_w * (taken - cost.latency_s)
+            spent.setdefault(name, []).append(self.objective.value(joules, taken))
+        whole = self.objective.value(energy_j, latency_s)
+        return whole, {name: math.fsum(costs) for name, costs in spent.items()}
 
 
 def compressed(network: Network, levels: Mapping[str, Level], how: How = "density") -> Network:
@@ -94,6 +102,7 @@ def level_costs(
     how: How = "density",
     *,
     layers: Iterable[str] | None = None,
+    simulated: bool = False,
     mapper: str = DEFAULT_MAPPER,
     limits: Limits = UNLIMITED,
     cache: Path | bool = True,
@@ -104,10 +113,11 @@ def level_costs(
     A level is a density of the weights or a pattern of their zeros, or ("bits") a width. ``layers`` default to all with
     stored weights. Each level is an estimate of the network with all of ``layers`` at that level, each operator mapped
     anew, so that a dense accelerator shows no gain and one that skips zeros its own; a layer is charged for the vector
-    operators fused with it. The other arguments are `estimate`'s. Raises `BadInput` for an objective that does not add
-    up over layers ("edp"), an unknown layer and a level that makes no sense, `Infeasible` where nothing fits.
+    operators fused with it. ``simulated``: times are those of `simulate`, contention included. The other arguments are
+    `estimate`'s. Raises `BadInput` for an objective that does not add up over layers ("edp"), an unknown layer and a
+    level that makes no sense, `Infeasible` where nothing fits.
     """
-    asked = _Asked(network, accelerator, _additive(objective), how, mapper, limits, cache, workers)
+    asked = _Asked(network, accelerator, _additive(objective), how, simulated, mapper, limits, cache, workers)
     return _costs(asked, _chosen(network, layers), _checked(levels, how))[0]
 
 
@@ -120,6 +130,7 @@ def choose_levels(
     objective: str | Objective = "energy",
     how: How = "density",
     *,
+    simulated: bool = False,
     mapper: str = DEFAULT_MAPPER,
     limits: Limits = UNLIMITED,
     cache: Path | bool = True,
@@ -131,9 +142,11 @@ def choose_levels(
     `distortion_curves`); the other layers stay as they are, and what they cost counts into the budget. The choice is
     the optimum over sums of distortions and of `level_costs` (`allocate`). The result is estimated as a whole; where
     that costs more than the sum, since what stays on the chip between layers depends on all of them, the choice is
-    made again for so much less. Raises as `level_costs`, and `CannotDo` where the budget cannot be met.
+    made again for so much less. ``simulated``: costs are those of the simulator, never below the model's.
+
+    Raises as `level_costs`, and `CannotDo` where the budget cannot be met.
     """
-    asked = _Asked(network, accelerator, _additive(objective), how, mapper, limits, cache, workers)
+    asked = _Asked(network, accelerator, _additive(objective), how, simulated, mapper, limits, cache, workers)
     given = _checked(levels, how)
     if not distortion:
         raise BadInput(f"{network.name}: no layer may be compressed; give the distortion of at least one")
@@ -147,10 +160,11 @@ def choose_levels(
         best: Allocation = allocate(distortion, costs, left)
         chosen = {layer: given[number] for layer, number in best.levels.items()}
         found = asked.at(chosen)
-        excess = asked.value(found) - budget
+        whole = asked.priced(found)[0]
+        excess = whole - budget
         if excess <= 1e-9 * budget:
             network = compressed(network, chosen, how)
-            return Compressed(network, chosen, best.distortion, best.cost + others, found)
+            return Compressed(network, chosen, best.distortion, best.cost + others, whole, found)
         beyond += excess
     raise CannotDo(f"{network.name}: no choice found that costs {budget:.6g} as a whole; raise the budget")
 
@@ -161,10 +175,10 @@ def _costs(asked: _Asked, layers: Sequence[str], levels: Sequence[Level]) -> tup
     others = 0.0
     for level in levels:
         found = asked.at(dict.fromkeys(layers, level))
-        spent = asked.by_layer(found)
+        whole, spent = asked.priced(found)
         for layer in layers:
             table[layer].append(spent[layer])
-        others = max(others, asked.value(found) - math.fsum(spent[layer] for layer in layers))
+        others = max(others, whole - math.fsum(spent[layer] for layer in layers))
     return {layer: tuple(costs) for layer, costs in table.items()}, others
 
 

@@ -112,3 +112,17 @@ def test_what_cannot_be_chosen_is_named(network, engine, cache, changed, message
     given = {"levels": DENSITIES, "distortion": DISTORTION, "budget": 1.0, "cache": cache} | changed
     with pytest.raises((BadInput, CannotDo), match=message):
         choose_levels(network, engine, **given)
+
+
+@pytest.mark.parametrize("objective", ["energy", "latency"])
+def test_simulated_costs_are_the_simulators(network, engine, cache, objective):
+    simulated = level_costs(network, engine, DENSITIES, objective, simulated=True, cache=cache)
+    modelled = level_costs(network, engine, DENSITIES, objective, cache=cache)
+    for layer, costs in simulated.items():
+        assert all(time >= model * (1.0 - 1e-9) for time, model in zip(costs, modelled[layer], strict=True))
+    dense = dt.simulate(network, engine, dt.estimate(network, engine, objective=objective, cache=cache).schedule)
+    budget = 0.7 * (dense.energy_j if objective == "energy" else dense.latency_s)
+    found = choose_levels(network, engine, DENSITIES, DISTORTION, budget, objective, simulated=True, cache=cache)
+    again = dt.simulate(found.network, engine, found.estimate.schedule)
+    assert found.cost == pytest.approx(again.energy_j if objective == "energy" else again.latency_s, rel=1e-9)
+    assert found.cost <= budget
