@@ -94,7 +94,7 @@ class Findings:
             return [2.0 * self.context.baseline[name] for name in self.spec.objectives], "twice the baseline"
         feasible = self.trials[self.trials["status"] == "ok"]
         worst = [float(feasible[name].max()) if len(feasible) else 1.0 for name in self.spec.objectives]
-        return [1.1 * value for value in worst], "1.1 times the worst feasible trial"
+        return [1.1 * value or 1.0 for value in worst], "1.1 times the worst feasible trial, 1 where that is 0"
 
 
 def page(findings: Findings) -> str:
@@ -173,7 +173,7 @@ def _short(name: str) -> str:
 def _change(value: float, base: float, metric: str) -> Cell:
     """How a value differs from the baseline's, and whether that is better."""
     kind = "better" if value < base else "worse" if value > base else ""
-    if metric == "error_pct":
+    if metric in ("error_pct", "tracking_loss_pct"):
         return f"{value - base:+.1f} points".replace("-", "−"), kind
     change = 100.0 * (value / base - 1.0) if base else 0.0
     return f"{change:+.0f} %".replace("-", "−"), kind

@@ -1,4 +1,5 @@
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import numpy as np
@@ -131,3 +132,16 @@ def test_front_of_other_columns_is_bad_input():
 def test_designs_turned_away_are_shown_without_a_click(page):
     assert ("details", "open", None) in page.attributes
     assert any("exceeds <limit>" in text for text in page.texts)
+
+
+class FaultlessProblem(FakeProblem):
+    """No design has any error."""
+
+    def evaluate(self, values):
+        result = super().evaluate(values)
+        return replace(result, metrics={**result.metrics, "error_pct": 0.0})
+
+
+def test_an_objective_that_is_zero_for_every_design_is_reported(tmp_path):
+    run_study(study(trials=8), FaultlessProblem(), out=tmp_path)
+    assert "1 where that is 0" in (tmp_path / "report.html").read_text(encoding="utf-8")
