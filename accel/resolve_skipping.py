@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
 from ..document import YamlPath
 from ..models.op import Role
 from .accelerator import Array, Compute, Level, Memory, Packed, Skipping
+from .batch import MAX_WINDOW
 from .frozen import FrozenDict
+from .queues import WINDOWS
 from .spec_check import Evaluator
+from .spec_formats import TENSOR_DIMS
 from .spec_models import PackedSpec, SkippingSpec
 
 __all__ = ["lockstep_problems", "resolve_skipping"]
-
-_DIMS: Mapping[Role, str] = {"input": "NGCPQRS", "weight": "GKCRS"}  # that an operand may depend on
 
 
 def resolve_skipping(skipping: SkippingSpec, path: YamlPath, evaluator: Evaluator) -> Skipping:
@@ -25,7 +26,11 @@ def resolve_skipping(skipping: SkippingSpec, path: YamlPath, evaluator: Evaluato
     if shape and shape["n"] > shape["m"]:
         what = f"{shape['n']:.0f} of {shape['m']:.0f} words cannot be kept; n is at most m"
         evaluator.complain((*path, "structured", "n"), what)
-    packed = {role: _packed(one, (*path, "packed", role), evaluator) for role, one in skipping.packed.items()}
+    packed = {role: _packed(role, one, (*path, "packed", role), evaluator) for role, one in skipping.packed.items()}
+    for key, most in (("window", MAX_WINDOW if "queue" not in numbers else math.inf), ("queue", WINDOWS)):
+        if numbers.get(key, 0) > most:
+            remedy = f"use at most {most}" + (", or remove it: waits are then next to none" if key == "window" else "")
+            evaluator.complain((*path, key), f"{numbers[key]:.0f} is more than the model can count; {remedy}")
     return Skipping(
         leaders=frozenset(skipping.leaders),
         common=frozenset(skipping.common),
@@ -40,7 +45,11 @@ def resolve_skipping(skipping: SkippingSpec, path: YamlPath, evaluator: Evaluato
     )
 
 
-def _packed(packed: PackedSpec, path: YamlPath, evaluator: Evaluator) -> Packed:
+def _packed(role: Role, packed: PackedSpec, path: YamlPath, evaluator: Evaluator) -> Packed:
+    for dim in packed.tile:
+        if dim not in TENSOR_DIMS[role]:
+            what = f"no {role} has a dimension '{dim}'"
+            evaluator.complain((*path, "tile", dim), f"{what}; use some of {', '.join(TENSOR_DIMS[role])}")
     tile = evaluator.each(packed.tile, "count", (*path, "tile"))
     lanes = int(evaluator.numbers(packed, path)["lanes"])
     if lanes > math.prod(tile.values()):
@@ -68,7 +77,7 @@ def lockstep_problems(levels: Sequence[Level]) -> Iterator[tuple[int, str]]:
                 continue
             for axis, size in level.shape:
                 blocks = skipping.blocks if skipping else {}
-                free = [dim for dim in _DIMS[role] if level.allows(axis, dim) and blocks.get(dim, 1) < size > 1]
+                free = [dim for dim in TENSOR_DIMS[role] if level.allows(axis, dim) and blocks.get(dim, 1) < size > 1]
                 if free:
                     what = f"instances along '{axis}' may hold {size} different words of the {role} along {free[0]}"
                     remedy = f"limit 'dims: {{{axis}: [...]}}' or let 'blocks' in 'skipping' be {size} long along it"

@@ -21,8 +21,9 @@ from .spec_scalars import Count, Dimension, OptionalScalar
 if TYPE_CHECKING:
     from .spec_check import Evaluator
 
-__all__ = ["FormatChoice", "FormatSpec", "formats_of"]
+__all__ = ["TENSOR_DIMS", "FormatChoice", "FormatSpec", "formats_of"]
 
+TENSOR_DIMS: Mapping[Role, str] = {"input": "NGCPQRS", "weight": "GKCRS", "output": "NGKPQ"}  # that it may depend on
 _Bits = Annotated[OptionalScalar, KINDS["bits"]]
 _Count = Annotated[OptionalScalar, KINDS["count"]]
 _Name = Literal["none", "bitmask", "run_length", "coordinates", "offsets", "n_of_m", "codebook"]
@@ -81,7 +82,8 @@ def formats_of(
         kind = choice.format if isinstance(choice, FormatSpec) else choice
         if len(evaluator.problems) > problems:
             continue
-        for key, what, remedy in (*format_rules(kind, stated), *_codebook(role, stated, widths[role])):
+        rules = (*format_rules(kind, stated), *_codebook(role, stated, widths[role]), *_foreign(role, stated))
+        for key, what, remedy in rules:
             at = (*path, role) if isinstance(choice, str) else (*path, role, key)
             said = f"'{choice}' alone lacks '{key}'" if isinstance(choice, str) else what
             evaluator.complain(at, f"{said}; {remedy}")
@@ -115,6 +117,16 @@ def _codebook(role: Role, stated: Mapping[str, object], width: float) -> Iterato
         yield "codebook", f"words of the {role} are not known beforehand", "give a codebook to weights alone"
     elif bits >= width:
         yield "codebook", f"{bits} bits are no narrower than the word, {width:g}", f"use at most {width - 1:g} bit"
+
+
+def _foreign(role: Role, stated: Mapping[str, object]) -> Iterator[tuple[str, str, str]]:
+    """Lists, groups and blocks lie along dimensions that the tensor can have."""
+    known = TENSOR_DIMS[role]
+    along, block = stated.get("along"), stated.get("block")
+    for key, dims in (("along", (along,)), ("block", [dim for dim, _ in block] if isinstance(block, tuple) else ())):
+        for dim in dims:
+            if isinstance(dim, str) and dim not in known:
+                yield key, f"no {role} has a dimension '{dim}'", f"use some of {', '.join(known)}"
 
 
 def _format(kind: FormatKind, stated: Mapping[str, object]) -> Format:

@@ -66,17 +66,30 @@ def _followers(levels: Levels, index: int) -> Iterator[Found]:
 
 def _padded(levels: Levels, skipping: Mapping[str, Any], path: YamlPath) -> Iterator[Found]:
     """Zero words that are steps come from a code."""
-    coded: set[Any] = set()
+    coded: dict[Any, Any] = {}
     for level in levels:
-        coded.update(level["compression"] if isinstance(level.get("compression"), dict) else ())
+        coded.update(level["compression"] if isinstance(level.get("compression"), dict) else {})
+    packed = skipping["packed"] if isinstance(skipping.get("packed"), dict) else ()
     for role in skipping["padded"] if isinstance(skipping.get("padded"), list) else ():
-        if role in ROLES and role not in coded:
+        if role not in ROLES:
+            continue
+        code = coded[role].get("format") if isinstance(coded.get(role), dict) else coded.get(role)
+        if role not in coded:
             yield path, f"no memory has a code for '{role}'", "state its 'compression:', or remove it here"
+        elif code != "run_length":
+            remedy = f"store '{role}' as run_length, or remove it here"
+            yield path, f"'{code}', the innermost code of '{role}', inserts no zero words", remedy
+        if role in packed or "blocks" in skipping or "structured" in skipping:
+            yield path, f"zeros of '{role}' are found in another way, too", "remove it here, or the other key"
 
 
 def _kept(level: Mapping[str, Any]) -> Sequence[Any]:
     keeps = level.get("keeps")
     return keeps if isinstance(keeps, list) else ()
+
+
+def _together(leaders: Sequence[Any], common: object) -> bool:
+    return set(leaders) <= set(common if isinstance(common, list) else ())
 
 
 def _skipping(skipping: Mapping[str, Any], path: YamlPath) -> Iterator[Found]:
@@ -89,8 +102,10 @@ def _skipping(skipping: Mapping[str, Any], path: YamlPath) -> Iterator[Found]:
         yield (*path, "structured"), "stands beside 'blocks'", "zeros are found in one of the two ways; keep that"
     if "structured" in skipping and isinstance(leaders, list) and leaders != ["weight"]:
         yield (*path, "leaders"), "a pattern of n in m is one of weights", "write 'leaders: [weight]'"
-    chance = isinstance(leaders, list) and set(leaders) - set(common if isinstance(common, list) else ())
-    if "window" in skipping and not chance:
+    if "window" in skipping and "structured" in skipping:
+        what = "a pattern leaves every instance as many steps, so that none waits for another"
+        yield (*path, "window"), what, "remove 'window'"
+    elif "window" in skipping and leaders and isinstance(leaders, list) and _together(leaders, common):
         remedy = "remove 'window', or a leader from 'common'"
         yield (*path, "window"), "all instances skip together, so that none waits for another", remedy
     if "queue" in skipping and "window" not in skipping:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from numbers import Real
 from pathlib import Path
 from typing import Literal
 
@@ -28,6 +29,7 @@ __all__ = ["Compressed", "Level", "choose_levels", "level_costs"]
 Level = float | Pattern
 How = Literal["density", "bits"]
 _ATTEMPTS = 5
+_ROUNDING = 1e-9  # of the budget: the same costs added up in another order
 
 
 @dataclass(frozen=True)
@@ -148,12 +150,14 @@ def choose_levels(
     """
     asked = _Asked(network, accelerator, _additive(objective), how, simulated, mapper, limits, cache, workers)
     given = _checked(levels, how)
+    if isinstance(budget, bool) or not isinstance(budget, Real) or math.isnan(budget):
+        raise BadInput(f"budget {budget!r} is no number of joules or seconds; give one, such as 0.7 * dense.energy_j")
     if not distortion:
         raise BadInput(f"{network.name}: no layer may be compressed; give the distortion of at least one")
     costs, others = _costs(asked, _chosen(network, distortion), given)
     beyond = 0.0
     for _ in range(_ATTEMPTS):
-        left = budget - others - beyond
+        left = budget * (1.0 + _ROUNDING) - others - beyond
         if not left >= 0.0:
             what = f"the layers that stay as they are cost {others:.6g}"
             raise CannotDo(f"{network.name}: {what}, above the budget of {budget:.6g}; raise it or add layers")
@@ -162,7 +166,7 @@ def choose_levels(
         found = asked.at(chosen)
         whole = asked.priced(found)[0]
         excess = whole - budget
-        if excess <= 1e-9 * budget:
+        if excess <= _ROUNDING * budget:
             network = compressed(network, chosen, how)
             return Compressed(network, chosen, best.distortion, best.cost + others, whole, found)
         beyond += excess

@@ -42,6 +42,8 @@ def distortion_curves(
     """
     import torch
 
+    if isinstance(levels, str) or not hasattr(levels, "__len__"):
+        raise BadInput(f"levels {levels!r} is no list; give densities such as [0.1, 0.2, 0.5, 1.0]")
     change = _change(how, levels)
     batches, name = (
         [tuple(batch) if isinstance(batch, tuple | list) else (batch,) for batch in data],

@@ -174,15 +174,17 @@ class Op:
 
         The tensor is cut from its origin into tiles of this size, and one of them is taken at random: of the whole
         ones, or with ``ends`` of all, those included that are smaller because the tensor ends there. Raises BadInput
-        for an unknown dimension and an extent below 1.
+        for an unknown tensor or dimension and for an extent that is no whole number from 1 on.
         """
+        if role not in ROLES:
+            raise BadInput(f"{self.name} has no tensor '{role}'; use {', '.join(ROLES)}")
         for dim, extent in tile.items():
             if dim not in self.bounds:
                 close = nearest(dim, self.bounds)
                 remedy = f"did you mean '{close}'?" if close else f"dimensions are {', '.join(self.bounds)}"
                 raise BadInput(f"{self.name}: a tile along '{dim}', which is no dimension here; {remedy}")
-            if extent < 1:
-                raise BadInput(f"{self.name}: a tile of {extent} along {dim}; it must be at least 1")
+            if extent < 1 or extent != int(extent):
+                raise BadInput(f"{self.name}: a tile of {extent} along {dim}; it must be at least 1, and whole")
         tensor = self.tensor(role)
         bounds = tuple((dim, bound) for dim, bound in self.dims if dim in tensor.dims)
         extents = tuple((dim, min(bound, tile.get(dim, 1))) for dim, bound in bounds)

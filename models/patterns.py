@@ -148,7 +148,12 @@ class Blocks(Pattern):
     def __post_init__(self) -> None:
         _check_share("density", self.density)
         _check_share("inside", self.inside)
-        object.__setattr__(self, "block", tuple((dim, size) for dim, size in self.block))
+        try:
+            pairs = self.block.items() if isinstance(self.block, Mapping) else self.block
+            object.__setattr__(self, "block", tuple((dim, size) for dim, size in pairs))
+        except (TypeError, ValueError):
+            remedy = "give dimensions and sizes, such as {'K': 16, 'C': 16}"
+            raise BadInput(f"{self.block!r} is no block; {remedy}") from None
         names = [dim for dim, _ in self.block]
         if not names or len(set(names)) != len(names):
             raise BadInput(f"a block names each of its dimensions once, such as {{K: 16, C: 16}}; given: {names}")

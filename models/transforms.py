@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from numbers import Real
 
 from ..errors import BadInput, check_type, nearest
 from .network import Layer, Network
@@ -39,8 +40,8 @@ def with_densities(network: Network, densities: Mapping[str, Mapping[Role, float
     _check_names(network, densities)
     for layer, given in densities.items():
         for role, share in given.items():
-            if not 0.0 < share <= 1.0:
-                raise BadInput(f"{layer}.{role}: density {share} is outside (0, 1]; give the share that is not zero")
+            if not isinstance(share, Real) or not 0.0 < share <= 1.0:
+                raise BadInput(f"{layer}.{role}: density {share!r} is outside (0, 1]; give the share that is not zero")
     return _with_zeros(network, {layer: {role: (share, None) for role, share in given.items()}
                                  for layer, given in densities.items()})  # fmt: skip
 

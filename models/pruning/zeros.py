@@ -78,7 +78,8 @@ def prune_blocks(
     masks.check_choice(scope, ("layer", "global"), "scope")
     masks.check_choice(norm, ("l1", "l2"), "norm")
     known, listed = _sizes(model), density if isinstance(density, Mapping) else None
-    pattern = Blocks(1.0, tuple(block.items()))
+    pattern = Blocks(1.0, block)  # type: ignore[arg-type]
+    block = dict(pattern.block)
     chosen = _fitting(model, listed, lambda sizes: _why_not_blocks(sizes, block))
     shares = asked(density, known, _name(model))
     shares = {layer: shares[layer] for layer in chosen}

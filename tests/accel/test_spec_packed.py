@@ -77,12 +77,39 @@ def test_parameters_turn_lanes_and_queues_and_nothing_is_lost_in_yaml() -> None:
         ("queue: lanes * 2", "queue: 0", "queue"),
         ("always: true", "always: perhaps", "always"),
         ("      window: 64\n", "      window: 64\n      blocks: {C: 16}\n", "single words are packed, not blocks"),
+        ("window: 64\n", "window: 64\n      blocks: {C: 16}\n", "zeros of 'weight' are found in another way"),
+        ("tile: {C: 16}", "tile: {K: 16}", "tile.K: no input has a dimension 'K'; use some of N, G, C, P, Q, R, S"),
+        ("queue: lanes * 2", "queue: 1000000000000", "is more than the model can count; use at most 4096"),
+        ("window: 64\n      queue: lanes * 2", "window: 1000000000", "1000000000 is more than the model can count"),
+        ("always: true}", "along: P}", "along: no weight has a dimension 'P'; use some of G, K, C, R, S"),
+        ("{format: run_length, index: 4 bit, always: true}", "bitmask", "'bitmask', the innermost code of 'weight'"),
     ],
 )
 def test_what_cannot_be_is_refused(old: str, new: str, message: str) -> None:
     with pytest.raises(SpecError) as error:
         chip(edited(old, new))
     assert message in str(error.value)
+
+
+def test_blocks_lie_along_dimensions_of_their_tensor() -> None:
+    coded = edited("{format: run_length, index: 4 bit, always: true}", "{format: bitmask, block: {Q: 4}}")
+    with pytest.raises(SpecError) as error:
+        chip(coded.replace("      padded: [weight]\n", ""))
+    assert "compression.weight.block: no weight has a dimension 'Q'" in str(error.value)
+
+
+def test_instances_that_keep_a_pattern_do_not_wait_for_each_other() -> None:
+    old = SPARSE[SPARSE.index("      leaders:") :]
+    with pytest.raises(SpecError) as error:
+        chip(SPARSE.replace(old, "      leaders: [weight]\n      structured: {n: 2, m: 4}\n      window: 64\n"))
+    assert "window: a pattern leaves every instance as many steps" in str(error.value)
+
+
+def test_a_list_of_leaders_that_is_wrong_is_one_mistake_and_not_two() -> None:
+    old = SPARSE[SPARSE.index("      leaders:") :]
+    with pytest.raises(SpecError) as error:
+        chip(SPARSE.replace(old, "      leaders: []\n      window: 64\n"))
+    assert "window" not in str(error.value)
 
 
 # ---- what ships ----------------------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from itertools import product
 from pathlib import Path
 
@@ -72,6 +73,14 @@ def test_the_choice_is_the_best_of_all_estimates(network, engine, cache, objecti
     assert spent <= budget
 
 
+@pytest.mark.parametrize("objective", ["energy", "latency"])
+def test_a_budget_of_what_the_dense_network_costs_leaves_it_dense(network, engine, cache, objective):
+    dense = dt.estimate(network, engine, objective=objective, cache=cache)
+    for budget in (dense.energy_j if objective == "energy" else dense.latency_s, math.inf):
+        found = choose_levels(network, engine, DENSITIES, DISTORTION, budget, objective, cache=cache)
+        assert set(found.levels.values()) == {1.0}
+
+
 def test_layers_without_a_distortion_stay_as_they_are(network, engine, cache):
     budget = 0.95 * cost(network, engine, "energy", cache)
     found = choose_levels(network, engine, DENSITIES, {"one": DISTORTION["one"]}, budget, cache=cache)
@@ -105,6 +114,8 @@ def test_levels_may_be_widths_or_patterns(network, engine, cache):
         ({"distortion": {"three": [1.0, 0.5, 0.0]}}, "small: no layer 'three' with weights; layers with weights are"),
         ({"distortion": {"one": [1.0, 0.0]}}, "one: 2 distortions and 3 costs"),
         ({"distortion": {}}, "small: no layer may be compressed"),
+        ({"budget": "1 uJ"}, "budget '1 uJ' is no number of joules or seconds"),
+        ({"budget": float("nan")}, "budget nan is no number"),
         ({"budget": 1e-12}, "the cheapest levels cost .* above the budget|above the budget of 1e-12"),
     ],
 )
