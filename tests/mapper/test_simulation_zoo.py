@@ -21,6 +21,7 @@ SMALL = {
     "eyeriss_v2_pe": "ds_cnn_kws", "spmspm_bitmask": "autoencoder_ad",
 }  # fmt: skip
 NONE = "spmspm_coordinates"  # has room for two sparse matrices of 128 x 128 only
+WHOLE = [chip for chip in dt.list_accelerators() if chip not in {*SMALL, NONE}]
 NEAR = Limits(gap=0.5, seconds=3.0)
 FEW = Limits(evaluations=100)
 
@@ -67,7 +68,7 @@ def test_engines_for_few_kinds_of_layers_keep_to_the_model(chip: str, name: str)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("number", "chip"), enumerate(chip for chip in dt.list_accelerators() if chip not in {*SMALL, NONE}))
+@pytest.mark.parametrize(("number", "chip"), enumerate(WHOLE))
 def test_all_accelerators_keep_to_the_model(number: int, chip: str) -> None:
     """Each with its share of the networks, in turn; `benchmarks/simulator.py` takes all pairs of six of them."""
     for name in NETWORKS[number % SHARES :: SHARES]:
