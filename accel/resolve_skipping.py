@@ -29,7 +29,7 @@ def resolve_skipping(skipping: SkippingSpec, path: YamlPath, evaluator: Evaluato
     packed = {role: _packed(role, one, (*path, "packed", role), evaluator) for role, one in skipping.packed.items()}
     for key, most in (("window", MAX_WINDOW if "queue" not in numbers else math.inf), ("queue", WINDOWS)):
         if numbers.get(key, 0) > most:
-            remedy = f"use at most {most}" + (", or remove it: waits are then next to none" if key == "window" else "")
+            remedy = f"use at most {most}" + (", or remove it: waits are then left out" if key == "window" else "")
             evaluator.complain((*path, key), f"{numbers[key]:.0f} is more than the model can count; {remedy}")
     return Skipping(
         leaders=frozenset(skipping.leaders),
