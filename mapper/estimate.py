@@ -214,6 +214,10 @@ class Estimate:
         own, name = [], self.accelerator.name
         if self.accelerator.vector is None and len(self.network.contractions) < len(self.network.ops):
             own.append(f"{name} has no vector unit: vector operators only move their words")
+        if any(tensor.density < 1.0 for op in self.network.contractions for tensor in op.tensors) and not _uses_zeros(
+            self.accelerator
+        ):
+            own.append(f"{name} makes no use of zeros: costs are those of dense tensors")
         away = sorted({op.kind for op in self.network.ops if self.accelerator.on_host(op)})
         if away:
             own.append(f"left to the host of {name}: {', '.join(away)}; its energy does not count")
@@ -238,6 +242,14 @@ def _variants(accelerator: Accelerator, plan: Plan | None, operators: int) -> tu
         return (accelerator,) * operators
     made = {residence: with_residence(accelerator, residence) for residence in dict.fromkeys(plan.residences)}
     return tuple(made[residence] for residence in plan.residences)
+
+
+def _uses_zeros(accelerator: Accelerator) -> bool:
+    """Whether anything on the accelerator gates, skips or compresses."""
+    compute = accelerator.compute
+    if compute.gating or compute.skipping:
+        return True
+    return any(memory.compression or memory.gating or memory.skipping for memory in accelerator.memories)
 
 
 def _by_component(energy: MappingType[tuple[str, str], float]) -> dict[str, float]:

@@ -57,3 +57,10 @@ def test_estimate_with_zeros_costs_less_on_an_accelerator_that_gates(tmp_path: P
         found.append(json.loads(file.read_text()))
     assert found[1]["energy_j"] < found[0]["energy_j"]
     assert found[1]["cycles"] <= found[0]["cycles"]
+
+
+def test_an_accelerator_without_a_use_for_zeros_says_so(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["estimate", "ds_cnn_kws", "gemmini", "--zeros", "weight=0.3", "--seconds", "0.2"]) == 0
+    assert "gemmini makes no use of zeros" in capsys.readouterr().out
+    assert main(["estimate", "ds_cnn_kws", "gemmini", "--seconds", "0.2"]) == 0
+    assert "no use of zeros" not in capsys.readouterr().out
