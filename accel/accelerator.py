@@ -292,6 +292,13 @@ class Accelerator:
         return next(level for level in self.levels if isinstance(level, Compute))
 
     @cached_property
+    def uses_zeros(self) -> bool:
+        """Whether anything gates, skips or compresses, so that zeros save something."""
+        if self.compute.gating or self.compute.skipping:
+            return True
+        return any(memory.compression or memory.gating or memory.skipping for memory in self.memories)
+
+    @cached_property
     def vector(self) -> Vector | None:
         """The vector unit, if there is one."""
         return next((level for level in self.levels if isinstance(level, Vector)), None)

@@ -214,9 +214,8 @@ class Estimate:
         own, name = [], self.accelerator.name
         if self.accelerator.vector is None and len(self.network.contractions) < len(self.network.ops):
             own.append(f"{name} has no vector unit: vector operators only move their words")
-        if any(tensor.density < 1.0 for op in self.network.contractions for tensor in op.tensors) and not _uses_zeros(
-            self.accelerator
-        ):
+        zeros = any(tensor.density < 1.0 for op in self.network.contractions for tensor in op.tensors)
+        if zeros and not self.accelerator.uses_zeros:
             own.append(f"{name} makes no use of zeros: costs are those of dense tensors")
         away = sorted({op.kind for op in self.network.ops if self.accelerator.on_host(op)})
         if away:
@@ -242,14 +241,6 @@ def _variants(accelerator: Accelerator, plan: Plan | None, operators: int) -> tu
         return (accelerator,) * operators
     made = {residence: with_residence(accelerator, residence) for residence in dict.fromkeys(plan.residences)}
     return tuple(made[residence] for residence in plan.residences)
-
-
-def _uses_zeros(accelerator: Accelerator) -> bool:
-    """Whether anything on the accelerator gates, skips or compresses."""
-    compute = accelerator.compute
-    if compute.gating or compute.skipping:
-        return True
-    return any(memory.compression or memory.gating or memory.skipping for memory in accelerator.memories)
 
 
 def _by_component(energy: MappingType[tuple[str, str], float]) -> dict[str, float]:
