@@ -10,7 +10,17 @@ from typing import Literal
 
 from ..op import VectorOp
 
-__all__ = ["BACKWARD", "UNTRAINABLE", "Derivative", "backward_vector", "derivative_of", "loss_gradient", "loss_of", "trained"]
+__all__ = [
+    "BACKWARD",
+    "UNTRAINABLE",
+    "Derivative",
+    "Kept",
+    "backward_vector",
+    "derivative_of",
+    "loss_gradient",
+    "loss_of",
+    "trained",
+]
 
 Kept = Literal["none", "input", "output", "index"]
 
