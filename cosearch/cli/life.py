@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 __all__ = ["add_command"]
 
-SWEEP = tuple(10.0**power for power in range(3, 10))
 PICTURE_SUFFIXES = (".png", ".pdf", ".svg")
 
 
@@ -226,11 +225,17 @@ def _data(life: LifeCycle, args: argparse.Namespace) -> dict[str, Any]:
         "delay_metrics": life.delay_metrics().as_dict(),
         "sweep": [
             {"uses": uses, "energy_j": life.line("energy_j").at(uses), "co2e_kg": life.line("co2e_kg").at(uses)}
-            for uses in SWEEP
+            for uses in _sweep(life.uses)
         ],
         "notes": list(life.notes),
         "sources": list(life.sources),
     }
+
+
+def _sweep(uses: float) -> list[float]:
+    """Powers of ten from a thousand to a milliard, or to beyond the uses."""
+    last = max(9, math.ceil(math.log10(uses)) if uses else 0)
+    return [10.0**power for power in range(3, last + 1)]
 
 
 def _rows(lives: Sequence[LifeCycle]) -> list[dict[str, Any]]:
@@ -260,7 +265,8 @@ def _show(to: Console, args: argparse.Namespace, lives: Sequence[LifeCycle], eve
 
 
 def _show_phases(to: Console, life: LifeCycle) -> None:
-    whole, rows = life.total, []
+    whole = life.total
+    rows: list[tuple[str, ...]] = []
     block = "█" if to.encoding.startswith("utf") else "#"
     for name, phase in life.phases.items():
         share = phase.co2e_kg / whole.co2e_kg if whole.co2e_kg else 0.0
@@ -285,7 +291,7 @@ def _show_sweep(to: Console, lives: Sequence[LifeCycle], quantity: str) -> None:
         if life.accuracy is not None:
             columns.append(Column(f"G (tau {life.tau:g})", right=True, least_width=80))
     rows = []
-    for uses in SWEEP:
+    for uses in _sweep(lives[0].uses):
         row = [f"{uses:,.0f}"]
         for life in lives:
             value = life.line(quantity).at(uses)

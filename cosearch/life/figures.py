@@ -12,6 +12,7 @@ import numpy as np
 from ...energy.life import PHASES, LifeCycle, Reversal, best_by_uses, reversals
 from ...energy.life.accounts import check_quantity
 from ...errors import BadInput
+from ..figures import spans_decades
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -75,7 +76,8 @@ def plot_life(designs: Sequence[LifeCycle], path: str | Path, quantity: str = "c
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    info = uses_info(designs, quantity)
+    high = max([HIGH, *(10.0 * one.uses for one in designs)])
+    info = uses_info(designs, quantity, LOW, high)
     figure = Figure(figsize=(12.0, 4.6), layout="constrained")
     FigureCanvasAgg(figure)
     left, right = figure.subplots(1, 2, width_ratios=(1.25, 1.0))
@@ -107,7 +109,11 @@ def _plot_totals(axes: Axes, info: UsesInfo, designs: Sequence[LifeCycle]) -> No
     if len(designs) == 1:
         one = designs[0]
         axes.plot([one.uses], [one.line(info.quantity).at(one.uses) * scale], "o", color="#1c2430", zorder=5)
-    axes.set(xscale="log", yscale="log", xlabel="uses in the whole life", ylabel=label, xlim=(LOW, HIGH))
+    axes.set(xscale="log", xlabel="uses in the whole life", ylabel=label, xlim=(info.uses[0], info.uses[-1]))
+    if spans_decades(scale * info.totals.ravel()):
+        axes.set_yscale("log")
+    else:
+        axes.set_ylim(0.0, 1.2 * scale * float(info.totals.max()))
     axes.set_title("What a life costs, by how often it is used", fontsize=10)
     _calm(axes)
     axes.legend(fontsize=8, frameon=False, loc="upper left")
@@ -118,9 +124,15 @@ def _plot_shares(axes: Axes, one: LifeCycle, info: UsesInfo) -> None:
     amounts = np.array([[getattr(life.phases[phase], info.quantity) for phase in PHASES] for life in lives])
     shares = 100.0 * amounts / amounts.sum(axis=1, keepdims=True)
     axes.stackplot(info.uses, shares.T, labels=PHASES, colors=[_COLOURS[phase] for phase in PHASES], linewidth=0)
-    if LOW < one.uses < HIGH:
+    if one.uses > LOW:
         axes.axvline(one.uses, color="#1c2430", linewidth=1.0, linestyle=":")
-    axes.set(xscale="log", xlim=(LOW, HIGH), ylim=(0, 100), xlabel="uses in the whole life", ylabel="share (%)")
+    axes.set(
+        xscale="log",
+        xlim=(info.uses[0], info.uses[-1]),
+        ylim=(0, 100),
+        xlabel="uses in the whole life",
+        ylabel="share (%)",
+    )
     axes.set_title("Which phase it is spent on", fontsize=10)
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(fontsize=8, frameon=False, ncols=5, loc="upper center", bbox_to_anchor=(0.5, -0.14),
