@@ -72,7 +72,13 @@ def _add_deployment_options(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument("--training-grid", metavar="G", help="electricity of search and training (default: as --grid)")
     group.add_argument("--fab-grid", default="taiwan", metavar="G", help="electricity of the fab (default taiwan)")
-    group.add_argument("--devices", type=_amount, default=1.0, metavar="N", help="devices in service (default 1)")
+    group.add_argument(
+        "--devices",
+        type=_devices,
+        default=1.0,
+        metavar="N",
+        help="devices in service (default 1); 'shared': others use them, too, and only the time in use counts",
+    )
     group.add_argument("--years", type=_amount, default=3.0, metavar="Y", help="years of service (default 3)")
     group.add_argument("--lifetime", type=_amount, metavar="Y", help="years a device lasts (default: of service)")
     group.add_argument("--pue", type=_amount, default=1.1, metavar="X", help="of the data centre (default 1.1)")
@@ -99,6 +105,12 @@ def _amount(text: str) -> float:
     if not math.isfinite(value):
         raise BadInput(f"'{text}' is not a finite number")
     return value
+
+
+def _devices(text: str) -> float | str:
+    from ..life.deployment import SHARED
+
+    return SHARED if text.strip() == SHARED else _amount(text)
 
 
 def _number(text: str) -> float:
