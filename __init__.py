@@ -18,7 +18,10 @@ if TYPE_CHECKING:
     from .accel.simulator.served import Served
     from .accel.simulator.timeline import Timeline
     from .accel.spec import list_accelerators, load_accelerator
+    from .cosearch.life.account import life_cycle
+    from .cosearch.life.deployment import Deployment
     from .cosearch.study import StudyResult, search
+    from .energy.life import LifeCycle
     from .energy.meters import Measured, measure, read_codecarbon
     from .errors import BadInput, CannotDo, DovetailError, Infeasible
     from .mapper.base import Certificate, MappingResult
@@ -36,6 +39,7 @@ if TYPE_CHECKING:
     from .models.op import Op, VectorOp
     from .models.pruning import prune, prune_blocks, prune_channels, prune_n_of_m
     from .models.quantising import quantise
+    from .models.training.step import TrainingStep, training_step
 
 __version__ = "0.1.0"
 
@@ -46,11 +50,13 @@ _HOMES = {
     "CannotDo": "errors",
     "Certificate": "mapper.base",
     "Cost": "accel.analytic",
+    "Deployment": "cosearch.life.deployment",
     "DovetailError": "errors",
     "Estimate": "mapper.estimate",
     "Infeasible": "errors",
     "Layer": "models.network",
     "LevelMapping": "accel.mapping",
+    "LifeCycle": "energy.life",
     "Loop": "accel.mapping",
     "Mapping": "accel.mapping",
     "MappingResult": "mapper.base",
@@ -61,6 +67,7 @@ _HOMES = {
     "Served": "accel.simulator.served",
     "StudyResult": "cosearch.study",
     "Timeline": "accel.simulator.timeline",
+    "TrainingStep": "models.training.step",
     "VectorOp": "models.op",
     "best_mapping": "mapper.search",
     "choose_levels": "mapper.compression",
@@ -71,6 +78,7 @@ _HOMES = {
     "format_mapping": "accel.mapping_text",
     "from_onnx": "models.from_onnx",
     "from_torch": "models.from_torch",
+    "life_cycle": "cosearch.life.account",
     "list_accelerators": "accel.spec",
     "list_networks": "models.load",
     "load_accelerator": "accel.spec",
@@ -88,6 +96,7 @@ _HOMES = {
     "search": "cosearch.study",
     "serve": "mapper.serving",
     "simulate": "mapper.simulation",
+    "training_step": "models.training.step",
 }
 
 __all__ = [
@@ -96,11 +105,13 @@ __all__ = [
     "CannotDo",
     "Certificate",
     "Cost",
+    "Deployment",
     "DovetailError",
     "Estimate",
     "Infeasible",
     "Layer",
     "LevelMapping",
+    "LifeCycle",
     "Loop",
     "Mapping",
     "MappingResult",
@@ -111,6 +122,7 @@ __all__ = [
     "Served",
     "StudyResult",
     "Timeline",
+    "TrainingStep",
     "VectorOp",
     "best_mapping",
     "choose_levels",
@@ -121,6 +133,7 @@ __all__ = [
     "format_mapping",
     "from_onnx",
     "from_torch",
+    "life_cycle",
     "list_accelerators",
     "list_networks",
     "load_accelerator",
@@ -138,6 +151,7 @@ __all__ = [
     "search",
     "serve",
     "simulate",
+    "training_step",
 ]
 
 
