@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass, fields
 from typing import Literal
 
-from ...energy.carbon import Grid, grid
+from ...energy.carbon import Grid, grid, storage_footprint
 from ...energy.quantities import to_si
 from ...errors import BadInput
 
@@ -68,8 +68,9 @@ class Deployment:
             _check("idle_power", self.idle_power_w, least=0.0)
         if self.dram_bits is not None:
             _check("dram", self.dram_bits, above=0.0)
-        if self.storage is not None:
-            _si("storage", self.storage[1], "size")
+        if self.storage_bits is not None:
+            kind, bits = self.storage_bits
+            storage_footprint(bits, kind)
 
     @property
     def fleet(self) -> float:
