@@ -171,8 +171,13 @@ def _cases(path: Path, unit: str, modelled: Callable[[str], float], prefix: str)
             found = modelled(str(key))
         except BadInput as error:
             raise BadInput(f"{path}:{line}: {key}: {error}") from error
-        cases.append(Case(f"{prefix} {key}".strip(), published / scale, found / scale))
+        cases.append(Case(f"{prefix} {key}".strip(), _twelve(published / scale), _twelve(found / scale)))
     return cases
+
+
+def _twelve(value: float) -> float:
+    """Twelve digits: what the change of units leaves beyond them is no error."""
+    return float(f"{value:.12g}")
 
 
 # ---- the products ----------------------------------------------------------------------------------------------------
@@ -181,7 +186,7 @@ def _cases(path: Path, unit: str, modelled: Callable[[str], float], prefix: str)
 def _products(bills: _Bills) -> list[SuiteResult]:
     """ACT's results, which must come out again, and the makers' assessments."""
     found = {item.name: _bill_kg(item, bills) for item in bills.items}
-    printed = tuple(Case(item.name, item.act_kg, found[item.name]) for item in bills.items)
+    printed = tuple(Case(item.name, _twelve(item.act_kg), _twelve(found[item.name])) for item in bills.items)
     assessed = tuple(Case(item.name, item.assessed_kg, found[item.name]) for item in bills.items)
     exact = (Target("each_abs_error_pct", 0.0),)
     return [
