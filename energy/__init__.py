@@ -6,6 +6,7 @@ from .quantities import Quantity, format_mass, format_si, format_size, parse_qua
 from .scaling import NODE_RANGE_NM
 from .tables import dram_kinds
 from .technology import Constant, constant, constants, load_constants
+from .voltage import at_voltage, table_voltage_v
 
 __all__ = [
     "NODE_RANGE_NM",
@@ -14,6 +15,7 @@ __all__ = [
     "Constant",
     "Estimator",
     "Quantity",
+    "at_voltage",
     "constant",
     "constants",
     "dram_kinds",
@@ -25,5 +27,6 @@ __all__ = [
     "load_constants",
     "parse_quantity",
     "register_estimator",
+    "table_voltage_v",
     "to_si",
 ]
