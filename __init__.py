@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from .models.op import Op, VectorOp
     from .models.pruning import prune, prune_blocks, prune_channels, prune_n_of_m
     from .models.quantising import quantise
+    from .models.training.step import TrainingStep, training_step
 
 __version__ = "0.1.0"
 
@@ -59,6 +60,7 @@ _HOMES = {
     "Served": "accel.simulator.served",
     "StudyResult": "cosearch.study",
     "Timeline": "accel.simulator.timeline",
+    "TrainingStep": "models.training.step",
     "VectorOp": "models.op",
     "best_mapping": "mapper.search",
     "choose_levels": "mapper.compression",
@@ -84,6 +86,7 @@ _HOMES = {
     "search": "cosearch.study",
     "serve": "mapper.serving",
     "simulate": "mapper.simulation",
+    "training_step": "models.training.step",
 }
 
 __all__ = [
@@ -106,6 +109,7 @@ __all__ = [
     "Served",
     "StudyResult",
     "Timeline",
+    "TrainingStep",
     "VectorOp",
     "best_mapping",
     "choose_levels",
@@ -131,6 +135,7 @@ __all__ = [
     "search",
     "serve",
     "simulate",
+    "training_step",
 ]
 
 
