@@ -18,7 +18,10 @@ if TYPE_CHECKING:
     from .accel.simulator.served import Served
     from .accel.simulator.timeline import Timeline
     from .accel.spec import list_accelerators, load_accelerator
+    from .cosearch.life.account import life_cycle
+    from .cosearch.life.deployment import Deployment
     from .cosearch.study import StudyResult, search
+    from .energy.life import LifeCycle
     from .errors import BadInput, CannotDo, DovetailError, Infeasible
     from .mapper.base import Certificate, MappingResult
     from .mapper.compression import choose_levels
@@ -46,11 +49,13 @@ _HOMES = {
     "CannotDo": "errors",
     "Certificate": "mapper.base",
     "Cost": "accel.analytic",
+    "Deployment": "cosearch.life.deployment",
     "DovetailError": "errors",
     "Estimate": "mapper.estimate",
     "Infeasible": "errors",
     "Layer": "models.network",
     "LevelMapping": "accel.mapping",
+    "LifeCycle": "energy.life",
     "Loop": "accel.mapping",
     "Mapping": "accel.mapping",
     "MappingResult": "mapper.base",
@@ -71,6 +76,7 @@ _HOMES = {
     "format_mapping": "accel.mapping_text",
     "from_onnx": "models.from_onnx",
     "from_torch": "models.from_torch",
+    "life_cycle": "cosearch.life.account",
     "list_accelerators": "accel.spec",
     "list_networks": "models.load",
     "load_accelerator": "accel.spec",
@@ -95,11 +101,13 @@ __all__ = [
     "CannotDo",
     "Certificate",
     "Cost",
+    "Deployment",
     "DovetailError",
     "Estimate",
     "Infeasible",
     "Layer",
     "LevelMapping",
+    "LifeCycle",
     "Loop",
     "Mapping",
     "MappingResult",
@@ -120,6 +128,7 @@ __all__ = [
     "format_mapping",
     "from_onnx",
     "from_torch",
+    "life_cycle",
     "list_accelerators",
     "list_networks",
     "load_accelerator",

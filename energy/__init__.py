@@ -2,7 +2,7 @@
 
 from .components import Component, ComponentEstimate, Estimator
 from .estimators import estimate_component, known_estimators, register_estimator
-from .quantities import Quantity, format_si, format_size, parse_quantity, to_si
+from .quantities import Quantity, format_mass, format_si, format_size, parse_quantity, to_si
 from .scaling import NODE_RANGE_NM
 from .tables import dram_kinds
 from .technology import Constant, constant, constants, load_constants
@@ -18,6 +18,7 @@ __all__ = [
     "constants",
     "dram_kinds",
     "estimate_component",
+    "format_mass",
     "format_si",
     "format_size",
     "known_estimators",

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from ...errors import BadInput, CannotDo, SpecError, nearest
-from . import catalogue, estimate, mapping, simulate, study, validation
+from . import catalogue, estimate, life, mapping, simulate, study, validation
 
 __all__ = ["cosearch_main", "main"]
 
@@ -70,6 +70,7 @@ def _dovetail_parser() -> Parser:
     estimate.add_command(commands)
     mapping.add_command(commands)
     simulate.add_command(commands)
+    life.add_command(commands)
     cosearch = commands.add_parser(
         "cosearch",
         help="search networks and accelerators together",
