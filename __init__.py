@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from .cosearch.life.deployment import Deployment
     from .cosearch.study import StudyResult, search
     from .energy.life import LifeCycle
+    from .energy.meters import Measured, measure, read_codecarbon
     from .errors import BadInput, CannotDo, DovetailError, Infeasible
     from .mapper.base import Certificate, MappingResult
     from .mapper.compression import choose_levels
@@ -59,6 +60,7 @@ _HOMES = {
     "Loop": "accel.mapping",
     "Mapping": "accel.mapping",
     "MappingResult": "mapper.base",
+    "Measured": "energy.meters",
     "Network": "models.network",
     "Op": "models.op",
     "Schedule": "mapper.estimate",
@@ -82,6 +84,7 @@ _HOMES = {
     "load_accelerator": "accel.spec",
     "load_network": "models.load",
     "map_many": "mapper.search",
+    "measure": "energy.meters",
     "pareto_front": "mapper.pareto",
     "parse_mapping": "accel.mapping_text",
     "prune": "models.pruning",
@@ -89,6 +92,7 @@ _HOMES = {
     "prune_channels": "models.pruning",
     "prune_n_of_m": "models.pruning",
     "quantise": "models.quantising",
+    "read_codecarbon": "energy.meters",
     "search": "cosearch.study",
     "serve": "mapper.serving",
     "simulate": "mapper.simulation",
@@ -111,6 +115,7 @@ __all__ = [
     "Loop",
     "Mapping",
     "MappingResult",
+    "Measured",
     "Network",
     "Op",
     "Schedule",
@@ -134,6 +139,7 @@ __all__ = [
     "load_accelerator",
     "load_network",
     "map_many",
+    "measure",
     "pareto_front",
     "parse_mapping",
     "prune",
@@ -141,6 +147,7 @@ __all__ = [
     "prune_channels",
     "prune_n_of_m",
     "quantise",
+    "read_codecarbon",
     "search",
     "serve",
     "simulate",

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from ...errors import BadInput, CannotDo, SpecError, nearest
-from . import catalogue, estimate, life, mapping, simulate, study, validation
+from . import catalogue, estimate, life, mapping, measure, simulate, study, validation
 
 __all__ = ["cosearch_main", "main"]
 
@@ -78,6 +78,7 @@ def _dovetail_parser() -> Parser:
     )
     study.add_commands(cosearch)
     validation.add_command(commands)
+    measure.add_command(commands)
     catalogue.add_commands(commands)
     return parser
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ...energy.quantities import format_mass, format_si
 from ...errors import BadInput
 from .arguments import checked, proportion
 from .estimate import add_pair, load_pair
@@ -72,7 +73,13 @@ def _add_deployment_options(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument("--training-grid", metavar="G", help="electricity of search and training (default: as --grid)")
     group.add_argument("--fab-grid", default="taiwan", metavar="G", help="electricity of the fab (default taiwan)")
-    group.add_argument("--devices", type=_amount, default=1.0, metavar="N", help="devices in service (default 1)")
+    group.add_argument(
+        "--devices",
+        type=_devices,
+        default=1.0,
+        metavar="N",
+        help="devices in service (default 1); 'shared': others use them, too, and only the time in use counts",
+    )
     group.add_argument("--years", type=_amount, default=3.0, metavar="Y", help="years of service (default 3)")
     group.add_argument("--lifetime", type=_amount, metavar="Y", help="years a device lasts (default: of service)")
     group.add_argument("--pue", type=_amount, default=1.1, metavar="X", help="of the data centre (default 1.1)")
@@ -99,6 +106,12 @@ def _amount(text: str) -> float:
     if not math.isfinite(value):
         raise BadInput(f"'{text}' is not a finite number")
     return value
+
+
+def _devices(text: str) -> float | str:
+    from ..life.deployment import SHARED
+
+    return SHARED if text.strip() == SHARED else _amount(text)
 
 
 def _number(text: str) -> float:
@@ -270,10 +283,11 @@ def _show_phases(to: Console, life: LifeCycle) -> None:
     block = "█" if to.encoding.startswith("utf") else "#"
     for name, phase in life.phases.items():
         share = phase.co2e_kg / whole.co2e_kg if whole.co2e_kg else 0.0
-        rows.append((name, kwh(phase.energy_j), kg(phase.co2e_kg), f"{share:.1%}", block * round(24 * share)))
+        rows.append((name, kwh(phase.energy_j), format_mass(phase.co2e_kg), f"{share:.1%}", block * round(24 * share)))
         if len(phase.parts) > 1:
-            rows += [(f"  {part}", kwh(one.energy_j), kg(one.co2e_kg), "", "") for part, one in phase.parts.items()]
-    rows.append(("total", kwh(whole.energy_j), kg(whole.co2e_kg), "", ""))
+            parts = phase.parts.items()
+            rows += [(f"  {part}", kwh(one.energy_j), format_mass(one.co2e_kg), "", "") for part, one in parts]
+    rows.append(("total", kwh(whole.energy_j), format_mass(whole.co2e_kg), "", ""))
     columns = (Column("phase"), Column("energy", right=True), Column("carbon", right=True), Column("share", right=True),
                Column("", style="cyan", least_width=70))  # fmt: skip
     fleet = life.service.fleet(life.uses)
@@ -284,7 +298,7 @@ def _show_phases(to: Console, life: LifeCycle) -> None:
 
 def _show_sweep(to: Console, lives: Sequence[LifeCycle], quantity: str) -> None:
     """Totals and G(MUI) as uses grow."""
-    told = kg if quantity == "co2e_kg" else kwh
+    told = format_mass if quantity == "co2e_kg" else kwh
     columns = [Column("uses", right=True)]
     for life in lives:
         columns += [Column(life.name if len(lives) > 1 else "total", right=True), Column("per use", right=True)]
@@ -303,13 +317,4 @@ def _show_sweep(to: Console, lives: Sequence[LifeCycle], quantity: str) -> None:
 
 def kwh(energy_j: float) -> str:
     """Electricity for people: kWh from 1 Wh on, else joules."""
-    from ...energy.quantities import format_si
-
     return format_si(energy_j / 3600.0, "Wh") if energy_j >= 3600.0 else format_si(energy_j, "J")
-
-
-def kg(co2e_kg: float) -> str:
-    """A mass of CO2 equivalent for people."""
-    from ...energy.quantities import format_si
-
-    return f"{co2e_kg / 1e3:,.4g} t" if co2e_kg >= 1e4 else format_si(co2e_kg * 1e3, "g")

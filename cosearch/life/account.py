@@ -93,7 +93,7 @@ def _service(estimate: Estimate, batch: int, deployment: Deployment) -> tuple[Se
         latency_s=estimate.latency_s / batch,
         idle_per_s=Amount(idle, idle * intensity),
         made={part: Amount(one.energy_j, one.co2e_kg) for part, one in footprints.items()},
-        devices=deployment.devices,
+        devices=deployment.fleet,
         service_s=deployment.service_s,
         lifetime_s=deployment.lifetime_s,
     )

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, fields
+from typing import Literal
 
-from ...energy.carbon import Grid, grid
+from ...energy.carbon import Grid, grid, storage_footprint
 from ...energy.quantities import to_si
 from ...errors import BadInput
 
-__all__ = ["YEAR_S", "Deployment"]
+__all__ = ["SHARED", "YEAR_S", "Deployment"]
 
 YEAR_S = 31536000.0
+SHARED = "shared"
 _Amount = float | str
 
 
@@ -19,7 +21,8 @@ _Amount = float | str
 class Deployment:
     """Assumptions of a life cycle; numbers are SI, texts carry their unit ("50 mW", "2 GB").
 
-    ``devices`` are in service for ``years``; each lasts ``lifetime_years`` (default: the years of service) and is then
+    ``devices`` are in service for ``years`` ("shared": others use them, too, so that only the time in use counts); each
+    lasts ``lifetime_years`` (default: the years of service) and is then
     written off. ``grid`` supplies them, ``training_grid`` (default: the same) the data centre that searches and trains,
     ``fab_grid`` the fab; each is a name, a mix or an intensity that `dovetail.energy.carbon.grid` knows. ``pue`` is the
     data centre's power usage effectiveness, ``use_pue`` that of the place of use. ``idle_power`` flows while a device
@@ -30,7 +33,7 @@ class Deployment:
     cleanest hours of a grid that has an hourly series.
     """
 
-    devices: float = 1.0
+    devices: float | Literal["shared"] = 1.0
     years: float = 3.0
     lifetime_years: float | None = None
     grid: str | Grid = "world"
@@ -47,7 +50,11 @@ class Deployment:
     best_hours: bool = False
 
     def __post_init__(self) -> None:
-        _check("devices", self.devices, above=0.0)
+        if isinstance(self.devices, str):
+            if self.devices != SHARED:
+                raise BadInput(f"devices is '{self.devices}'; give a number, or '{SHARED}' where others use them, too")
+        else:
+            _check("devices", self.devices, above=0.0)
         _check("years", self.years, above=0.0)
         if self.lifetime_years is not None:
             _check("lifetime_years", self.lifetime_years, above=0.0)
@@ -61,8 +68,14 @@ class Deployment:
             _check("idle_power", self.idle_power_w, least=0.0)
         if self.dram_bits is not None:
             _check("dram", self.dram_bits, above=0.0)
-        if self.storage is not None:
-            _si("storage", self.storage[1], "size")
+        if self.storage_bits is not None:
+            kind, bits = self.storage_bits
+            storage_footprint(bits, kind)
+
+    @property
+    def fleet(self) -> float:
+        """Devices of its own; 0 where they are shared."""
+        return 0.0 if isinstance(self.devices, str) else float(self.devices)
 
     @property
     def service_s(self) -> float:

@@ -149,7 +149,7 @@ def _plot_phases(axes: Axes, info: PhasesInfo, uses: float) -> None:
             axes.barh(places, widths, 0.62, left=starts, color=_COLOURS[phase], label=phase)
         starts += widths
     for place, whole in zip(places, starts, strict=True):
-        axes.text(whole, place, f" {whole:,.3g}", va="center", fontsize=8)
+        axes.text(whole, place, f" {whole:,.0f}" if whole >= 100 else f" {whole:.3g}", va="center", fontsize=8)
     axes.set_yticks(places, [name.replace(" on ", "\non ") for name in info.labels], fontsize=8)
     axes.set(xlabel=label, xlim=(0, 1.15 * float(starts.max()) or 1.0))
     axes.set_title(f"The phases at {uses:.3g} uses", fontsize=10)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
@@ -54,7 +54,7 @@ class LifePart(BaseModel):
     training_hardware: str = "a100"
     training_devices: int = Field(default=8, ge=1, strict=True)
     search: SearchPart | None = None
-    devices: float = Field(default=1.0, gt=0.0, allow_inf_nan=False)
+    devices: Annotated[float, Field(gt=0.0, allow_inf_nan=False)] | Literal["shared"] = 1.0
     years: float = Field(default=3.0, gt=0.0, allow_inf_nan=False)
     lifetime_years: float | None = Field(default=None, gt=0.0, allow_inf_nan=False)
     grid: str = "world"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from bisect import bisect_left
 from collections.abc import Iterable
+from functools import lru_cache
 
 from ...errors import BadInput, UnknownName
 from ..quantities import to_si
@@ -26,6 +27,7 @@ __all__ = [
 
 ABATEMENTS = (0.95, 0.97, 0.99)
 FAB_NODES_NM = (3.0, 28.0)
+_DIGITS = 6  # of a node in nanometres, so that 7e-9 m is 7 nm
 _STORAGE = ("ssd_nand", "ssd_seagate", "ssd_western_digital", "hdd_consumer", "hdd_enterprise")
 
 
@@ -49,14 +51,13 @@ def die_footprint(
     if not (math.isfinite(area_mm2) and area_mm2 > 0.0):
         raise BadInput(f"a die of {area_mm2} mm2; its area must be above 0")
     where = grid(fab_grid)
-    tables = carbon_tables()
     wafer_mm2 = area_mm2 / die_yield(yield_, area_mm2, defects_per_cm2)
-    electricity_j = wafer_mm2 * _at_node(tables["fab_energy"], node_nm)
-    source = tables["fab_energy"].source
+    electricity_j = wafer_mm2 * _at_node("fab_energy", node_nm)
+    source = carbon_tables()["fab_energy"].source
     parts = (
         Footprint("electricity", where.co2e_kg(electricity_j), electricity_j, sources=(source, where.source)),
         Footprint("gases", wafer_mm2 * _gases(node_nm, abatement), sources=(source,)),
-        Footprint("materials", wafer_mm2 * _at_node(tables["fab_materials"], node_nm), sources=(source,)),
+        Footprint("materials", wafer_mm2 * _at_node("fab_materials", node_nm), sources=(source,)),
     )
     return Footprint.total(f"die of {area_mm2:g} mm2, {node_nm:g} nm", parts)
 
@@ -71,7 +72,7 @@ def dram_footprint(size_bits: float, kind: str, *, yield_: float | str = ACT_YIE
 
 
 def storage_footprint(size_bits: float, kind: str, *, yield_: float | str = ACT_YIELD) -> Footprint:
-    """Flash or a drive of ``size_bits`` by kind, e.g. "nand_tlc_v3", "exos_x16" (`storage_kinds`), without packages.
+    """Flash or a drive of ``size_bits`` by kind, e.g. "nand_tlc_v3", "exosx16" (`storage_kinds`), without packages.
 
     Raises `BadInput` for a size or yield out of range, `UnknownName` for another kind.
     """
@@ -96,28 +97,35 @@ def storage_kinds() -> tuple[str, ...]:
     return tuple(_kinds(carbon_tables()[name] for name in _STORAGE))
 
 
-def _at_node(table: CarbonTable, node_nm: float) -> float:
+def _at_node(table: str, node_nm: float) -> float:
     """The figure at a node, on a straight line between the table's nodes."""
-    points = sorted((1e9 * to_si(text, "length"), value) for text, value in table.figures.items())
-    nodes = [round(node, 6) for node, _ in points]
-    if not (isinstance(node_nm, int | float) and nodes[0] <= node_nm <= nodes[-1]):
+    nodes, figures = _by_node(table)
+    if not (isinstance(node_nm, int | float) and nodes[0] <= round(node_nm, _DIGITS) <= nodes[-1]):
         raise BadInput(
             f"no published fab figures for {node_nm} nm; they reach from {nodes[0]:g} to {nodes[-1]:g} nm: state the "
             f"nearest of these nodes, or the die's footprint itself"
         )
-    upper = bisect_left(nodes, node_nm)
-    if nodes[upper] == node_nm:
-        return points[upper][1]
-    (below, low), (above, high) = ((nodes[at], points[at][1]) for at in (upper - 1, upper))
-    return low + (high - low) * (node_nm - below) / (above - below)
+    node = round(node_nm, _DIGITS)
+    upper = bisect_left(nodes, node)
+    if nodes[upper] == node:
+        return figures[upper]
+    share = (node - nodes[upper - 1]) / (nodes[upper] - nodes[upper - 1])
+    return figures[upper - 1] + share * (figures[upper] - figures[upper - 1])
+
+
+@lru_cache
+def _by_node(table: str) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Nodes (nm) in order and the figures of a table at them."""
+    given = carbon_tables()[table].figures
+    points = sorted((round(1e9 * to_si(text, "length"), _DIGITS), value) for text, value in given.items())
+    return tuple(node for node, _ in points), tuple(value for _, value in points)
 
 
 def _gases(node_nm: float, abatement: float) -> float:
     if abatement not in ABATEMENTS:
         known = ", ".join(f"{one:g}" for one in ABATEMENTS)
         raise BadInput(f"no published gases for an abatement of {abatement}; give one of {known}")
-    tables = carbon_tables()
-    least, most = (_at_node(tables[f"fab_gases_{percent}"], node_nm) for percent in (95, 99))
+    least, most = (_at_node(f"fab_gases_{percent}", node_nm) for percent in (95, 99))
     return {0.95: least, 0.99: most}.get(abatement, (least + most) / 2.0)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from ...errors import BadInput, UnknownName, nearest, shortened
@@ -123,12 +124,18 @@ def _plain(name: str) -> str:
     return " ".join(name.lower().replace("_", " ").replace("-", " ").split())
 
 
+@lru_cache(maxsize=1)
+def _places() -> dict[str, PlaceFigures]:
+    """Places by every name, plainly written."""
+    return {_plain(one): place for place in grid_figures().places.values() for one in (place.code, *_names(place))}
+
+
+@lru_cache(maxsize=256)
 def _named(text: str) -> Grid:
     """A place or a source of electricity by name."""
     figures = grid_figures()
     name, _, year = text.partition("@")
-    places = {_plain(one): place for place in figures.places.values() for one in (place.code, *_names(place))}
-    place = places.get(_plain(name))
+    place = _places().get(_plain(name))
     if place is not None:
         return _of_year(place, year.strip(), text)
     if _plain(name) not in figures.sources:

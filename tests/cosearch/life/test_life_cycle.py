@@ -97,8 +97,9 @@ def test_a_network_without_a_recipe_says_that_no_training_is_counted(spotter: dt
 
 
 def test_the_picture_shows_totals_and_phases(spotter: dt.Estimate, tmp_path: Path) -> None:
-    one = dt.life_cycle(spotter, 1e6, training="1 kWh", name="one")
-    other = dt.life_cycle(spotter, 1e6, training="100 kWh", name="other", deployment=Deployment(grid="wind"))
+    dirty, clean = (Deployment(grid=name, training_grid="world", idle_power="0 W") for name in ("coal", "wind"))
+    one = dt.life_cycle(spotter, 1e6, training="1 Wh", name="one", deployment=dirty)
+    other = dt.life_cycle(spotter, 1e6, training="3 Wh", name="other", deployment=clean)
     info = uses_info([one, other])
     assert info.totals.shape == (2, len(info.uses))
     assert len(info.reversals) == 1
@@ -133,9 +134,10 @@ def test_the_command_prints_phases_that_sum_to_the_total(capsys: pytest.CaptureF
         (["--fab-grid", "tawian"], "did you mean"),
         (["--pue", "0.5"], "pue is 0.5"),
         (["--devices", "0"], "devices is 0"),
+        (["--devices", "few"], "'few' is not a number"),
         (["--years", "-1"], "years is -1"),
         (["--training", "imagenet_91"], "did you mean 'imagenet_90'"),
-        (["--training", "3 km"], "'3 km' is"),
+        (["--training", "3 m"], "an energy is needed"),
         (["--training", "a=1 kWh", "--training", "2 kWh"], "several entries have names"),
         (["--training", "a=1 kWh", "--training", "a=2 kWh"], "is there twice"),
         (["--search", "long"], "'long' is no energy"),

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from dovetail.energy import dram_kinds, parse_quantity
 from dovetail.energy.carbon import (
+    FAB_NODES_NM,
     Footprint,
     die_footprint,
     die_yield,
@@ -147,3 +148,8 @@ def test_impossible_footprints_are_refused() -> None:
 def test_the_fab_may_stand_on_any_grid() -> None:
     mixed = die_footprint(100, 7, fab_grid=grid({"wind": 0.5, "coal": 0.5}), yield_=1)
     assert mixed.part("electricity").co2e_kg == pytest.approx(2.15 * 415.5e-3)
+
+
+def test_the_stated_range_of_nodes_is_the_tables() -> None:
+    assert [die_footprint(1, node).co2e_kg > 0 for node in FAB_NODES_NM] == [True, True]
+    assert die_footprint(1, 7.0000000000000009).co2e_kg == die_footprint(1, 7).co2e_kg
