@@ -41,6 +41,7 @@ class Memory:
     lines for each run of neighbouring words, which lie ``along`` a dimension of the tensor. ``gating`` and ``skipping``
     name, for a tensor that nothing further inside keeps, the operands whose zeros save its words: its reads or updates
     do not happen, and with ``skipping`` the step is not taken. A ``worst_case`` memory has room for tiles in no zeros.
+    ``dram_kind`` is the kind of a memory off the chip ("" on it).
     """
 
     name: str
@@ -75,6 +76,7 @@ class Memory:
     gating: Mapping[Role, frozenset[Role]] = field(default_factory=dict)
     skipping: Mapping[Role, frozenset[Role]] = field(default_factory=dict)
     worst_case: bool = False
+    dram_kind: str = ""
 
     @property
     def buffers(self) -> int:

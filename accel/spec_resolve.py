@@ -237,6 +237,7 @@ class _Resolver:
             gating=_operands(level.gating),
             skipping=_operands(level.skipping),
             worst_case=level.capacity == "worst",
+            dram_kind=(level.dram_kind or "lpddr4") if level.component == "dram" else "",
         )
 
     def _buffers(self, level: MemorySpec, numbers: Mapping[str, float], path: YamlPath) -> int:
