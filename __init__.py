@@ -39,7 +39,8 @@ if TYPE_CHECKING:
     from .models.op import Op, VectorOp
     from .models.pruning import prune, prune_blocks, prune_channels, prune_n_of_m
     from .models.quantising import quantise
-    from .models.training.step import TrainingStep, training_step
+    from .models.training.step import TrainingStep
+    from .models.training.train import training_step
 
 __version__ = "0.1.0"
 
@@ -96,7 +97,7 @@ _HOMES = {
     "search": "cosearch.study",
     "serve": "mapper.serving",
     "simulate": "mapper.simulation",
-    "training_step": "models.training.step",
+    "training_step": "models.training.train",
 }
 
 __all__ = [

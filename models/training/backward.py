@@ -3,29 +3,32 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 
 from ..network import Layer
 from ..op import Op, VectorOp
-from .gradients import input_gradient, weight_gradient
+from .gradients import bias_gradient, input_gradient, weight_gradient
 from .graph import Graph, value_words
 from .precision import Precision
-from .vectors import backward_vector, loss_gradient
+from .vectors import backward_vector, derivative_of, loss_gradient
 
 __all__ = ["backward_layers"]
 
 _RELUS = ("relu", "relu6")
 
 
-def backward_layers(graph: Graph, precision: Precision, *, dense: bool = False) -> tuple[Layer, ...]:
+def backward_layers(
+    graph: Graph, precision: Precision, gradient_densities: Mapping[str, float] | None = None
+) -> tuple[Layer, ...]:
     """The gradient operators from the loss down, each reading gradients and what was kept of the forward pass.
 
     ``conv1.dx``, ``conv1.dw`` and ``conv1.db`` are the gradients of the layer's input, weights and bias;
     ``conv1.dsum`` adds the gradients that several readers of ``conv1`` send back. A layer with no stored words before
-    it has no ``.dx``. ``dense``: weights that a pattern leaves out have gradients too.
+    it has no ``.dx``, a frozen one no ``.dw``. ``gradient_densities``: by layer, the share of its weights that have a
+    gradient, where that is not the share of weights that are not zero.
     """
-    return tuple(_Backward(graph, precision, dense).run())
+    return tuple(_Backward(graph, precision, gradient_densities or {}).run())
 
 
 @dataclass
@@ -37,8 +40,8 @@ class _Sent:
 
 
 class _Backward:
-    def __init__(self, graph: Graph, precision: Precision, dense: bool) -> None:
-        self.graph, self.precision, self.dense = graph, precision, dense
+    def __init__(self, graph: Graph, precision: Precision, densities: Mapping[str, float]) -> None:
+        self.graph, self.precision, self.densities = graph, precision, densities
         self.sent: dict[str, _Sent] = {}
         self.layers: list[Layer] = []
 
@@ -100,12 +103,13 @@ class _Backward:
             # A sliding window's words are not those of the tensor it slides over: padding, gaps between strides.
             slides = any(len(rank.terms) > 1 for tensor in (op.tensors[0], op.tensors[2]) for rank in tensor.ranks)
             self._send(layer.inputs, (gradient,), math.inf if slides else op.words("input"))
-        made = weight_gradient(op, self.precision, density=density, dense=self.dense)
+        if op.name in self.graph.frozen:
+            return
+        made = weight_gradient(op, self.precision, density=density, gradient_density=self.densities.get(op.name))
         slides = any(len(rank.terms) > 1 for rank in op.tensor("output").ranks)
         self._add(made, (*sources, *layer.inputs) if slides else (*layer.inputs, *sources))
         if op.bias:
-            words, bits = op.words("output"), self.precision.gradient_bits
-            self._add(VectorOp(f"{op.name}.db", "bias_gradient", words, words, op.bias, bits), sources)
+            self._add(bias_gradient(op, self.precision), sources)
 
     def _product(self, layer: Layer, op: Op, sources: tuple[str, ...]) -> None:
         """A product of two activations: each operand's gradient goes to the layers that hold that operand."""
@@ -120,8 +124,9 @@ class _Backward:
             self._send(right, (made,), op.words("weight"))
 
     def _vector(self, layer: Layer, op: VectorOp, sources: tuple[str, ...]) -> None:
+        op = replace(op, params=0) if op.name in self.graph.frozen else op
         gradient = backward_vector(op, self.precision.compute_bits)
         if gradient is not None:
             kept = {"none": (), "input": layer.inputs, "output": (op.name,), "index": (op.name,)}
-            sources = (self._add(gradient, (*sources, *kept[self.graph.keeps(op)])),)
+            sources = (self._add(gradient, (*sources, *kept[derivative_of(op).keeps])),)
         self._send(layer.inputs, sources, op.words_in)

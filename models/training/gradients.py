@@ -10,10 +10,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ..op import Op, Tensor
+from ..op import Op, Tensor, VectorOp
 from .precision import Precision
 
-__all__ = ["input_gradient", "weight_gradient"]
+__all__ = ["bias_gradient", "input_gradient", "weight_gradient"]
 
 
 def input_gradient(op: Op, precision: Precision, *, density: float = 1.0) -> Op:
@@ -31,11 +31,14 @@ def input_gradient(op: Op, precision: Precision, *, density: float = 1.0) -> Op:
     return Op(f"{op.name}.dx", op.dims, tensors, "input_gradient")
 
 
-def weight_gradient(op: Op, precision: Precision, *, density: float = 1.0, dense: bool = False) -> Op:
+def weight_gradient(
+    op: Op, precision: Precision, *, density: float = 1.0, gradient_density: float | None = None
+) -> Op:
     """``{name}.dw``: the gradient of the second operand, with that operand's shape.
 
-    Weights that a pattern or a density leaves out have no gradient, unless ``dense``. The operand that slides (two
-    dimensions in a rank) stands first: the output's gradient for a transposed convolution, else the input.
+    Weights that a pattern or a density leaves out have no gradient, unless ``gradient_density`` says how many have.
+    The operand that slides (two dimensions in a rank) stands first: the output's gradient for a transposed
+    convolution, else the input.
     """
     first, weight, result = op.tensors
     bits = precision.compute_bits
@@ -45,7 +48,14 @@ def weight_gradient(op: Op, precision: Precision, *, density: float = 1.0, dense
     left, right = (gradient, operand) if slides else (operand, gradient)
     # A parameter's gradient is stored; an activation's goes on as the other activations' gradients do.
     width = precision.gradient_bits if weight.is_parameter else bits
-    zeros = (1.0, None) if dense or not weight.is_parameter else (weight.density, weight.pattern)
-    made = Tensor("output", weight.ranks, width, density=zeros[0], pattern=zeros[1])
+    made = replace(weight, role="output", is_parameter=False, bits=width)
+    if not weight.is_parameter or gradient_density is not None:
+        made = replace(made, pattern=None, density=gradient_density or 1.0)
     tensors = (replace(left, role="input"), replace(right, role="weight", is_parameter=False), made)
     return Op(f"{op.name}.dw", op.dims, tensors, "weight_gradient")
+
+
+def bias_gradient(op: Op, precision: Precision) -> VectorOp:
+    """``{name}.db``: the sum of the output's gradient over all that shares a bias word."""
+    words = op.words("output")
+    return VectorOp(f"{op.name}.db", "bias_gradient", words, words, op.bias, precision.gradient_bits)

@@ -6,13 +6,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from ...errors import BadInput
+from ...errors import BadInput, UnknownName
 from ..network import Layer, Network
 from ..op import Op, VectorOp
 from .precision import Precision
-from .vectors import UNTRAINABLE, Kept, derivative_of, loss_of, trained
+from .vectors import UNTRAINABLE, loss_of, trained
 
-__all__ = ["Graph", "trained_graph", "value_words"]
+__all__ = ["AGAIN", "Graph", "in_training", "rides", "trained_graph", "value_words"]
+
+AGAIN = ".again"  # behind the name of a layer that is computed a second time
+
+
+def rides(layer: Layer) -> bool:
+    """Whether the layer is fused with the layer it reads, so that the two leave one tensor."""
+    return isinstance(layer.op, VectorOp) and layer.op.fused and bool(layer.inputs)
 
 
 def value_words(op: Op | VectorOp) -> int:
@@ -22,16 +29,25 @@ def value_words(op: Op | VectorOp) -> int:
 
 @dataclass(frozen=True)
 class Graph:
-    """``layers`` as described, in the precision's words; ``loss`` reads all their outputs."""
+    """``layers`` as described, in the precision's words; ``loss`` reads all their outputs.
+
+    The stored words of ``frozen`` layers are not trained.
+    """
 
     network: Network
     layers: tuple[Layer, ...]
     loss: Layer
+    frozen: frozenset[str] = frozenset()
 
     @cached_property
     def by_name(self) -> dict[str, Layer]:
         """Layer name to layer; the loss is not among them."""
         return {layer.op.name: layer for layer in self.layers}
+
+    @cached_property
+    def order(self) -> dict[str, int]:
+        """Layer name to its place in the forward pass."""
+        return {layer.op.name: at for at, layer in enumerate(self.layers)}
 
     @cached_property
     def readers(self) -> dict[str, tuple[Layer, ...]]:
@@ -48,29 +64,33 @@ class Graph:
         needs: set[str] = set()
         for layer in self.layers:
             op = layer.op
-            table = op.kind == "gather" and self.network.extra_params > 0
-            if op.params or table or needs & set(layer.inputs):
+            trains = op.params and op.name not in self.frozen
+            if trains or self.is_table(op) or needs & set(layer.inputs):
                 needs.add(op.name)
         return frozenset(needs)
+
+    def is_table(self, op: Op | VectorOp) -> bool:
+        """Whether the operator reads a trained table that the network counts apart."""
+        return op.kind == "gather" and self.network.extra_params > 0 and op.name not in self.frozen
 
     @cached_property
     def forward(self) -> Network:
         """The forward pass of a training step, the loss included."""
-        layers = (*(Layer(_trained(layer.op), layer.inputs) for layer in self.layers), self.loss)
+        layers = (*(Layer(in_training(layer.op), layer.inputs) for layer in self.layers), self.loss)
         return replace(self.network, layers=layers)
 
-    @staticmethod
-    def keeps(op: VectorOp) -> Kept:
-        """What the operator's derivative needs of the forward pass."""
-        return derivative_of(op).keeps
 
-
-def trained_graph(network: Network, precision: Precision) -> Graph:
-    """The network with the precision's words and a loss over all its outputs.
+def trained_graph(network: Network, precision: Precision, frozen: Sequence[str] = ()) -> Graph:
+    """The network with the precision's words and a loss over all its outputs; ``frozen`` layers are not trained.
 
     What has no derivative (argmax, the choice of boxes) is left out at the end; the loss stands on what it reads.
-    Raises `BadInput` where no layer has stored words, or a layer reads something without a derivative.
+    Raises `BadInput` where no layer has stored words to train, or a layer reads something without a derivative,
+    `UnknownName` for a frozen layer that does not exist.
     """
+    names = tuple(op.name for op in network.ops)
+    for name in frozen:
+        if name not in names:
+            raise UnknownName("layer", name, names)
     dropped = {layer.op.name for layer in network if isinstance(layer.op, VectorOp) and layer.op.kind in UNTRAINABLE}
     kept = [layer for layer in network if layer.op.name not in dropped]
     for layer in kept:
@@ -79,9 +99,10 @@ def trained_graph(network: Network, precision: Precision) -> Graph:
             what = f"'{layer.op.name}' reads '{blocked[0]}', which has no derivative"
             raise BadInput(f"{network.name}: {what}; train the part of the network before it")
     layers = tuple(Layer(_of_width(layer.op, precision.compute_bits), layer.inputs) for layer in kept)
-    graph = Graph(network, layers, _loss(layers, network, precision.compute_bits))
+    loss = _loss(layers, network, precision.compute_bits)
+    graph = Graph(network, layers, loss, frozenset(frozen))
     if not graph.needs:
-        raise BadInput(f"{network.name}: nothing to train; no layer has stored weights")
+        raise BadInput(f"{network.name}: nothing to train; no layer has stored weights that are not frozen")
     return graph
 
 
@@ -94,7 +115,8 @@ def _loss(layers: Sequence[Layer], network: Network, bits: int) -> Layer:
     return Layer(loss_of(name, sum(map(value_words, ends)), bits), tuple(op.name for op in ends))
 
 
-def _trained(op: Op | VectorOp) -> Op | VectorOp:
+def in_training(op: Op | VectorOp) -> Op | VectorOp:
+    """The operator as the forward pass of a training step runs it."""
     return trained(op) if isinstance(op, VectorOp) else op
 
 

@@ -2,41 +2,55 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 
 from ..network import Layer
 from ..op import VectorOp
-from .graph import Graph
+from .local import NEGATIVE
 from .optimizers import Optimizer
 from .precision import Precision
 
-__all__ = ["update_layers"]
+__all__ = ["TABLES", "gradients_by_layer", "update_layers"]
+
+TABLES = "tables"  # stands for stored words of no layer
+
+Stored = Mapping[str, int]
+
+
+def gradients_by_layer(stored: Iterable[str], backward: Iterable[Layer], tables: Iterable[str]) -> dict[str, list[str]]:
+    """By layer with ``stored`` words, the operators that leave gradients of these; `TABLES` for those of ``tables``."""
+    names = set(stored)
+    found: dict[str, list[str]] = {}
+    reads = set(tables)
+    for layer in backward:
+        base, _, part = layer.op.name.rpartition(".")
+        base = base.removesuffix(NEGATIVE)
+        vector = isinstance(layer.op, VectorOp)
+        if base in reads and part == "dx":
+            found.setdefault(TABLES, []).append(layer.op.name)
+        elif base in names and (part in ("dw", "db") or (vector and part == "dx")):
+            found.setdefault(base, []).append(layer.op.name)
+    return found
 
 
 def update_layers(
-    graph: Graph, backward: Iterable[Layer], optimizer: Optimizer, precision: Precision
+    stored: Stored, gradients: Mapping[str, Sequence[str]], optimizer: Optimizer, precision: Precision
 ) -> tuple[Layer, ...]:
     """``conv1.step`` reads the layer's gradients, master weights and state, and writes weights and state back.
 
-    Words are counted in master words. Tables and other stored words of no layer are stepped by ``tables.step``.
+    ``stored`` are the words to step by layer. Words are counted in master words.
     """
-    made = [layer.op.name for layer in backward]
-    layers = []
-    for layer in graph.layers:
-        op = layer.op
-        if op.params:
-            parts = ("dx",) if isinstance(op, VectorOp) else ("dw", "db")
-            found = tuple(f"{op.name}.{part}" for part in parts if f"{op.name}.{part}" in made)
-            layers.append(Layer(_step(f"{op.name}.step", op.params, optimizer, precision), found))
-    extra = graph.network.extra_params
-    if extra > 0:
-        tables = tuple(f"{layer.op.name}.dx" for layer in graph.layers if layer.op.kind == "gather")
-        found = tuple(name for name in tables if name in made)
-        name = "tables.step"
-        while name in graph.by_name:
-            name = f"extra.{name}"
-        layers.append(Layer(_step(name, extra, optimizer, precision), found))
-    return tuple(layers)
+    return tuple(Layer(_step(f"{name}.step", params, optimizer, precision), tuple(gradients.get(name, ())))
+                 for name, params in stored.items())  # fmt: skip
+
+
+def accumulation_layers(
+    stored: Stored, gradients: Mapping[str, Sequence[str]], precision: Precision
+) -> tuple[Layer, ...]:
+    """``conv1.sum`` adds the gradients of one micro-batch to those before it."""
+    bits = precision.gradient_bits
+    return tuple(Layer(VectorOp(f"{name}.sum", "add", params, 2 * params, params, bits), tuple(gradients.get(name, ())))
+                 for name, params in stored.items())  # fmt: skip
 
 
 def _step(name: str, params: int, optimizer: Optimizer, precision: Precision) -> VectorOp:
