@@ -68,7 +68,7 @@ def _trained(name: str, network: Network, spent: Spent, deployment: Deployment) 
         if energy_j is None:
             return _by_recipe(name, network, spent, deployment)
         spent = energy_j
-    if isinstance(spent, int | float) and not isinstance(spent, bool):
+    if isinstance(spent, int | float):
         amount = in_data_centre(float(spent), deployment)
         return [Once(name, "training", amount, times, "stated", (_grid_source(deployment),))], []
     return _estimated(name, spent, times, deployment)

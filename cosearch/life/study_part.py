@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 from ...document import field_errors
 from ...energy.carbon import grid
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from ...mapper.estimate import Estimate
 
 __all__ = ["LifePart", "SearchPart"]
+
+_DIMENSIONS = {"idle_power": "power", "die": "mass", "dram": "size"}
 
 
 class SearchPart(BaseModel):
@@ -64,6 +66,7 @@ class LifePart(BaseModel):
     use_pue: float = Field(default=1.0, ge=1.0, allow_inf_nan=False)
     idle_power: str | None = None
     refreshes: float = Field(default=0.0, ge=0.0, allow_inf_nan=False)
+    die: str | None = None
     dram: str | None = None
 
     @field_validator("grid", "training_grid", "fab_grid")
@@ -74,12 +77,12 @@ class LifePart(BaseModel):
                 grid(name)
         return name
 
-    @field_validator("idle_power", "dram")
+    @field_validator(*_DIMENSIONS)
     @classmethod
-    def _has_its_unit(cls, text: str | None, info: object) -> str | None:
+    def _has_its_unit(cls, text: str | None, info: ValidationInfo) -> str | None:
         with field_errors():
             if text is not None:
-                to_si(text, "power" if getattr(info, "field_name", "") == "idle_power" else "size")
+                to_si(text, _DIMENSIONS[str(info.field_name)])
         return text
 
     @model_validator(mode="after")

@@ -132,7 +132,7 @@ def _idle_scatters(one: Measured, other: Measured) -> list[Scatter]:
     if one.idle is None or other.idle is None:
         return []
     here, there = one.measured_duration_s, other.measured_duration_s
-    if one.idle is other.idle:
+    if one.idle == other.idle:
         return [one.idle.power_w(one.counted)[1].scaled(here - there)]
     return [one.idle.power_w(one.counted)[1].scaled(here), other.idle.power_w(other.counted)[1].scaled(there)]
 

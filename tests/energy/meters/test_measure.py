@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import statistics
 import sys
 from types import SimpleNamespace
@@ -11,7 +12,7 @@ import pytest
 from fake_meters import Clock, Meter
 from scipy import stats
 
-from dovetail.energy.meters import Idle, measure
+from dovetail.energy.meters import Idle, from_record, measure, to_record
 from dovetail.energy.meters.statistics import degrees_of_freedom, hedges_g, interval, scatter, two_sided_p
 from dovetail.errors import BadInput, CannotDo
 
@@ -261,3 +262,26 @@ def test_what_cannot_be_compared_is_refused() -> None:
         runs(1.0, 2.0).compare(runs(1.0))
     with pytest.raises(BadInput, match="not with float; a model's figure is none"):
         runs(1.0, 2.0).compare(3.0)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("idle", [0, 5.0])
+def test_a_measurement_is_written_down_and_read_again(idle: float) -> None:
+    found = runs(10.0, 12.0, idle=idle)
+    assert from_record(json.loads(json.dumps(to_record(found))), "x.json") == found
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"kind": "a list"}, "x.json: there is no measurement in it"),
+        ({"runs": []}, "x.json: the measurement in it is damaged (too few samples)"),
+        ({"runs": [{"measured_duration_s": -1.0, "measured_parts_j": {"chip": 1.0}}]}, "-1.0 s is no duration"),
+        ({"runs": [{"measured_duration_s": 1.0, "measured_parts_j": {"gpu": 1.0}}]}, "parts gpu in place of chip"),
+        ({"runs": [{"measured_duration_s": 1.0, "measured_parts_j": {"chip": "nan"}}]}, "no number of at least 0"),
+        ({"parts": 3}, "is damaged ('int' object is not iterable); measure anew"),
+    ],
+)
+def test_a_damaged_record_is_refused(change: dict[str, object], said: str) -> None:
+    with pytest.raises(BadInput) as error:
+        from_record({**to_record(runs(1.0, 2.0)), **change}, "x.json")
+    assert said in str(error.value)
