@@ -79,7 +79,7 @@ def _sum(one: Figure, other: Figure) -> Figure:
 
 
 class Pricer:
-    """Prices the levels of one spec, estimates at its supply voltage (None: the tables'); problems go to its evaluator."""
+    """Prices the levels of one spec; what is estimated is for its supply voltage (None: that of the tables)."""
 
     def __init__(
         self, spec: AcceleratorSpec, evaluator: Evaluator, technology_nm: float, voltage_v: float | None
