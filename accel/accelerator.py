@@ -41,6 +41,7 @@ class Memory:
     lines for each run of neighbouring words, which lie ``along`` a dimension of the tensor. ``gating`` and ``skipping``
     name, for a tensor that nothing further inside keeps, the operands whose zeros save its words: its reads or updates
     do not happen, and with ``skipping`` the step is not taken. A ``worst_case`` memory has room for tiles in no zeros.
+    ``dram_kind`` is the kind of a memory off the chip ("" on it).
     """
 
     name: str
@@ -75,6 +76,7 @@ class Memory:
     gating: Mapping[Role, frozenset[Role]] = field(default_factory=dict)
     skipping: Mapping[Role, frozenset[Role]] = field(default_factory=dict)
     worst_case: bool = False
+    dram_kind: str = ""
 
     @property
     def buffers(self) -> int:
@@ -217,7 +219,8 @@ class Accelerator:
 
     ``call_overhead_s`` is what the host, its driver and the link take for each run of a network, whatever the batch;
     ``operator_overhead_s`` what it takes to start each operator (a fused one starts with its producer).
-    ``back_to_back``: an operator's first tiles come in while the one before still computes.
+    ``back_to_back``: an operator's first tiles come in while the one before still computes. ``voltage_v`` is the supply
+    that the tables' energies are scaled to (None: they are taken as they are).
     """
 
     name: str
@@ -233,6 +236,7 @@ class Accelerator:
     operator_overhead_s: float = 0.0
     host: Host | None = None
     back_to_back: bool = False
+    voltage_v: float | None = None
 
     def __repr__(self) -> str:
         levels = " > ".join(level.name for level in self.levels)

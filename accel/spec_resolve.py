@@ -10,6 +10,7 @@ from functools import lru_cache
 from ..document import YamlPath
 from ..energy.estimators import Component, ComponentEstimate, estimate_component
 from ..energy.scaling import check_node
+from ..energy.voltage import at_voltage, check_voltage
 from ..errors import BadInput, SpecError
 from ..models.op import ROLES, Role
 from .accelerator import (
@@ -58,10 +59,11 @@ def resolve(
     evaluator.clock_hz = evaluator.number(("clock",), spec.clock, KINDS["frequency"])
     metres = evaluator.number(("technology",), spec.technology, KINDS["length"])
     technology_nm = round(metres * 1e9, 6)
+    voltage_v = _voltage(spec, evaluator, technology_nm)
     call_s = evaluator.number(("call_overhead",), spec.call_overhead, KINDS["time"])
     operator_s = evaluator.number(("operator_overhead",), spec.operator_overhead, KINDS["time"])
     host = None if spec.host is None else _host(spec.host, evaluator)
-    resolver = _Resolver(spec, evaluator, technology_nm)
+    resolver = _Resolver(spec, evaluator, technology_nm, voltage_v)
     levels = resolver.levels()
     for index, what in lockstep_problems(levels):
         evaluator.complain(("levels", index, "lockstep"), what)
@@ -81,7 +83,21 @@ def resolve(
         operator_overhead_s=operator_s,
         host=host,
         back_to_back=spec.back_to_back,
+        voltage_v=voltage_v,
     )
+
+
+def _voltage(spec: AcceleratorSpec, evaluator: Evaluator, technology_nm: float) -> float | None:
+    """The stated supply voltage; one that no energies are known for is a problem of its own."""
+    if spec.voltage is None:
+        return None
+    voltage_v = evaluator.number(("voltage",), spec.voltage, KINDS["voltage"])
+    if _known_node(technology_nm) and not evaluator.problems:
+        try:
+            check_voltage(voltage_v, technology_nm)
+        except BadInput as error:
+            evaluator.complain(("voltage",), str(error))
+    return voltage_v
 
 
 def _host(spec: HostSpec, evaluator: Evaluator) -> Host:
@@ -96,8 +112,10 @@ def _host(spec: HostSpec, evaluator: Evaluator) -> Host:
 class _Resolver:
     """Resolves the levels from inside out, since a network's wires are as long as what lies below is large."""
 
-    def __init__(self, spec: AcceleratorSpec, evaluator: Evaluator, technology_nm: float) -> None:
-        self.spec, self.evaluator, self.technology_nm = spec, evaluator, technology_nm
+    def __init__(
+        self, spec: AcceleratorSpec, evaluator: Evaluator, technology_nm: float, voltage_v: float | None
+    ) -> None:
+        self.spec, self.evaluator, self.technology_nm, self.voltage_v = spec, evaluator, technology_nm, voltage_v
         formats = [level.number for level in spec.levels if isinstance(level, ComputeSpec)]
         self.number_format = formats[0] if formats else "int"
         self.operand_bits = 8  # until the compute level, resolved before any memory, says otherwise
@@ -161,7 +179,8 @@ class _Resolver:
         origin = dict.fromkeys(keys, f"stated: {self.spec.source or self.spec.name}")
         if wanted and not self.evaluator.problems:  # an estimate for a wrong number would only add noise
             try:
-                estimate, sources = _estimate(kind, self.technology_nm, tuple(sorted(attributes.items())))
+                supply = None if kind == "dram" else self.voltage_v  # a DRAM has a supply of its own
+                estimate, sources = _estimate(kind, self.technology_nm, tuple(sorted(attributes.items())), supply)
             except BadInput as error:
                 self.evaluator.complain(path if _known_node(self.technology_nm) else ("technology",), str(error))
                 return costs, FrozenDict(origin)
@@ -218,6 +237,7 @@ class _Resolver:
             gating=_operands(level.gating),
             skipping=_operands(level.skipping),
             worst_case=level.capacity == "worst",
+            dram_kind=(level.dram_kind or "lpddr4") if level.component == "dram" else "",
         )
 
     def _buffers(self, level: MemorySpec, numbers: Mapping[str, float], path: YamlPath) -> int:
@@ -285,7 +305,8 @@ class _Resolver:
         if hop is None:
             hop, origin = 0.0, ""
             if not self.evaluator.problems:
-                estimate, origin = _estimate("wire", self.technology_nm, (("length_mm", math.sqrt(inner_mm2)),))
+                length = (("length_mm", math.sqrt(inner_mm2)),)
+                estimate, origin = _estimate("wire", self.technology_nm, length, self.voltage_v)
                 hop = estimate.energy_j["hop"]
         return Array(
             name=level.name,
@@ -357,8 +378,10 @@ def _known_node(technology_nm: float) -> bool:
 
 @lru_cache(maxsize=4096)
 def _estimate(
-    kind: str, technology_nm: float, attributes: tuple[tuple[str, float | str], ...]
+    kind: str, technology_nm: float, attributes: tuple[tuple[str, float | str], ...], voltage_v: float | None
 ) -> tuple[ComponentEstimate, str]:
-    """The estimate and its sources in one text."""
+    """The estimate at the supply voltage (None: the tables' own) and its sources in one text."""
     estimate = estimate_component(Component.of(kind, technology_nm, **dict(attributes)))
+    if voltage_v is not None:
+        estimate = at_voltage(estimate, technology_nm, voltage_v)
     return estimate, f"estimated: {'; '.join(estimate.sources)}"

@@ -14,28 +14,34 @@ from functools import lru_cache
 
 from ..errors import BadInput, nearest
 
-__all__ = ["DIMENSIONS", "Quantity", "format_si", "format_size", "parse_quantity", "to_si"]
+__all__ = ["DIMENSIONS", "Quantity", "format_mass", "format_si", "format_size", "parse_quantity", "to_si"]
 
-# Exponents of (bit, J, s, m, cycle, V), the base unit, and an example with a unit a person would write.
-_Powers = tuple[int, int, int, int, int, int]
+# Exponents of (bit, J, s, m, cycle, V, kg), the base unit, and an example with a unit a person would write.
+_Powers = tuple[int, int, int, int, int, int, int]
 _DIMENSIONS: dict[str, tuple[_Powers, str, str]] = {
-    "none": ((0, 0, 0, 0, 0, 0), "", "{n}"),
-    "size": ((1, 0, 0, 0, 0, 0), "bit", "{n} KiB"),
-    "bandwidth": ((1, 0, -1, 0, 0, 0), "bit/s", "{n} GB/s"),
-    "bits_per_cycle": ((1, 0, 0, 0, -1, 0), "bit/cycle", "{n} B/cycle"),
-    "frequency": ((0, 0, -1, 0, 0, 0), "Hz", "{n} MHz"),
-    "energy": ((0, 1, 0, 0, 0, 0), "J", "{n} pJ"),
-    "energy_per_bit": ((-1, 1, 0, 0, 0, 0), "J/bit", "{n} pJ/bit"),
-    "energy_per_bit_length": ((-1, 1, 0, -1, 0, 0), "J/bit/m", "{n} pJ/bit/mm"),
-    "power": ((0, 1, -1, 0, 0, 0), "W", "{n} mW"),
-    "power_per_bit": ((-1, 1, -1, 0, 0, 0), "W/bit", "{n} pW/bit"),
-    "power_per_area": ((0, 1, -1, -2, 0, 0), "W/mm2", "{n} mW/mm2"),
-    "area": ((0, 0, 0, 2, 0, 0), "mm2", "{n} mm2"),
-    "area_per_bit": ((-1, 0, 0, 2, 0, 0), "mm2/bit", "{n} um2/bit"),
-    "length": ((0, 0, 0, 1, 0, 0), "m", "{n} nm"),
-    "time": ((0, 0, 1, 0, 0, 0), "s", "{n} ns"),
-    "cycle": ((0, 0, 0, 0, 1, 0), "cycle", "{n} cycle"),
-    "voltage": ((0, 0, 0, 0, 0, 1), "V", "{n} V"),
+    "none": ((0, 0, 0, 0, 0, 0, 0), "", "{n}"),
+    "size": ((1, 0, 0, 0, 0, 0, 0), "bit", "{n} KiB"),
+    "bandwidth": ((1, 0, -1, 0, 0, 0, 0), "bit/s", "{n} GB/s"),
+    "bits_per_cycle": ((1, 0, 0, 0, -1, 0, 0), "bit/cycle", "{n} B/cycle"),
+    "frequency": ((0, 0, -1, 0, 0, 0, 0), "Hz", "{n} MHz"),
+    "energy": ((0, 1, 0, 0, 0, 0, 0), "J", "{n} pJ"),
+    "energy_per_bit": ((-1, 1, 0, 0, 0, 0, 0), "J/bit", "{n} pJ/bit"),
+    "energy_per_bit_length": ((-1, 1, 0, -1, 0, 0, 0), "J/bit/m", "{n} pJ/bit/mm"),
+    "power": ((0, 1, -1, 0, 0, 0, 0), "W", "{n} mW"),
+    "power_per_bit": ((-1, 1, -1, 0, 0, 0, 0), "W/bit", "{n} pW/bit"),
+    "power_per_area": ((0, 1, -1, -2, 0, 0, 0), "W/mm2", "{n} mW/mm2"),
+    "area": ((0, 0, 0, 2, 0, 0, 0), "mm2", "{n} mm2"),
+    "area_per_bit": ((-1, 0, 0, 2, 0, 0, 0), "mm2/bit", "{n} um2/bit"),
+    "length": ((0, 0, 0, 1, 0, 0, 0), "m", "{n} nm"),
+    "time": ((0, 0, 1, 0, 0, 0, 0), "s", "{n} ns"),
+    "cycle": ((0, 0, 0, 0, 1, 0, 0), "cycle", "{n} cycle"),
+    "voltage": ((0, 0, 0, 0, 0, 1, 0), "V", "{n} V"),
+    "mass": ((0, 0, 0, 0, 0, 0, 1), "kg", "{n} g"),
+    "mass_per_area": ((0, 0, 0, -2, 0, 0, 1), "kg/mm2", "{n} g/cm2"),
+    "mass_per_bit": ((-1, 0, 0, 0, 0, 0, 1), "kg/bit", "{n} g/GB"),
+    "mass_per_time": ((0, 0, -1, 0, 0, 0, 1), "kg/s", "{n} g/h"),
+    "carbon_intensity": ((0, -1, 0, 0, 0, 0, 1), "kg/J", "{n} g/kWh"),
+    "energy_per_area": ((0, 1, 0, -2, 0, 0, 0), "J/mm2", "{n} kWh/cm2"),
 }
 DIMENSIONS: tuple[str, ...] = tuple(_DIMENSIONS)
 _BY_POWERS = {powers: name for name, (powers, _, _) in _DIMENSIONS.items()}
@@ -53,23 +59,27 @@ _PREFIX: dict[str, Fraction] = {
 _SMALL = ("a", "f", "p", "n", "u", "µ", "μ", "m")
 _LARGE = ("k", "M", "G", "T", "P")
 _BINARY = ("Ki", "Mi", "Gi", "Ti")
+_OF_WHAT = ("", "CO2", "CO2e", "CO2eq")  # a mass of carbon dioxide, or of what warms as much, is a mass
 
 
 def _symbols() -> dict[str, tuple[Fraction, _Powers]]:
-    bit, joule, second = (1, 0, 0, 0, 0, 0), (0, 1, 0, 0, 0, 0), (0, 0, 1, 0, 0, 0)
-    watt, hertz = (0, 1, -1, 0, 0, 0), (0, 0, -1, 0, 0, 0)
-    metre, cycle, volt = (0, 0, 0, 1, 0, 0), (0, 0, 0, 0, 1, 0), (0, 0, 0, 0, 0, 1)
-    families: tuple[tuple[str, int, _Powers, tuple[str, ...]], ...] = (
+    bit, joule, second = (1, 0, 0, 0, 0, 0, 0), (0, 1, 0, 0, 0, 0, 0), (0, 0, 1, 0, 0, 0, 0)
+    watt, hertz = (0, 1, -1, 0, 0, 0, 0), (0, 0, -1, 0, 0, 0, 0)
+    metre, cycle, volt = (0, 0, 0, 1, 0, 0, 0), (0, 0, 0, 0, 1, 0, 0), (0, 0, 0, 0, 0, 1, 0)
+    kilogram, gram = (0, 0, 0, 0, 0, 0, 1), Fraction(1, 1000)
+    families: tuple[tuple[str, int | Fraction, _Powers, tuple[str, ...]], ...] = (
         ("bit", 1, bit, ("", *_LARGE, *_BINARY)),
         ("B", 8, bit, ("", *_LARGE, *_BINARY)),
         ("J", 1, joule, (*_SMALL, "", "k", "M", "G", "T")),
-        ("Wh", 3600, joule, ("", "k", "M", "G")),
+        ("Wh", 3600, joule, ("m", "", "k", "M", "G", "T")),
         ("W", 1, watt, (*_SMALL, "", "k", "M")),
         ("Hz", 1, hertz, ("", "k", "M", "G", "T")),
         ("s", 1, second, (*_SMALL, "")),
         ("m", 1, metre, ("n", "u", "µ", "μ", "m", "c", "")),
         ("V", 1, volt, ("m", "")),
         ("cycle", 1, cycle, ("",)),
+        *((f"g{of}", gram, kilogram, ("p", "n", "u", "µ", "μ", "m", "", "k")) for of in _OF_WHAT),
+        *((f"t{of}", 1000, kilogram, ("", "k", "M", "G")) for of in _OF_WHAT),
     )
     table = {
         prefix + symbol: (_PREFIX[prefix] * factor, powers)
@@ -89,7 +99,7 @@ _NUMBER = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?)\s*(.*)", 
 
 @dataclass(frozen=True)
 class Quantity:
-    """A value in the SI base of its dimension: bit, bit/s, Hz, J, W, mm², m, s, cycle, V, or a pure number ("none")."""
+    """A value in the SI base of its dimension: bit, bit/s, Hz, J, W, mm², m, s, cycle, V, kg, or a number ("none")."""
 
     value: float
     dimension: str
@@ -174,8 +184,15 @@ def format_size(bits: float) -> str:
     return f"{bits:g} bit" if bits % 8 else format_si(bits / 8, "B")
 
 
+def format_mass(kg: float, digits: int = 3) -> str:
+    """A mass in kilograms for people: tonnes from 1,000 kg, ``format_mass(46_700) == "46.7 t"``, else grams."""
+    if abs(float(f"{kg:.{digits}g}")) >= 1000.0:
+        return format_si(kg / 1000.0, "t", digits)
+    return format_si(1000.0 * kg, "g", digits)
+
+
 def _unit(unit: str, number: str, text: str) -> tuple[Fraction, _Powers]:
-    factor, powers = Fraction(1), [0] * 6
+    factor, powers = Fraction(1), [0] * 7
     for position, part in enumerate(unit.split("/") if unit else ()):
         symbol, power = _symbol_and_power(part.strip())
         if symbol not in _SYMBOLS:
@@ -184,7 +201,7 @@ def _unit(unit: str, number: str, text: str) -> tuple[Fraction, _Powers]:
         size, own = _SYMBOLS[symbol]
         factor *= size ** (sign * power)
         powers = [total + sign * power * one for total, one in zip(powers, own, strict=True)]
-    return factor, (powers[0], powers[1], powers[2], powers[3], powers[4], powers[5])
+    return factor, (powers[0], powers[1], powers[2], powers[3], powers[4], powers[5], powers[6])
 
 
 def _suggestion(symbol: str, part: str, unit: str, number: str) -> str:
@@ -204,7 +221,7 @@ def _suggestion(symbol: str, part: str, unit: str, number: str) -> str:
 
 def _symbol_and_power(part: str) -> tuple[str, int]:
     for ending, power in (("^2", 2), ("²", 2), ("2", 2)):
-        if part.endswith(ending):
+        if part.endswith(ending) and part not in _SYMBOLS:
             return part[: -len(ending)], power
     return part, 1
 

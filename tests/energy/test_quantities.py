@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dovetail.energy import format_si, format_size, parse_quantity, to_si
+from dovetail.energy import format_mass, format_si, format_size, parse_quantity, to_si
 from dovetail.errors import BadInput
 
 
@@ -35,6 +35,16 @@ from dovetail.errors import BadInput
         ("65 nm", 6.5e-8, "length"),
         ("5 µs", 5e-6, "time"),
         ("1 cycle", 1, "cycle"),
+        ("150 g", 0.15, "mass"),
+        ("46.7 t", 46_700, "mass"),
+        ("552 tCO2e", 552_000, "mass"),
+        ("3.6 g/kWh", 1e-9, "carbon_intensity"),
+        ("481 g / kWh", 0.481 / 3.6e6, "carbon_intensity"),
+        ("0.429 kgCO2/kWh", 0.429 / 3.6e6, "carbon_intensity"),
+        ("500 g / cm2", 0.005, "mass_per_area"),
+        ("0.9 kWh / cm2", 32_400, "energy_per_area"),
+        ("8 g/GB", 1e-12, "mass_per_bit"),
+        ("3.6 kg/h", 1e-3, "mass_per_time"),
         ("1e3", 1000, "none"),
         (" 2.5e-1  MHz ", 2.5e5, "frequency"),
     ],
@@ -67,6 +77,11 @@ def test_a_text_becomes_the_exact_si_value(text: str, value: float, dimension: s
         ("5 J/J/J", "energy", "has a unit Dovetail does not use"),
         ("", "size", "is not a number with a unit"),
         ("3 /s", "frequency", "has no known unit"),
+        ("300", "carbon_intensity", "'300' has no unit; write e.g. '300 g/kWh'"),
+        ("300 g/kwh", "carbon_intensity", "'300 g/kwh' has no known unit; write '300 g/kWh'"),
+        ("300 kWh", "carbon_intensity", "'300 kWh' is an energy, a carbon intensity is needed"),
+        ("300 g/kWh", "mass", "'300 g/kWh' is a carbon intensity, a mass is needed; write e.g. '64 g'"),
+        ("-1 g", "mass", "'-1 g' is too small; it must be at least 0 kg"),
     ],
 )
 def test_a_refusal_says_what_is_wrong_and_what_to_write(text: str | float, dimension: str, message: str) -> None:
@@ -87,6 +102,7 @@ def test_bounds_are_named_in_the_refusal() -> None:
 
 
 UNITS = ["J", "J/bit", "W", "Hz", "s", "bit", "bit/s", "B", "B/s", "m", "mm2", "cycle", "V"]
+UNITS += ["g", "t", "kg", "g/kWh", "g/cm2"]
 
 
 @given(st.floats(1e-15, 1e15), st.sampled_from(UNITS))
@@ -120,6 +136,14 @@ def test_a_size_reads_back(bits: int) -> None:
 )
 def test_numbers_are_written_for_people(value: float, unit: str, text: str) -> None:
     assert format_si(value, unit) == text
+
+
+@pytest.mark.parametrize(
+    ("kg", "text"),
+    [(1e-6, "1 mg"), (0.15, "150 g"), (1.5, "1.5 kg"), (999.9, "1 t"), (46_700, "46.7 t"), (0, "0 g"), (5e8, "500 kt")],
+)
+def test_a_mass_is_written_in_grams_or_tonnes(kg: float, text: str) -> None:
+    assert format_mass(kg) == text
 
 
 def test_exact_binary_sizes_stay_binary() -> None:
