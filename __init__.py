@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from .mapper.search import best_mapping, map_many
     from .mapper.serving import serve
     from .mapper.simulation import simulate
+    from .mapper.training.result import TrainingEstimate
+    from .mapper.training.run import estimate_training
     from .models.distortion import distortion_curves
     from .models.from_onnx import from_onnx
     from .models.from_torch import from_torch
@@ -68,6 +70,7 @@ _HOMES = {
     "Served": "accel.simulator.served",
     "StudyResult": "cosearch.study",
     "Timeline": "accel.simulator.timeline",
+    "TrainingEstimate": "mapper.training.result",
     "TrainingStep": "models.training.step",
     "VectorOp": "models.op",
     "best_mapping": "mapper.search",
@@ -75,6 +78,7 @@ _HOMES = {
     "distortion_curves": "models.distortion",
     "estimate": "mapper.estimate",
     "estimate_many": "mapper.estimate",
+    "estimate_training": "mapper.training.run",
     "evaluate": "accel.analytic",
     "format_mapping": "accel.mapping_text",
     "from_onnx": "models.from_onnx",
@@ -123,6 +127,7 @@ __all__ = [
     "Served",
     "StudyResult",
     "Timeline",
+    "TrainingEstimate",
     "TrainingStep",
     "VectorOp",
     "best_mapping",
@@ -130,6 +135,7 @@ __all__ = [
     "distortion_curves",
     "estimate",
     "estimate_many",
+    "estimate_training",
     "evaluate",
     "format_mapping",
     "from_onnx",

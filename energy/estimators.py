@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from functools import lru_cache
 from importlib.metadata import entry_points
 
@@ -55,7 +56,7 @@ def estimate_component(component: Component) -> ComponentEstimate:
     """Energy, area and leakage of one instance, by the first estimator that supports it; remembered.
 
     While constants are multiplied (`draws.multiplied`), it is estimated anew; a figure that was not computed from the
-    shipped constants is then multiplied under a name of its own, ``estimator.kind.figure``.
+    shipped constants has a name of its own, ``estimator.kind.figure``, under which it is multiplied.
     Raises `UnknownName` for a kind nobody knows, `BadInput` where the component is outside an estimator's data, and
     `ImpossibleResult` where an estimator answers with a negative or non-finite number.
     """
@@ -83,8 +84,9 @@ def _checked(estimate: ComponentEstimate, component: Component, name: str) -> Co
             raise ImpossibleResult(f"estimator '{name}' gives {what} = {value} for {component.kind}; it must be >= 0")
     figures = estimate.figures or _figures(estimate, name)
     if {one.name: one.value for one in figures} != values:
-        raise ImpossibleResult(f"estimator '{name}': figures of {component.kind} are not its energies, area and leakage")
-    own = {one.name: 1.0 if one.constants else factor_of(f"{name}.{component.kind}.{one.name}") for one in figures}
+        raise ImpossibleResult(f"estimator '{name}': the figures of {component.kind} are not the values beside them")
+    figures = tuple(one if one.constants else _named(one, f"{name}.{component.kind}.{one.name}") for one in figures)
+    own = {one.name: factor_of(f"{name}.{component.kind}.{one.name}") for one in figures}
     return ComponentEstimate(
         {action: joules * own[action] for action, joules in estimate.energy_j.items()},
         estimate.area_mm2 * own["area"],
@@ -94,6 +96,11 @@ def _checked(estimate: ComponentEstimate, component: Component, name: str) -> Co
         estimate.estimator or name,
         figures,
     )
+
+
+def _named(figure: Figure, name: str) -> Figure:
+    """A figure of no shipped constant, which is then one itself; a figure of nothing has none."""
+    return replace(figure, constants=(name,)) if figure.value else figure
 
 
 def _figures(estimate: ComponentEstimate, name: str) -> tuple[Figure, ...]:

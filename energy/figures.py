@@ -1,4 +1,4 @@
-"""Figures computed from technology constants: their value, what they were made of and how uncertain that leaves them."""
+"""Figures computed from technology constants: their value, what they are made of and how uncertain that leaves them."""
 
 from __future__ import annotations
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from ..errors import BadInput, UnknownName
 
-__all__ = ["NUMBER_FORMATS", "NumberFormat", "number_format", "operand_width"]
+__all__ = ["NUMBER_FORMATS", "NumberFormat", "NumberName", "number_format", "operand_width"]
+
+NumberName = Literal["int", "fixed", "float", "fp8_e4m3", "fp8_e5m2", "fp16", "bf16", "tf32", "fp32", "fp64"]
 
 
 @dataclass(frozen=True)
@@ -52,7 +55,7 @@ def number_format(name: str) -> NumberFormat:
 
 
 def operand_width(name: str, stated_bits: float | None, default_bits: float) -> float:
-    """Width of a word: as stated, else the format's own, else ``default_bits``; raises `BadInput` where two disagree."""
+    """Width of a word: as stated, else the format's own, else ``default_bits``; raises `BadInput` for a wrong one."""
     own = number_format(name).bits
     if stated_bits is None:
         return own or default_bits

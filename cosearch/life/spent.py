@@ -103,7 +103,8 @@ def _estimated(name: str, run: TrainingEstimate, times: float, deployment: Deplo
         Once(name, "training", amount, times, note, sources),
         Once(TRAINING_HARDWARE, "embodied", hardware, times, f"share of {_SERVER_YEARS:g} years", made_sources),
     ]
-    return entries, [note, *run.notes, *made_notes]
+    own = [line for line in run.notes if line not in run.accelerator.notes]
+    return entries, [note, *own, *made_notes]
 
 
 def search_entries(search: SearchSpent | None, trained: Sequence[Once], deployment: Deployment) -> Entries:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from ...document import field_errors
 from ...energy.carbon import grid
@@ -85,14 +85,26 @@ class LifePart(BaseModel):
                 to_si(text, _DIMENSIONS[str(info.field_name)])
         return text
 
-    @model_validator(mode="after")
-    def _training_is_known(self) -> LifePart:
-        if self.training != "none" and not self.training[:1].isdigit():
-            from ...mapper.training import load_recipe
+    @field_validator("training")
+    @classmethod
+    def _training_is_known(cls, text: str) -> str:
+        from ...mapper.training import load_recipe
 
-            with field_errors():
-                load_recipe(self.training)
-        return self
+        with field_errors():
+            if text[:1].isdigit():
+                to_si(text, "energy")
+            elif text != "none":
+                load_recipe(text)
+        return text
+
+    @field_validator("training_hardware")
+    @classmethod
+    def _hardware_exists(cls, name: str) -> str:
+        from ...accel.spec import load_accelerator
+
+        with field_errors():
+            load_accelerator(name)
+        return name
 
     @cached_property
     def deployment(self) -> Deployment:

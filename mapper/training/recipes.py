@@ -49,7 +49,11 @@ class Recipe:
             value = getattr(self, what)
             if isinstance(value, bool) or not isinstance(value, int) or value < 1:
                 raise BadInput(f"recipe {self.name}: {what} is {value!r}; it must be a whole number of at least 1")
-        if isinstance(self.epochs, bool) or not isinstance(self.epochs, int | float) or not 0.0 < self.epochs < math.inf:
+        if (
+            isinstance(self.epochs, bool)
+            or not isinstance(self.epochs, int | float)
+            or not 0.0 < self.epochs < math.inf
+        ):
             raise BadInput(f"recipe {self.name}: epochs is {self.epochs!r}; it must be a number above 0")
         optimizer_named(self.optimizer)
         precision_named(self.precision)

@@ -71,7 +71,9 @@ class TrainingEstimate:
 
     @cached_property
     def _names(self) -> tuple[frozenset[str], frozenset[str]]:
-        forward, update = (frozenset(op.name for op in part.ops) for part in (self.training.forward, self.training.update))
+        forward, update = (
+            frozenset(op.name for op in part.ops) for part in (self.training.forward, self.training.update)
+        )
         return forward, update
 
     @cached_property

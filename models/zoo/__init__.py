@@ -23,7 +23,7 @@ from .resnet_v2 import resnet50_v2, resnet152_v2
 from .segmentation import deeplab_v3_mobilenet_v2, unet_mobilenet_v2
 from .squeezenet import squeezenet1_0, squeezenet1_1
 from .ssd import ssd_mobilenet_v1, ssd_mobilenet_v2
-from .transformer import bert_base, gpt2_decode, gpt2_prefill, vit_b_16
+from .transformer import bert_base, bert_large, gpt2_decode, gpt2_prefill, vit_b_16
 
 __all__ = ["DESCRIBED", "ZOO"]
 
@@ -58,6 +58,7 @@ ZOO: dict[str, Callable[..., Network]] = {
     "nasbench201": nasbench201,
     "vit_b_16": vit_b_16,
     "bert_base": bert_base,
+    "bert_large": bert_large,
     "gpt2_prefill": gpt2_prefill,
     "gpt2_decode": gpt2_decode,
 }

@@ -1,8 +1,11 @@
 """Costs at another supply voltage than the tables'."""
 
+import math
+
 import pytest
 
-from dovetail.energy import Component, at_voltage, estimate_component, table_voltage_v
+from dovetail.energy import Component, at_voltage, constant, estimate_component, table_voltage_v
+from dovetail.energy.draws import multiplied
 from dovetail.errors import BadInput
 
 
@@ -36,6 +39,23 @@ def test_the_tables_own_voltage_changes_nothing_but_the_citation() -> None:
     assert dict(same.energy_j) == pytest.approx(dict(own.energy_j))
     assert same.sources[:-1] == own.sources
     assert "table_voltage" in same.sources[-1]
+
+
+def test_every_figure_is_for_the_voltage_and_as_uncertain_as_the_tables_voltage_leaves_it() -> None:
+    own, low = sram(), at_voltage(sram(), 22, 0.65)
+    assert {one.name: one.value for one in low.figures} == {
+        **low.energy_j, "area": low.area_mm2, "leakage": low.leakage_w}  # fmt: skip
+    spread = constant("table_voltage").uncertainty
+    for name, power in (("read", 2), ("leakage", 1), ("area", 0)):
+        assert low.figure(name).uncertainty == pytest.approx(math.hypot(own.figure(name).uncertainty, power * spread))
+        assert ("table_voltage" in low.figure(name).constants) == (power > 0)
+
+
+def test_a_drawn_voltage_of_the_tables_moves_energies_and_is_never_refused() -> None:
+    own = sram()
+    plain = at_voltage(own, 22, 0.8)
+    with multiplied({"table_voltage": 0.5}):
+        assert at_voltage(own, 22, 0.8).energy_j["read"] == pytest.approx(4 * plain.energy_j["read"])
 
 
 @pytest.mark.parametrize("voltage_v", [0.3, 1.5])
