@@ -14,11 +14,11 @@ from ..energy.scaling import PROCESSES, check_node
 from ..errors import BadInput
 from .frozen import FrozenDict
 from .spec_check import Evaluator
-from .spec_models import AcceleratorSpec
+from .spec_models import AcceleratorSpec, MemorySpec
 
 __all__ = ["Costs", "Pricer", "stated_name"]
 
-_UNITS = {"area": "mm2", "leakage": "W"}
+_UNITS = {"area": "mm2", "leakage": "W", "energy_scale": ""}
 
 
 def stated_name(level: str, key: str) -> str:
@@ -118,6 +118,13 @@ class Pricer:
             values[key] = value * count if count != 1.0 else value
             figures[key] = replace(figure, name=key, value=values[key])
         return costs.joined(Costs(values, FrozenDict(dict.fromkeys(missing, origin)), FrozenDict(figures)))
+
+    def scale(self, level: MemorySpec, numbers: Mapping[str, float]) -> Costs:
+        """The factor on a memory's estimated energies, which is a figure of the spec where it states one."""
+        key = "energy_scale"
+        if key not in level.model_fields_set:
+            return Costs({key: numbers[key]}, FrozenDict(), FrozenDict())
+        return self._as_stated(level.name, {key: numbers[key]})
 
     def nothing(self, keys: list[str]) -> Costs:
         """Costs of zero, of which nothing is known."""
