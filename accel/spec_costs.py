@@ -15,12 +15,12 @@ from ..energy.voltage import at_voltage
 from ..errors import BadInput
 from .frozen import FrozenDict
 from .spec_check import Evaluator
-from .spec_models import AcceleratorSpec
+from .spec_models import AcceleratorSpec, MemorySpec
 
 __all__ = ["Costs", "Pricer", "known_node", "stated_name"]
 
 OFF_CHIP = ("dram", "link")  # which have a supply of their own
-_UNITS = {"area": "mm2", "leakage": "W"}
+_UNITS = {"area": "mm2", "leakage": "W", "energy_scale": ""}
 
 
 def stated_name(level: str, key: str) -> str:
@@ -122,6 +122,13 @@ class Pricer:
             values[key] = value * count if count != 1.0 else value
             figures[key] = replace(figure, name=key, value=values[key])
         return costs.joined(Costs(values, FrozenDict(dict.fromkeys(missing, origin)), FrozenDict(figures)))
+
+    def scale(self, level: MemorySpec, numbers: Mapping[str, float]) -> Costs:
+        """The factor on a memory's estimated energies, which is a figure of the spec where it states one."""
+        key = "energy_scale"
+        if key not in level.model_fields_set:
+            return Costs({key: numbers[key]}, FrozenDict(), FrozenDict())
+        return self._as_stated(level.name, {key: numbers[key]})
 
     def nothing(self, keys: list[str]) -> Costs:
         """Costs of zero, of which nothing is known."""

@@ -259,20 +259,22 @@ class _Resolver:
         """
         actions = {"read_energy": "read", "write_energy": "write"}
         size, width, banks, name = numbers["size"], numbers["width"], numbers["banks"], level.name
-        times = dict.fromkeys(actions, numbers["energy_scale"])
+        scale = self.pricer.scale(level, numbers)
+        times = dict.fromkeys(actions, scale.values["energy_scale"])
         ports = {key: numbers[key] for key in ("ports",) if key in numbers}
         if level.component == "dram":
             kind = level.dram_kind or "lpddr4"
             found = self.pricer.price(name, numbers, actions, path, "dram", {"dram_kind": kind}, times=times)
-            return found if level.link is None else self._behind_link(found, level.link, numbers, path)
+            found = found if level.link is None else self._behind_link(found, level.link, numbers, path)
+            return found.joined(scale)
         if level.link is not None:
             self.evaluator.complain((*path, "link"), f"'{name}' is on the chip; only a dram lies behind a link")
         if level.component == "sram":
             sram = {"size_bits": size, "width_bits": width, "banks": banks, **ports}
-            return self.pricer.price(name, numbers, actions, path, "sram", sram, times=times)
+            return self.pricer.price(name, numbers, actions, path, "sram", sram, times=times).joined(scale)
         times |= {"leakage": banks, "area": banks}
         file = {"size_bits": size / banks, "width_bits": width, **ports}
-        return self.pricer.price(name, numbers, actions, path, "register_file", file, times=times)
+        return self.pricer.price(name, numbers, actions, path, "register_file", file, times=times).joined(scale)
 
     def _behind_link(self, costs: Costs, link: str, numbers: Mapping[str, float], path: YamlPath) -> Costs:
         """A dram's costs and its link's; where an energy is stated, it is meant with the link."""

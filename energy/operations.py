@@ -78,11 +78,10 @@ def _double_j(technology_nm: float) -> float:
 
 
 def _sum_format(number: str, accumulator_bits: float) -> str:
-    """Sums as wide as the operands keep their format; wider ones are IEEE's, or integers."""
+    """Sums as wide as the operands keep their format; wider ones, and those of tf32, are IEEE's, or integers."""
     chosen = number_format(number)
-    if chosen.is_integer or accumulator_bits == chosen.bits:
-        return number
-    return "float"
+    keeps = chosen.is_integer or (accumulator_bits == chosen.bits and number != "tf32")
+    return number if keeps else "float"
 
 
 def operation_area_mm2(operation: str, number: str, bits: float, technology_nm: float) -> float:

@@ -18,6 +18,8 @@ __all__ = ["read_samples", "show_citations", "show_uncertainty"]
 
 SHOWN_SHARES = 8
 SHOWN_POINTS = 6
+LEAST_TABLE = 100
+TITLE = "Constants of the technology tables"
 BAR_CELLS = 24
 
 
@@ -61,18 +63,11 @@ def _line(name: str, spread: Spread, unit: str) -> tuple[str, str, str]:
 def show_citations(to: Console, result: Estimate) -> None:
     """Every constant used, then what the network and the accelerator are from."""
     cited = result.citations()
-    table(
-        to,
-        (
-            Column("constant", style="cyan"),
-            Column("figure", folds=True),
-            Column("±", right=True),
-            Column("in", folds=True, least_width=130),
-            Column("source, and for what it holds", folds=True),
-        ),
-        [_row(one) for one in cited if one.status != "stated"],
-        title="Constants of the technology tables",
-    )
+    used = [_row(one) for one in cited if one.status != "stated"]
+    if to.width < LEAST_TABLE:
+        _show_list(to, used)
+    else:
+        _show_table(to, used)
     stated = [one for one in cited if one.status == "stated"]
     if stated:
         columns = (Column("stated by the accelerator", style="cyan"), Column("figure", right=True))
@@ -83,6 +78,33 @@ def show_citations(to: Console, result: Estimate) -> None:
     ):
         if source:
             to.print(f"{what}: {source}")
+
+
+def _show_table(to: Console, rows: list[tuple[str, str, str, str, str]]) -> None:
+    table(
+        to,
+        (
+            Column("constant", style="cyan"),
+            Column("figure", folds=True),
+            Column("±", right=True),
+            Column("in", folds=True, least_width=130),
+            Column("source, and for what it holds", folds=True),
+        ),
+        rows,
+        title=TITLE,
+    )
+
+
+def _show_list(to: Console, rows: list[tuple[str, str, str, str, str]]) -> None:
+    """For a narrow terminal: one constant below the other."""
+    from rich.padding import Padding
+    from rich.text import Text
+
+    to.print(f"\n{TITLE}", style="bold")
+    for name, figures, uncertainty, _, source in rows:
+        to.print(Text(name, style="cyan"), Text(f"± {uncertainty}"))
+        to.print(Padding(Text(", ".join(figures.split("\n"))), (0, 0, 0, 2)))
+        to.print(Padding(Text(source, style="dim"), (0, 0, 0, 2)))
 
 
 def _row(one: Citation) -> tuple[str, str, str, str, str]:

@@ -12,7 +12,7 @@ import numpy as np
 from ...energy.life import PHASES, LifeCycle, Reversal, best_by_uses, reversals
 from ...energy.life.accounts import check_quantity
 from ...errors import BadInput
-from ..figures import spans_decades
+from ..figures import plain_ticks, spans_decades
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -119,6 +119,7 @@ def _plot_totals(axes: Axes, info: UsesInfo, designs: Sequence[LifeCycle]) -> No
     axes.set(xscale="log", xlabel="uses in the whole life", ylabel=label, xlim=(info.uses[0], info.uses[-1]))
     if spans_decades(scale * info.totals.ravel()):
         axes.set_yscale("log")
+        plain_ticks(axes.yaxis)
     else:
         axes.set_ylim(0.0, 1.2 * scale * float((info.totals + info.sds).max()))
     axes.set_title("What a life costs, by how often it is used (band: one standard deviation)", fontsize=10)
