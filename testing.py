@@ -1,9 +1,13 @@
-"""For authors of plug-ins: whether a mapper keeps the promises that Dovetail relies on.
+"""For authors of plug-ins: whether a mapper or an energy estimator keeps the promises that Dovetail relies on.
 
 >>> from dovetail.testing import check_mapper
 >>> check_mapper(MyMapper)  # doctest: +SKIP
 
 or one test a promise: ``@pytest.mark.parametrize("promise", MAPPER_PROMISES)`` and ``check_mapper(MyMapper, promise)``.
+For an estimator, with a component of every kind it prices:
+
+>>> from dovetail.testing import check_estimator
+>>> check_estimator(MyEstimator, [Component.of("modulator", 45, length_mm=1.0)])  # doctest: +SKIP
 """
 
 from __future__ import annotations
@@ -17,6 +21,7 @@ import numpy as np
 
 from .accel.accelerator import Accelerator, Array, Compute, Memory
 from .accel.analytic import evaluate
+from .energy.promises import ESTIMATOR_PROMISES, EstimatorError, check_estimator
 from .errors import BadInput, DovetailError, Infeasible, UnknownName
 from .mapper.base import Limits, Mapper, MappingResult
 from .mapper.bounds import roofline
@@ -26,7 +31,14 @@ from .mapper.objective import Objective
 from .mapper.sampling import random_points
 from .models.op import ROLES, Op, conv2d, linear, transposed_conv2d
 
-__all__ = ["MAPPER_PROMISES", "MapperError", "check_mapper"]
+__all__ = [
+    "ESTIMATOR_PROMISES",
+    "MAPPER_PROMISES",
+    "EstimatorError",
+    "MapperError",
+    "check_estimator",
+    "check_mapper",
+]
 
 ROUNDING = 1e-9  # relative; the compiled and the readable model add up in different orders
 DRAWS = 300  # random points that a result is held against

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from ..energy.components import Figure
 from ..models.op import ROLES, Op, Role, VectorOp
 from .formats import Format
 from .schemes import DramTiming, Packed, Skipping, Systolic
@@ -33,7 +34,8 @@ class Memory:
     a queue before it or beside what is in use below it. ``latency_cycles`` pass for each tile that comes in from above
     or leaves upwards, besides the time of its words. ``compression`` says how finished words of a tensor
     are stored. ``refetch``: every step of a loop outside brings the operands' whole tiles in anew, even where they stay
-    the same. ``origin`` maps each energy and area to "stated" or the estimator's source. ``may_reside`` are the tensors
+    the same. ``origin`` maps each energy and area to "stated" or the estimator's source, ``figures`` to the number with
+    its uncertainty and constants. ``may_reside`` are the tensors
     that may stay here between operators (weights: between runs), ``weight_room_bits`` the part set aside for such
     weights (None: they take what is left). ``resident`` are those that do stay during one operator (`with_residence`),
     and weights in a memory that they come from while activations come from another: their tiles take no room.
@@ -76,6 +78,7 @@ class Memory:
     gating: Mapping[Role, frozenset[Role]] = field(default_factory=dict)
     skipping: Mapping[Role, frozenset[Role]] = field(default_factory=dict)
     worst_case: bool = False
+    figures: Mapping[str, Figure] = field(default_factory=dict)
     dram_kind: str = ""
 
     @property
@@ -125,6 +128,7 @@ class Array:
     origin: Mapping[str, str] = field(default_factory=dict)
     bandwidth_bits_per_s: float = math.inf
     lockstep: bool = False
+    figures: Mapping[str, Figure] = field(default_factory=dict)
 
     @cached_property
     def size(self) -> int:
@@ -161,6 +165,7 @@ class Compute:
     gating: frozenset[Role] = frozenset()
     clock_energy_j: float = 0.0
     skipping: Skipping | None = None
+    figures: Mapping[str, Figure] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -180,6 +185,7 @@ class Vector:
     leakage_w: float = 0.0
     area_mm2: float = 0.0
     origin: Mapping[str, str] = field(default_factory=dict)
+    figures: Mapping[str, Figure] = field(default_factory=dict)
 
 
 Level = Memory | Array | Compute | Vector
@@ -219,7 +225,8 @@ class Accelerator:
 
     ``call_overhead_s`` is what the host, its driver and the link take for each run of a network, whatever the batch;
     ``operator_overhead_s`` what it takes to start each operator (a fused one starts with its producer).
-    ``back_to_back``: an operator's first tiles come in while the one before still computes.
+    ``back_to_back``: an operator's first tiles come in while the one before still computes. ``voltage_v`` is the supply
+    that the tables' energies are scaled to (None: they are taken as they are).
     """
 
     name: str
@@ -235,6 +242,7 @@ class Accelerator:
     operator_overhead_s: float = 0.0
     host: Host | None = None
     back_to_back: bool = False
+    voltage_v: float | None = None
 
     def __repr__(self) -> str:
         levels = " > ".join(level.name for level in self.levels)

@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from ..energy.number_formats import NumberName
 from ..models.op import Role
 from .expressions import KINDS, Kind
 from .spec_formats import FormatChoice
@@ -92,13 +93,15 @@ class MemorySpec(_Strict):
     ``buffers`` from two on say how many tiles of a tensor share a double-buffered memory. Neighbouring words of a
     tensor lie ``along`` a dimension, and the simulator moves them in whole lines (``line``). ``gating`` and
     ``skipping`` list, for a tensor that the multipliers take from here, the operands whose zeros save its words.
-    ``capacity``: room for compressed tiles as they are in the mean, or without a zero (worst).
+    ``capacity``: room for compressed tiles as they are in the mean, or without a zero (worst). ``width``, ``banks`` and
+    ``ports`` are for the tables, as is a ``link`` that a dram's words cross besides.
     """
 
     name: Name
     type: Literal["memory"]
     component: Literal["dram", "sram", "register_file"] = "sram"
     dram_kind: str | None = None
+    link: str | None = None
     size: Annotated[Scalar, KINDS["size"]]
     keeps: Roles
     may_bypass: Roles = []
@@ -116,6 +119,7 @@ class MemorySpec(_Strict):
     word: Annotated[dict[Role, Scalar], KINDS["bits"]] = {}
     width: Bits = "64 bit"
     banks: Count = 1
+    ports: Annotated[_Optional, KINDS["count"]] = None
     timing: TimingSpec | None = None
     line: Annotated[_Optional, KINDS["burst"]] = None
     along: dict[Role, Dimension] = {}
@@ -141,7 +145,8 @@ class SystolicSpec(_Strict):
 class ArraySpec(_Strict):
     """A spatial fan-out; ``shape`` names its axes, ``dims`` limits the loops an axis may unroll.
 
-    ``bandwidth`` is that of its whole network, for the simulator. Instances in ``lockstep`` skip steps together.
+    ``bandwidth`` is that of its whole network, for the simulator. Instances in ``lockstep`` skip steps together. Words
+    reach an instance over wires, or over a ``link`` between dies or machines.
     """
 
     name: Name
@@ -153,6 +158,7 @@ class ArraySpec(_Strict):
     systolic: SystolicSpec | None = None
     bandwidth: Bandwidth = None
     hop_energy: EnergyPerBit = None
+    link: str | None = None
     area: Area = None
     lockstep: bool = False
 
@@ -200,13 +206,17 @@ class SkippingSpec(_Strict):
 
 
 class ComputeSpec(_Strict):
-    """The multiply-accumulate unit; ``winograd`` and ``channel_extension`` say how it executes convolutions."""
+    """The multiply-accumulate unit; ``winograd`` and ``channel_extension`` say how it executes convolutions.
+
+    A ``number`` format with a width of its own needs no ``operand``. ``flip_flops`` of an instance let the tables say
+    what its clock takes.
+    """
 
     name: Name
     type: Literal["compute"]
     operand: Bits = "8 bit"
     accumulator: Bits = "32 bit"
-    number: Literal["int", "float"] = "int"
+    number: NumberName = "int"
     pipeline: Annotated[Scalar, KINDS["cycles"]] = "0 cycle"
     gating: Operands = []
     skipping: SkippingSpec | None = None
@@ -214,6 +224,7 @@ class ComputeSpec(_Strict):
     channel_extension: bool = False
     energy: Energy = None
     clock_energy: Energy = None
+    flip_flops: Annotated[_Optional, KINDS["count"]] = None
     leakage: Power = None
     area: Area = None
 
@@ -222,7 +233,8 @@ class VectorSpec(_Strict):
     """The unit for operators that are no contraction; ``lanes`` counts the whole chip, ``energy`` is per operation.
 
     ``fused_lanes`` are lanes of their own for what is fused with a contraction (activation functions). ``fuses`` lists
-    kinds of operators that take their producer's words as they come and leave nothing else behind.
+    kinds of operators that take their producer's words as they come and leave nothing else behind. Without a
+    ``number`` format its lanes have the compute's.
     """
 
     name: Name
@@ -231,6 +243,7 @@ class VectorSpec(_Strict):
     fused_lanes: Annotated[_Optional, KINDS["count"]] = None
     fuses: Fusible = []
     bits: Bits = "8 bit"
+    number: NumberName | None = None
     energy: Energy = None
     leakage: Power = None
     area: Area = None
@@ -254,13 +267,18 @@ LEVEL_MODELS: dict[str, type[LevelSpec]] = {
 
 
 class AcceleratorSpec(_Strict):
-    """A whole accelerator; ``levels`` outermost first."""
+    """A whole accelerator; ``levels`` outermost first.
+
+    ``voltage`` is the chip's supply: what the tables estimate is for it, and not for the voltage that they hold for.
+    """
 
     name: str
     description: str = ""
     source: str = ""
     notes: list[str] = []
     technology: Annotated[Scalar, KINDS["length"]]
+    voltage: Annotated[_Optional, KINDS["voltage"]] = None
+    process: Literal["low_leakage", "low_standby", "high_performance"] = "low_leakage"
     clock: Annotated[Scalar, KINDS["frequency"]]
     call_overhead: Annotated[Scalar, KINDS["time"]] = "0 s"
     operator_overhead: Annotated[Scalar, KINDS["time"]] = "0 s"

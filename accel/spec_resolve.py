@@ -5,11 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from functools import lru_cache
 
 from ..document import YamlPath
-from ..energy.estimators import Component, ComponentEstimate, estimate_component
-from ..energy.scaling import check_node
+from ..energy.number_formats import number_format, operand_width
+from ..energy.voltage import check_voltage
 from ..errors import BadInput, SpecError
 from ..models.op import ROLES, Role
 from .accelerator import (
@@ -28,6 +27,7 @@ from .expressions import KINDS, Unit
 from .frozen import FrozenDict
 from .resolve_skipping import lockstep_problems, resolve_skipping
 from .spec_check import Evaluator, Placer
+from .spec_costs import Costs, Pricer, known_node
 from .spec_formats import formats_of
 from .spec_levels import systolic_axis
 from .spec_models import (
@@ -58,10 +58,11 @@ def resolve(
     evaluator.clock_hz = evaluator.number(("clock",), spec.clock, KINDS["frequency"])
     metres = evaluator.number(("technology",), spec.technology, KINDS["length"])
     technology_nm = round(metres * 1e9, 6)
+    voltage_v = _voltage(spec, evaluator, technology_nm)
     call_s = evaluator.number(("call_overhead",), spec.call_overhead, KINDS["time"])
     operator_s = evaluator.number(("operator_overhead",), spec.operator_overhead, KINDS["time"])
     host = None if spec.host is None else _host(spec.host, evaluator)
-    resolver = _Resolver(spec, evaluator, technology_nm)
+    resolver = _Resolver(spec, evaluator, technology_nm, voltage_v)
     levels = resolver.levels()
     for index, what in lockstep_problems(levels):
         evaluator.complain(("levels", index, "lockstep"), what)
@@ -81,7 +82,21 @@ def resolve(
         operator_overhead_s=operator_s,
         host=host,
         back_to_back=spec.back_to_back,
+        voltage_v=voltage_v,
     )
+
+
+def _voltage(spec: AcceleratorSpec, evaluator: Evaluator, technology_nm: float) -> float | None:
+    """The stated supply voltage; one that no energies are known for is a problem of its own."""
+    if spec.voltage is None:
+        return None
+    voltage_v = evaluator.number(("voltage",), spec.voltage, KINDS["voltage"])
+    if known_node(technology_nm) and not evaluator.problems:
+        try:
+            check_voltage(voltage_v, technology_nm)
+        except BadInput as error:
+            evaluator.complain(("voltage",), str(error))
+    return voltage_v
 
 
 def _host(spec: HostSpec, evaluator: Evaluator) -> Host:
@@ -96,8 +111,11 @@ def _host(spec: HostSpec, evaluator: Evaluator) -> Host:
 class _Resolver:
     """Resolves the levels from inside out, since a network's wires are as long as what lies below is large."""
 
-    def __init__(self, spec: AcceleratorSpec, evaluator: Evaluator, technology_nm: float) -> None:
-        self.spec, self.evaluator, self.technology_nm = spec, evaluator, technology_nm
+    def __init__(
+        self, spec: AcceleratorSpec, evaluator: Evaluator, technology_nm: float, voltage_v: float | None
+    ) -> None:
+        self.spec, self.evaluator = spec, evaluator
+        self.pricer = Pricer(spec, evaluator, technology_nm, voltage_v)
         formats = [level.number for level in spec.levels if isinstance(level, ComputeSpec)]
         self.number_format = formats[0] if formats else "int"
         self.operand_bits = 8  # until the compute level, resolved before any memory, says otherwise
@@ -143,49 +161,13 @@ class _Resolver:
             return self._compute(level, numbers, path)
         return self._vector(level, numbers, path)
 
-    def _costs(
-        self,
-        numbers: Mapping[str, float],
-        actions: Mapping[str, str],
-        path: YamlPath,
-        kind: str,
-        **attributes: float | str,
-    ) -> tuple[dict[str, float], FrozenDict]:
-        """Energies, leakage and area, stated or else estimated, and the origin of each.
-
-        ``actions`` pairs a key of the level with the estimator's action.
-        """
-        keys = (*actions, "leakage", "area")
-        wanted = [key for key in keys if key not in numbers]
-        costs = {key: numbers.get(key, 0.0) for key in keys}
-        origin = dict.fromkeys(keys, f"stated: {self.spec.source or self.spec.name}")
-        if wanted and not self.evaluator.problems:  # an estimate for a wrong number would only add noise
-            try:
-                estimate, sources = _estimate(kind, self.technology_nm, tuple(sorted(attributes.items())))
-            except BadInput as error:
-                self.evaluator.complain(path if _known_node(self.technology_nm) else ("technology",), str(error))
-                return costs, FrozenDict(origin)
-            found = {key: estimate.energy_j[action] for key, action in actions.items()}
-            found |= {"leakage": estimate.leakage_w, "area": estimate.area_mm2}
-            costs |= {key: found[key] for key in wanted}
-            origin |= dict.fromkeys(wanted, sources)
-        return costs, FrozenDict(origin)
-
     def _memory(self, level: MemorySpec, numbers: dict[str, float], path: YamlPath) -> Memory:
-        actions = {"read_energy": "read", "write_energy": "write"}
         size, width, banks = numbers["size"], numbers["width"], numbers["banks"]
         words = self.evaluator.each(level.word, "bits", (*path, "word"))
         widths = {role: words.get(role, self.operand_bits) for role in ROLES}
         buffers = self._buffers(level, numbers, path)
         self._check_room(level, numbers, words, buffers, path)
-        if level.component == "dram":
-            costs, origin = self._costs(numbers, actions, path, "dram", dram_kind=level.dram_kind or "lpddr4")
-        elif level.component == "sram":
-            costs, origin = self._costs(numbers, actions, path, "sram", size_bits=size, width_bits=width, banks=banks)
-        else:
-            costs, origin = self._register_file(numbers, actions, path)
-        for key in actions:
-            costs[key] *= 1.0 if key in numbers else numbers["energy_scale"]
+        costs = self._memory_costs(level, numbers, path)
         shared = level.bandwidth is not None
         return Memory(
             name=level.name,
@@ -208,7 +190,8 @@ class _Resolver:
             write_energy_j_per_bit=costs["write_energy"],
             leakage_w=costs["leakage"],
             area_mm2=costs["area"],
-            origin=origin,
+            origin=costs.origin,
+            figures=costs.figures,
             may_reside=frozenset(level.resident),
             weight_room_bits=numbers.get("resident_size"),
             fold=max(2, buffers),
@@ -269,45 +252,74 @@ class _Resolver:
             what = f"{aside:g} of {size_bits:g} bits leave no room for the tiles of '{level.name}'"
             self.evaluator.complain((*path, "resident_size"), f"{what}; leave at least {needed} bits")
 
-    def _register_file(
-        self, numbers: dict[str, float], actions: Mapping[str, str], path: YamlPath
-    ) -> tuple[dict[str, float], FrozenDict]:
-        """A banked register file is so many small ones: an access touches one, area and leakage add up."""
-        banks = numbers["banks"]
-        attributes = {"size_bits": numbers["size"] / banks, "width_bits": numbers["width"]}
-        costs, origin = self._costs(numbers, actions, path, "register_file", **attributes)
-        for key in ("leakage", "area"):
-            costs[key] *= 1 if key in numbers else banks
-        return costs, origin
+    def _memory_costs(self, level: MemorySpec, numbers: Mapping[str, float], path: YamlPath) -> Costs:
+        """Of the component; a banked register file is so many small ones: area and leakage add up, an access is one's.
+
+        What a dram's words cross on a ``link`` comes on top of the dram's energy.
+        """
+        actions = {"read_energy": "read", "write_energy": "write"}
+        size, width, banks, name = numbers["size"], numbers["width"], numbers["banks"], level.name
+        scale = self.pricer.scale(level, numbers)
+        times = dict.fromkeys(actions, scale.values["energy_scale"])
+        ports = {key: numbers[key] for key in ("ports",) if key in numbers}
+        if level.component == "dram":
+            kind = level.dram_kind or "lpddr4"
+            found = self.pricer.price(name, numbers, actions, path, "dram", {"dram_kind": kind}, times=times)
+            found = found if level.link is None else self._behind_link(found, level.link, numbers, path)
+            return found.joined(scale)
+        if level.link is not None:
+            self.evaluator.complain((*path, "link"), f"'{name}' is on the chip; only a dram lies behind a link")
+        if level.component == "sram":
+            sram = {"size_bits": size, "width_bits": width, "banks": banks, **ports}
+            return self.pricer.price(name, numbers, actions, path, "sram", sram, times=times).joined(scale)
+        times |= {"leakage": banks, "area": banks}
+        file = {"size_bits": size / banks, "width_bits": width, **ports}
+        return self.pricer.price(name, numbers, actions, path, "register_file", file, times=times).joined(scale)
+
+    def _behind_link(self, costs: Costs, link: str, numbers: Mapping[str, float], path: YamlPath) -> Costs:
+        """A dram's costs and its link's; where an energy is stated, it is meant with the link."""
+        open_keys = {key: "transfer" for key in ("read_energy", "write_energy") if key not in numbers}
+        crossing = self.pricer.price("", {}, open_keys, (*path, "link"), "link", {"link_kind": link}, of=())
+        return costs.plus(crossing)
 
     def _array(self, level: ArraySpec, numbers: dict[str, float], path: YamlPath, inner_mm2: float) -> Array:
         """A hop is as long as the side of one instance, taken as a square: words pass from neighbour to neighbour."""
-        hop, origin = numbers.get("hop_energy"), f"stated: {self.spec.source or self.spec.name}"
-        if hop is None:
-            hop, origin = 0.0, ""
-            if not self.evaluator.problems:
-                estimate, origin = _estimate("wire", self.technology_nm, (("length_mm", math.sqrt(inner_mm2)),))
-                hop = estimate.energy_j["hop"]
+        if level.link is not None and "hop_energy" in numbers:
+            self.evaluator.complain((*path, "link"), "'hop_energy' is stated, too; keep one of the two")
+        hop, here = {"hop_energy": "hop"}, (*path, "link")
+        if level.link is None:
+            length = math.sqrt(inner_mm2)
+            costs = self.pricer.price(level.name, numbers, hop, path, "wire", {"length_mm": length}, of=())
+        else:
+            hop = {"hop_energy": "transfer"}
+            costs = self.pricer.price(level.name, numbers, hop, here, "link", {"link_kind": level.link}, of=())
+        if "area" in numbers:
+            costs = costs.joined(self.pricer.price(level.name, numbers, {}, path, "", {}, of=("area",)))
         return Array(
             name=level.name,
             shape=tuple(self.evaluator.each(level.shape, "count", (*path, "shape")).items()),
             dims=FrozenDict({axis: frozenset(dims) for axis, dims in level.dims.items()}),
             multicast=frozenset(level.multicast),
             reduces=level.reduces,
-            hop_energy_j_per_bit=hop,
-            area_mm2=numbers.get("area", 0.0),
+            hop_energy_j_per_bit=costs["hop_energy"],
+            area_mm2=costs["area"] if "area" in numbers else 0.0,
             bandwidth_bits_per_s=numbers.get("bandwidth", math.inf),
             lockstep=level.lockstep,
-            origin=FrozenDict({"hop_energy": origin, "area": "stated" if level.area is not None else "not counted"}),
+            origin=FrozenDict({"area": "not counted"} | costs.origin),
+            figures=costs.figures,
         )
 
     def _compute(self, level: ComputeSpec, numbers: dict[str, float], path: YamlPath) -> Compute:
-        operand, accumulator = numbers["operand"], numbers["accumulator"]
+        number = number_format(level.number)
+        operand = self._width(level, "operand", numbers, (*path, "operand"))
         self.operand_bits = int(operand)
-        costs, origin = self._costs(
-            numbers, {"energy": "mac"}, path, "mac",
-            operand_bits=operand, weight_bits=operand, accumulator_bits=accumulator, number=level.number,
-        )  # fmt: skip
+        accumulator = numbers["accumulator"]
+        if "accumulator" not in level.model_fields_set:
+            accumulator = max(accumulator, number.bits)
+        widths = {"operand_bits": operand, "weight_bits": operand, "accumulator_bits": accumulator}
+        mac: dict[str, float | str] = {**widths, "number": number.name}
+        costs = self.pricer.price(level.name, numbers, {"energy": "mac"}, path, "mac", mac)
+        costs = costs.joined(self._clock(level, numbers, path))
         return Compute(
             name=level.name,
             operand_bits=int(operand),
@@ -316,50 +328,63 @@ class _Resolver:
             pipeline_cycles=int(numbers["pipeline"]),
             gating=frozenset(level.gating),
             skipping=resolve_skipping(level.skipping, (*path, "skipping"), self.evaluator) if level.skipping else None,
-            clock_energy_j=numbers.get("clock_energy", 0.0),
+            clock_energy_j=costs.values.get("clock_energy", 0.0),
             winograd=level.winograd,
             channel_extension=level.channel_extension,
             energy_j=costs["energy"],
             leakage_w=costs["leakage"],
             area_mm2=costs["area"],
-            origin=origin,
+            origin=costs.origin,
+            figures=costs.figures,
         )
+
+    def _width(self, level: ComputeSpec | VectorSpec, key: str, numbers: Mapping[str, float], path: YamlPath) -> float:
+        """Width of a word, which a number format may decide."""
+        stated = numbers[key] if key in level.model_fields_set else None
+        try:
+            return operand_width(level.number or "int", stated, numbers[key])
+        except BadInput as error:
+            self.evaluator.complain(path, str(error))
+            return numbers[key]
+
+    def _clock(self, level: ComputeSpec, numbers: Mapping[str, float], path: YamlPath) -> Costs:
+        """The clock network: as stated, or of so many flip-flops, or not counted."""
+        if "flip_flops" not in numbers and "clock_energy" not in numbers:
+            return self.pricer.none
+        if "flip_flops" in numbers and "clock_energy" in numbers:
+            self.evaluator.complain((*path, "flip_flops"), "'clock_energy' is stated, too; keep one of the two")
+        count, action = numbers.get("flip_flops", 0.0), {"clock_energy": "cycle"}
+        return self.pricer.price(level.name, numbers, action, path, "clock", {"flip_flops": count}, of=())
+
+    def _lane_format(self, level: VectorSpec, bits: float) -> str:
+        """The lanes' own format, or the compute's; where that has another width, floating point of the lanes'."""
+        if level.number is not None:
+            return level.number
+        own = number_format(self.number_format).bits
+        return self.number_format if own in (0, bits) else "float"
 
     def _vector(self, level: VectorSpec, numbers: dict[str, float], path: YamlPath) -> Vector:
         """Area and leakage are those of all lanes: the unit is one instance."""
-        lanes, number = numbers["lanes"] + numbers.get("fused_lanes", 0), self.number_format
-        costs, origin = self._costs(numbers, {"energy": "op"}, path, "vector", bits=numbers["bits"], number=number)
-        for key in ("leakage", "area"):
-            costs[key] *= 1 if key in numbers else lanes
+        lanes = numbers["lanes"] + numbers.get("fused_lanes", 0)
+        inherits = level.number is None and "bits" not in level.model_fields_set
+        bits = self._width(level, "bits", numbers, (*path, "bits"))
+        bits = (number_format(self.number_format).bits or bits) if inherits else bits
+        lane: dict[str, float | str] = {"bits": bits, "number": self._lane_format(level, bits)}
+        times = {"leakage": lanes, "area": lanes}
+        costs = self.pricer.price(level.name, numbers, {"energy": "op"}, path, "vector", lane, times=times)
         return Vector(
             name=level.name,
             lanes=int(numbers["lanes"]),
             fused_lanes=int(numbers.get("fused_lanes", 0)),
             fuses=frozenset(level.fuses),
-            bits=int(numbers["bits"]),
+            bits=int(bits),
             energy_j=costs["energy"],
             leakage_w=costs["leakage"],
             area_mm2=costs["area"],
-            origin=origin,
+            origin=costs.origin,
+            figures=costs.figures,
         )
 
 
 def _operands(stated: Mapping[Role, Sequence[Role]]) -> FrozenDict:
     return FrozenDict({role: frozenset(leaders) for role, leaders in stated.items() if leaders})
-
-
-def _known_node(technology_nm: float) -> bool:
-    try:
-        check_node(technology_nm)
-    except BadInput:
-        return False
-    return True
-
-
-@lru_cache(maxsize=4096)
-def _estimate(
-    kind: str, technology_nm: float, attributes: tuple[tuple[str, float | str], ...]
-) -> tuple[ComponentEstimate, str]:
-    """The estimate and its sources in one text."""
-    estimate = estimate_component(Component.of(kind, technology_nm, **dict(attributes)))
-    return estimate, f"estimated: {'; '.join(estimate.sources)}"

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from functools import lru_cache
 from importlib.metadata import entry_points
 
 from ..errors import BadInput, ImpossibleResult, UnknownName
-from .components import Component, ComponentEstimate, Estimator
+from .components import Component, ComponentEstimate, Estimator, Figure
+from .draws import factor_of, is_drawing
 from .tables import TableEstimator
 
 __all__ = [
@@ -42,7 +44,7 @@ def _plugins() -> tuple[Estimator, ...]:
 def register_estimator(estimator: Estimator) -> None:
     """Add an estimator for this process; it is asked before those registered earlier and before the shipped tables."""
     _registered.append(estimator)
-    estimate_component.cache_clear()
+    _remembered.cache_clear()
 
 
 def known_estimators() -> tuple[Estimator, ...]:
@@ -50,13 +52,23 @@ def known_estimators() -> tuple[Estimator, ...]:
     return (*reversed(_registered), *_plugins(), TableEstimator())
 
 
-@lru_cache(maxsize=65536)
 def estimate_component(component: Component) -> ComponentEstimate:
     """Energy, area and leakage of one instance, by the first estimator that supports it; remembered.
 
+    While constants are multiplied (`draws.multiplied`), it is estimated anew; a figure that was not computed from the
+    shipped constants has a name of its own, ``estimator.kind.figure``, under which it is multiplied.
     Raises `UnknownName` for a kind nobody knows, `BadInput` where the component is outside an estimator's data, and
     `ImpossibleResult` where an estimator answers with a negative or non-finite number.
     """
+    return _estimated(component) if is_drawing() else _remembered(component)
+
+
+@lru_cache(maxsize=65536)
+def _remembered(component: Component) -> ComponentEstimate:
+    return _estimated(component)
+
+
+def _estimated(component: Component) -> ComponentEstimate:
     for estimator in known_estimators():
         if estimator.supports(component):
             return _checked(estimator.estimate(component), component, estimator.name)
@@ -66,15 +78,34 @@ def estimate_component(component: Component) -> ComponentEstimate:
 
 
 def _checked(estimate: ComponentEstimate, component: Component, name: str) -> ComponentEstimate:
-    figures = {**estimate.energy_j, "area": estimate.area_mm2, "leakage": estimate.leakage_w}
-    for what, value in figures.items():
+    values = {**estimate.energy_j, "area": estimate.area_mm2, "leakage": estimate.leakage_w}
+    for what, value in values.items():
         if not (math.isfinite(value) and value >= 0):
             raise ImpossibleResult(f"estimator '{name}' gives {what} = {value} for {component.kind}; it must be >= 0")
+    figures = estimate.figures or _figures(estimate, name)
+    if {one.name: one.value for one in figures} != values:
+        raise ImpossibleResult(f"estimator '{name}': the figures of {component.kind} are not the values beside them")
+    figures = tuple(one if one.constants else _named(one, f"{name}.{component.kind}.{one.name}") for one in figures)
+    own = {one.name: factor_of(f"{name}.{component.kind}.{one.name}") for one in figures}
     return ComponentEstimate(
-        dict(estimate.energy_j),
-        estimate.area_mm2,
-        estimate.leakage_w,
+        {action: joules * own[action] for action, joules in estimate.energy_j.items()},
+        estimate.area_mm2 * own["area"],
+        estimate.leakage_w * own["leakage"],
         estimate.sources,
         estimate.uncertainty,
         estimate.estimator or name,
+        figures,
     )
+
+
+def _named(figure: Figure, name: str) -> Figure:
+    """A figure of no shipped constant, which is then one itself; a figure of nothing has none."""
+    return replace(figure, constants=(name,)) if figure.value else figure
+
+
+def _figures(estimate: ComponentEstimate, name: str) -> tuple[Figure, ...]:
+    """Figures of an estimator that states none: each from all its sources, as uncertain as the energies."""
+    source, validity = "; ".join(estimate.sources), f"what the estimator '{name}' covers"
+    values = [(action, joules, "J") for action, joules in estimate.energy_j.items()]
+    values += [("area", estimate.area_mm2, "mm2"), ("leakage", estimate.leakage_w, "W")]
+    return tuple(Figure(what, value, unit, source, validity, estimate.uncertainty) for what, value, unit in values)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Literal
@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from ..document import Document, load_document, shipped, validate
 from ..errors import BadInput, SpecError, UnknownName
+from .draws import noted
 from .quantities import parse_quantity
 
 __all__ = ["Constant", "TechnologyTable", "constant", "constants", "load_constants"]
@@ -29,6 +30,8 @@ class _Entry(BaseModel):
     status: Status = "published"
     valid: str
     uncertainty: float = Field(gt=0, le=1)
+    anchors: list[str | float] = []
+    most: float | None = None
 
     @model_validator(mode="after")
     def _one_form(self) -> _Entry:
@@ -53,7 +56,9 @@ class Constant:
     """One constant: a single value, or points along a size, a width or a node, all in SI (mm² for areas).
 
     ``uncertainty`` is a relative standard deviation; ``status`` says whether the figure was published as it stands,
-    derived from published ones, or inferred. ``along`` is the dimension of the points' keys.
+    derived from published ones, or inferred. ``along`` is the dimension of the points' keys. A ``factor`` multiplies
+    every value (`draws.multiplied`); a table relative to its ``anchors`` is known there, and feels the factor in full
+    from twice or half the nearest of them. A share is held at ``most``.
     """
 
     name: str
@@ -65,11 +70,21 @@ class Constant:
     status: Status
     valid: str
     uncertainty: float
+    anchors: tuple[float, ...] = ()
+    most: float = math.inf
+    factor: float = 1.0
 
     @property
     def value(self) -> float:
         """The single value, or the first point's."""
-        return self.points[0][1]
+        return self._felt(*self.points[0])
+
+    def _felt(self, key: float, value: float) -> float:
+        """``value`` at ``key`` times the factor, as far as it is felt there."""
+        if self.factor == 1.0:
+            return value
+        octaves = min((abs(math.log2(key / anchor)) for anchor in self.anchors), default=1.0)
+        return min(value * float(self.factor ** min(octaves, 1.0)), max(self.most, value))
 
     @cached_property
     def _logs(self) -> tuple[tuple[float, float], ...]:
@@ -77,9 +92,10 @@ class Constant:
 
     def at(self, key: float) -> float:
         """The value at ``key``: exact at the points, straight between and beyond them on logarithmic axes."""
-        exact = dict(self.points).get(key)
-        if exact is not None or len(self.points) == 1:
-            return self.value if exact is None else exact
+        exact = self.points[0][1] if len(self.points) == 1 else dict(self.points).get(key)
+        return self._felt(key, self._between(key) if exact is None else exact)
+
+    def _between(self, key: float) -> float:
         x, logs = math.log(key), self._logs
         upper = next((i for i, (at, _) in enumerate(logs) if at > x), len(logs) - 1)
         (x0, y0), (x1, y1) = logs[max(upper, 1) - 1], logs[max(upper, 1)]
@@ -96,7 +112,12 @@ class Constant:
     def fitted(self, key: float) -> float:
         """The fitted power law at ``key``."""
         scale, exponent = self.power_law
-        return scale * float(key**exponent)
+        return self._felt(key, scale * float(key**exponent))
+
+    @property
+    def range(self) -> tuple[float, float]:
+        """The smallest and the largest key of the points."""
+        return self.points[0][0], self.points[-1][0]
 
     def cite(self) -> str:
         """Name, figures with units, status, source and validity on one line."""
@@ -124,10 +145,11 @@ def constants() -> Mapping[str, Constant]:
 
 
 def constant(name: str) -> Constant:
-    """One shipped constant; raises `UnknownName`."""
+    """One shipped constant, times its factor while `draws.multiplied` holds; raises `UnknownName`."""
     if name not in constants():
         raise UnknownName("technology constant", name, tuple(constants()))
-    return constants()[name]
+    factor = noted(name)
+    return constants()[name] if factor == 1.0 else replace(constants()[name], factor=factor)
 
 
 def _constant(name: str, entry: _Entry, table: TechnologyTable, document: Document) -> Constant:
@@ -160,4 +182,6 @@ def _constant(name: str, entry: _Entry, table: TechnologyTable, document: Docume
         status=entry.status,
         valid=entry.valid,
         uncertainty=entry.uncertainty,
+        anchors=tuple(parse_quantity(str(anchor)).value for anchor in entry.anchors),
+        most=math.inf if entry.most is None else entry.most,
     )

@@ -29,6 +29,9 @@ from .search import Progress, map_all, map_many
 if TYPE_CHECKING:
     from pandas import DataFrame
 
+    from ..accel.citations import Citation
+    from .uncertainty import Uncertainty
+
 __all__ = [
     "Estimate", "Schedule", "costs_in_sequence", "estimate", "estimate_many", "estimate_schedule", "executed_pairs",
 ]  # fmt: skip
@@ -209,6 +212,21 @@ class Estimate:
         for level in self.accelerator.levels:
             lines.extend(f"{level.name}.{what}: {origin}" for what, origin in level.origin.items())
         return tuple(dict.fromkeys(lines))
+
+    def citations(self) -> tuple[Citation, ...]:
+        """Each technology constant used and each figure the accelerator's spec states, with source and uncertainty."""
+        from ..accel.citations import citations
+
+        return citations(self.accelerator)
+
+    def uncertainty(self, samples: int = 0, seed: int = 0, *, stated: float = 0.0) -> Uncertainty:
+        """How uncertain energy and area are as the constants are: to first order, or from so many ``samples``.
+
+        See `dovetail.mapper.uncertainty`; ``stated`` is the relative standard deviation of the spec's own figures.
+        """
+        from .uncertainty import estimate_uncertainty
+
+        return estimate_uncertainty(self, samples, seed, stated)
 
     @property
     def notes(self) -> tuple[str, ...]:

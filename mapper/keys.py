@@ -36,8 +36,8 @@ def _plain(value: Any) -> Any:
     if is_dataclass(value) and not isinstance(value, type):
         # what no mapping depends on
         skipped = (
-            "origin", "area_mm2", "may_reside", "weight_room_bits", "timing", "bandwidth_bits_per_s", "line_bits",
-            "along",
+            "origin", "figures", "area_mm2", "may_reside", "weight_room_bits", "timing", "bandwidth_bits_per_s",
+            "line_bits", "along",
         )  # fmt: skip
         return {f.name: _plain(getattr(value, f.name)) for f in fields(value) if f.name not in skipped}
     if isinstance(value, MappingType):

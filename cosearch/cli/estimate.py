@@ -11,6 +11,7 @@ from . import zeros
 from .arguments import positive
 from .output import Column, Output, facts, peak_text, table, waiting
 from .request import Request
+from .show_sources import read_samples, show_citations, show_uncertainty
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -32,7 +33,15 @@ def add_command(commands: Any) -> None:
     estimate = commands.add_parser("estimate", help=about, description=f"Print the {about}.")
     add_pair(estimate)
     estimate.add_argument("--layers", action="store_true", help=f"show every layer, not the {SHOWN_LAYERS} costliest")
-    estimate.add_argument("--cite", action="store_true", help="list the source of every constant used")
+    estimate.add_argument(
+        "--cite", action="store_true", help="list every constant used: figure, source, validity, uncertainty"
+    )
+    estimate.add_argument(
+        "--uncertainty",
+        type=read_samples,
+        metavar="N",
+        help="how uncertain energy and area are, from N samples of the constants (0: to first order)",
+    )
     Output.add_options(estimate)
     estimate.set_defaults(command=_estimate, parser=estimate)
 
@@ -148,6 +157,7 @@ def _estimate(args: argparse.Namespace) -> None:
             constraints=request.constraints,
             limits=request.limits,
         )
+    uncertainty = None if args.uncertainty is None else result.uncertainty(args.uncertainty)
     rows = result.rows()
     data = {
         "network": network.name,
@@ -167,9 +177,19 @@ def _estimate(args: argparse.Namespace) -> None:
         "proven_layers": result.proven_layers,
         "layers": rows,
         "sources": list(result.sources()),
+        "constants": list(result.citations()),
+        **({} if uncertainty is None else {"uncertainty": uncertainty}),
         "notes": list(result.notes),
     }
-    output.emit(data, rows, lambda to: _show_estimate(to, args, network, accelerator, result, rows))
+
+    def show(to: Console) -> None:
+        _show_estimate(to, args, network, accelerator, result, rows)
+        if uncertainty is not None:
+            show_uncertainty(to, uncertainty)
+        if args.cite:
+            show_citations(to, result)
+
+    output.emit(data, rows, show)
 
 
 def _show_estimate(
@@ -214,10 +234,6 @@ def _show_estimate(
     )
     for note in result.notes:
         to.print(f"note: {note}", style="dim")
-    if args.cite:
-        to.print("\nSources", style="bold")
-        for source in result.sources():
-            to.print(f"  {source}")
 
 
 def _residency(result: Estimate) -> dict[str, float] | None:

@@ -85,6 +85,7 @@ def _add_deployment_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--pue", type=_amount, default=1.1, metavar="X", help="of the data centre (default 1.1)")
     group.add_argument("--use-pue", type=_amount, default=1.0, metavar="X", help="of the place of use (default 1)")
     group.add_argument("--idle-power", metavar="POWER", help="of a waiting device (default: the chip's leakage)")
+    group.add_argument("--die", metavar="MASS", help="footprint of a die whose fab is not in the tables, e.g. '0.5 kg'")
     group.add_argument("--dram", metavar="SIZE", help="each memory off the chip whose size the spec leaves open")
     group.add_argument("--storage", metavar="KIND=SIZE", help="flash or disk of a device, e.g. nand_tlc_v3='32 GB'")
     group.add_argument("--best-hours", action="store_true", help="train in the cleanest hours of an hourly grid")
@@ -141,6 +142,7 @@ def _deployment(args: argparse.Namespace) -> Deployment:
         use_pue=args.use_pue,
         idle_power=args.idle_power,
         refreshes=args.refreshes,
+        die=args.die,
         dram=args.dram,
         storage=storage,
         best_hours=args.best_hours,
@@ -232,6 +234,7 @@ def _data(life: LifeCycle, args: argparse.Namespace) -> dict[str, Any]:
         "grid": args.grid,
         "phases": dict(life.phases),
         "total": {"energy_j": life.total.energy_j, "co2e_kg": life.total.co2e_kg},
+        "total_sd": {"energy_j": life.sd("energy_j"), "co2e_kg": life.sd("co2e_kg")},
         "accuracy": life.accuracy,
         "tau": life.tau,
         "g_mui": life.g_mui() if known else None,
@@ -288,6 +291,8 @@ def _show_phases(to: Console, life: LifeCycle) -> None:
             parts = phase.parts.items()
             rows += [(f"  {part}", kwh(one.energy_j), format_mass(one.co2e_kg), "", "") for part, one in parts]
     rows.append(("total", kwh(whole.energy_j), format_mass(whole.co2e_kg), "", ""))
+    if life.spreads:
+        rows.append(("  give or take", kwh(life.sd("energy_j")), format_mass(life.sd("co2e_kg")), "", ""))
     columns = (Column("phase"), Column("energy", right=True), Column("carbon", right=True), Column("share", right=True),
                Column("", style="cyan", least_width=70))  # fmt: skip
     fleet = life.service.fleet(life.uses)

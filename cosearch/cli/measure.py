@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ...errors import BadInput, CannotDo, shortened
@@ -18,7 +19,7 @@ from .output import Column, Output, facts, table, waiting
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from ...energy.meters import Interval, Measured
+    from ...energy.meters import Comparison, Interval, Measured
 
 __all__ = ["add_command"]
 
@@ -38,6 +39,7 @@ def add_command(commands: Any) -> None:
         "--idle", type=_watched, default=5.0, metavar="TIME",
         help="how long the idle machine is watched before, e.g. '10 s'; 0 takes no idle power off (default 5 s)",
     )  # fmt: skip
+    one.add_argument("--against", metavar="FILE", help="test it against an earlier measurement, written with --json")
     one.add_argument("--quiet", action="store_true", help="drop what the command prints")
     Output.add_options(one)
     one.add_argument(
@@ -54,9 +56,12 @@ def _watched(text: str) -> float:
 
 
 def _measure(args: argparse.Namespace) -> None:
-    from ...energy.meters import measure
+    from ...energy.meters import measure, read_measured, to_record
 
     output, words = Output.of(args), _words(args.words)
+    before = None if args.against is None else read_measured(args.against)
+    if before is not None and min(before.repetitions, args.repetitions) < 2:
+        raise BadInput("--against: a test needs two repetitions of each, better ten")
     runs = args.warmup + args.repetitions
     with waiting(f"watching the idle machine, then {runs} run{'s' if runs > 1 else ''} of {words[0]}"):
         measured = measure(
@@ -66,8 +71,13 @@ def _measure(args: argparse.Namespace) -> None:
             idle=args.idle,
             name=shortened(shlex.join(words)),
         )
-    data = {"command": words, **measured.summary()}
-    output.emit(data, data["runs"], lambda to: _show(to, measured))
+    test = None
+    if before is not None:
+        test = replace(measured, name="this run").compare(replace(before, name="the earlier one"))
+    data = {"command": words, **measured.summary(), "record": to_record(measured)}
+    if test is not None:
+        data["comparison"] = {**vars(test), "significant": test.significant, "verdict": test.verdict}
+    output.emit(data, data["runs"], lambda to: _show(to, measured, test))
 
 
 def _words(given: list[str]) -> list[str]:
@@ -110,7 +120,7 @@ def _signal_name(number: int) -> str:
         return "unknown"
 
 
-def _show(to: Console, measured: Measured) -> None:
+def _show(to: Console, measured: Measured, test: Comparison | None) -> None:
     from ...energy.quantities import format_si
 
     many = "s" if measured.repetitions > 1 else ""
@@ -139,6 +149,8 @@ def _show(to: Console, measured: Measured) -> None:
         for row in measured.table().to_dict("records")
     ]
     table(to, columns, rows)
+    if test is not None:
+        to.print(f"{test.verdict}\n", soft_wrap=True)
     for note in (*measured.notes, *(f"not measured: {reason}" for reason in measured.missing)):
         to.print(f"note: {note}", style="dim", soft_wrap=True)
 

@@ -21,16 +21,17 @@ _Amount = float | str
 class Deployment:
     """Assumptions of a life cycle; numbers are SI, texts carry their unit ("50 mW", "2 GB").
 
-    ``devices`` are in service for ``years`` ("shared": others use them, too, so that only the time in use counts); each
-    lasts ``lifetime_years`` (default: the years of service) and is then
-    written off. ``grid`` supplies them, ``training_grid`` (default: the same) the data centre that searches and trains,
-    ``fab_grid`` the fab; each is a name, a mix or an intensity that `dovetail.energy.carbon.grid` knows. ``pue`` is the
-    data centre's power usage effectiveness, ``use_pue`` that of the place of use. ``idle_power`` flows while a device
-    waits (default: the accelerator's leakage). ``refreshes`` is how often the training is repeated during service.
-    ``dram`` is the size of each off-chip memory that its spec leaves open (default: what the network needs, in steps of
-    256 MiB), ``storage`` pairs a kind of flash or disk with its size. ``yield_`` is the share of good dies or the name
-    of a yield model, ``abatement`` the share of fluorinated gases that the fab destroys. ``best_hours`` trains in the
-    cleanest hours of a grid that has an hourly series.
+    ``devices`` are in service for ``years`` ("shared": others use them, too, so that only the time in use counts);
+    each lasts ``lifetime_years`` (default: the years of service) and is then written off. ``grid`` supplies them,
+    ``training_grid`` (default: the same) the data centre that searches and trains, ``fab_grid`` the fab; each is a
+    name, a mix or an intensity that `dovetail.energy.carbon.grid` knows. ``pue`` is the data centre's power usage
+    effectiveness, ``use_pue`` that of the place of use. ``idle_power`` flows while a device waits (default: the
+    accelerator's leakage). ``refreshes`` is how often the training is repeated during service. ``die`` is the
+    footprint of a die whose fab is not in the tables ("0.5 kg"). ``dram`` is the size of each off-chip memory that
+    its spec leaves open (default: what the network needs, in steps of 256 MiB), ``storage`` pairs a kind of flash
+    or disk with its size. ``yield_`` is the share of good dies or the name of a yield model, ``abatement`` the
+    share of fluorinated gases that the fab destroys. ``best_hours`` trains in the cleanest hours of a grid that has
+    an hourly series.
     """
 
     devices: float | Literal["shared"] = 1.0
@@ -43,6 +44,7 @@ class Deployment:
     use_pue: float = 1.0
     idle_power: _Amount | None = None
     refreshes: float = 0.0
+    die: _Amount | None = None
     dram: _Amount | None = None
     storage: tuple[str, _Amount] | None = None
     yield_: float | str = 0.875
@@ -66,6 +68,8 @@ class Deployment:
                 grid(what)
         if self.idle_power_w is not None:
             _check("idle_power", self.idle_power_w, least=0.0)
+        if self.die_kg is not None:
+            _check("die", self.die_kg, least=0.0)
         if self.dram_bits is not None:
             _check("dram", self.dram_bits, above=0.0)
         if self.storage_bits is not None:
@@ -101,6 +105,11 @@ class Deployment:
     def idle_power_w(self) -> float | None:
         """Watts of a waiting device, where stated."""
         return None if self.idle_power is None else _si("idle_power", self.idle_power, "power")
+
+    @property
+    def die_kg(self) -> float | None:
+        """Footprint of the die, where stated."""
+        return None if self.die is None else _si("die", self.die, "mass")
 
     @property
     def dram_bits(self) -> float | None:

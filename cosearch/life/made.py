@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from ...accel.accelerator import Accelerator, Memory
 from ...energy.carbon import Footprint, die_footprint, dram_footprint, package_footprint, storage_footprint
+from ...errors import BadInput
 from ...models.network import Network
 from ...models.op import ROLES, Op
 from .deployment import Deployment
@@ -14,17 +15,6 @@ from .deployment import Deployment
 __all__ = ["made_of"]
 
 DRAM_STEP_BITS = 256 * 2**20 * 8
-# Kinds of memory as ACT's table of footprints calls them. Stacked and graphics memories are
-# not in it; they take the figure of its newest DDR die, without the stack's base die and assembly.
-KINDS = {
-    "lpddr": "lpddr2_20nm",
-    "lpddr3": "lpddr3_20nm",
-    "lpddr4": "lpddr4",
-    "lpddr5": "lpddr4",
-    "ddr3": "ddr3_30nm",
-    "ddr4": "ddr4_10nm",
-}
-NEWEST = "ddr4_10nm"
 
 
 def made_of(
@@ -34,22 +24,11 @@ def made_of(
 
     Raises `BadInput` for a process node outside the fab's tables and for an unknown kind of storage.
     """
-    parts: dict[str, Footprint] = {
-        "die": die_footprint(
-            accelerator.area_mm2,
-            accelerator.technology_nm,
-            fab_grid=deployment.fab_grid,
-            abatement=deployment.abatement,
-            yield_=deployment.yield_,
-        )
-    }
+    parts = {"die": _die(accelerator, deployment)}
     notes: list[str] = []
     packages = 1
     for memory, bits, note in _off_chip(accelerator, deployment, network):
-        kind = KINDS.get(memory.dram_kind, NEWEST)
-        if memory.dram_kind not in KINDS or kind != memory.dram_kind:
-            notes.append(f"the footprint of {memory.name} ({memory.dram_kind}) is that of {kind}")
-        parts[memory.name] = dram_footprint(bits, kind)
+        parts[memory.name] = dram_footprint(bits, memory.dram_kind)
         packages += 1
         notes += [note] if note else []
     if deployment.storage_bits is not None:
@@ -58,6 +37,24 @@ def made_of(
         packages += 1
     parts["packages"] = package_footprint(packages)
     return parts, tuple(notes)
+
+
+def _die(accelerator: Accelerator, deployment: Deployment) -> Footprint:
+    if deployment.die_kg is not None:
+        return Footprint("die", deployment.die_kg, sources=("footprint of the die: as stated",))
+    try:
+        return die_footprint(
+            accelerator.area_mm2,
+            accelerator.technology_nm,
+            fab_grid=deployment.fab_grid,
+            abatement=deployment.abatement,
+            yield_=deployment.yield_,
+        )
+    except BadInput as error:
+        what = str(error).partition(";")[0]
+        raise BadInput(
+            f"{accelerator.name}: {what}; state the die's footprint (die='0.5 kg', --die '0.5 kg')"
+        ) from error
 
 
 def _off_chip(

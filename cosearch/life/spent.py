@@ -68,7 +68,7 @@ def _trained(name: str, network: Network, spent: Spent, deployment: Deployment) 
         if energy_j is None:
             return _by_recipe(name, network, spent, deployment)
         spent = energy_j
-    if isinstance(spent, int | float) and not isinstance(spent, bool):
+    if isinstance(spent, int | float):
         amount = in_data_centre(float(spent), deployment)
         return [Once(name, "training", amount, times, "stated", (_grid_source(deployment),))], []
     return _estimated(name, spent, times, deployment)
@@ -103,7 +103,8 @@ def _estimated(name: str, run: TrainingEstimate, times: float, deployment: Deplo
         Once(name, "training", amount, times, note, sources),
         Once(TRAINING_HARDWARE, "embodied", hardware, times, f"share of {_SERVER_YEARS:g} years", made_sources),
     ]
-    return entries, [note, *run.notes, *made_notes]
+    own = [line for line in run.notes if line not in run.accelerator.notes]
+    return entries, [note, *own, *made_notes]
 
 
 def search_entries(search: SearchSpent | None, trained: Sequence[Once], deployment: Deployment) -> Entries:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from ...document import field_errors
 from ...energy.carbon import grid
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from ...mapper.estimate import Estimate
 
 __all__ = ["LifePart", "SearchPart"]
+
+_DIMENSIONS = {"idle_power": "power", "die": "mass", "dram": "size"}
 
 
 class SearchPart(BaseModel):
@@ -64,6 +66,7 @@ class LifePart(BaseModel):
     use_pue: float = Field(default=1.0, ge=1.0, allow_inf_nan=False)
     idle_power: str | None = None
     refreshes: float = Field(default=0.0, ge=0.0, allow_inf_nan=False)
+    die: str | None = None
     dram: str | None = None
 
     @field_validator("grid", "training_grid", "fab_grid")
@@ -74,22 +77,34 @@ class LifePart(BaseModel):
                 grid(name)
         return name
 
-    @field_validator("idle_power", "dram")
+    @field_validator(*_DIMENSIONS)
     @classmethod
-    def _has_its_unit(cls, text: str | None, info: object) -> str | None:
+    def _has_its_unit(cls, text: str | None, info: ValidationInfo) -> str | None:
         with field_errors():
             if text is not None:
-                to_si(text, "power" if getattr(info, "field_name", "") == "idle_power" else "size")
+                to_si(text, _DIMENSIONS[str(info.field_name)])
         return text
 
-    @model_validator(mode="after")
-    def _training_is_known(self) -> LifePart:
-        if self.training != "none" and not self.training[:1].isdigit():
-            from ...mapper.training import load_recipe
+    @field_validator("training")
+    @classmethod
+    def _training_is_known(cls, text: str) -> str:
+        from ...mapper.training import load_recipe
 
-            with field_errors():
-                load_recipe(self.training)
-        return self
+        with field_errors():
+            if text[:1].isdigit():
+                to_si(text, "energy")
+            elif text != "none":
+                load_recipe(text)
+        return text
+
+    @field_validator("training_hardware")
+    @classmethod
+    def _hardware_exists(cls, name: str) -> str:
+        from ...accel.spec import load_accelerator
+
+        with field_errors():
+            load_accelerator(name)
+        return name
 
     @cached_property
     def deployment(self) -> Deployment:
@@ -108,6 +123,7 @@ class LifePart(BaseModel):
             search=self.search.cost if self.search else None,
             accuracy=accuracy,
             deployment=self.deployment,
+            uncertainty=False,
         )
 
     def _training_of(self, estimate: Estimate) -> Spent | None:

@@ -15,7 +15,7 @@ from ..quantities import to_si
 __all__ = ["HOURS", "read_series"]
 
 HOURS = (24, 8760, 8784)
-_UNIT = re.compile(r"\b([kt]?g)\s*(?:CO(?:2|₂)\s*-?(?:eq?)?\.?)?\s*(?:/|per|_per_)\s*([kM]?Wh)\b", re.IGNORECASE)
+_UNIT = re.compile(r"\b(kg|g|t)\s*(?:CO(?:2|₂)\s*-?(?:eq?)?\.?)?\s*(?:/|per|_per_)\s*([kMG]?Wh)\b", re.IGNORECASE)
 _TIME = re.compile(r"\s*(hour|time|timestamp|date|datetime)\b", re.IGNORECASE)
 _MOST_PROBLEMS = 10
 _HOUR = timedelta(hours=1)
@@ -84,7 +84,7 @@ def _intensity_column(path: Path, line: int, header: Sequence[str]) -> tuple[int
 
 
 def _energy_unit(text: str) -> str:
-    return {"kwh": "kWh", "mwh": "MWh", "wh": "Wh"}[text.lower()]
+    return {"kwh": "kWh", "mwh": "MWh", "gwh": "GWh", "wh": "Wh"}[text.lower()]
 
 
 def _intensity(row: Sequence[str], column: int, columns: int, unit: str) -> float:

@@ -11,6 +11,7 @@ from .measuring import Measuring, measure
 from .meter import Meter, Part
 from .nvml import Nvml
 from .rapl import Rapl
+from .records import from_record, read_measured, to_record
 from .statistics import Interval
 
 __all__ = [
@@ -28,6 +29,9 @@ __all__ = [
     "Rapl",
     "Run",
     "find_meters",
+    "from_record",
     "measure",
     "read_codecarbon",
+    "read_measured",
+    "to_record",
 ]

@@ -39,8 +39,8 @@ def recomputed(graph: Graph, backward: tuple[Layer, ...], recompute: Recompute, 
 
     ``none``: all is held. ``sqrt``: as many segments as the root of the number of held tensors, of about equal size.
     ``all``: of segments of many sizes, and none, those that hold the least at the peak in words of ``bits`` (within
-    1 %: those that run least again), every layer running at most once more. A layer that rides on its producer is named with it. Raises `UnknownName` for a
-    plan or a layer that does not exist.
+    1 %: those that run least again), every layer running at most once more. A layer that rides on its producer is
+    named with it. Raises `UnknownName` for a plan or a layer that does not exist.
     """
     if isinstance(recompute, str) and recompute not in PLANS:
         raise UnknownName("recomputation", recompute, PLANS)

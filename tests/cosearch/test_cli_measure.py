@@ -70,6 +70,20 @@ def test_idle_power_is_taken_off_unless_told_otherwise(count: Path, tmp_path: Pa
     assert json.loads(file.read_text())["measured_idle_power_w"] == 0.0
 
 
+def test_a_run_is_tested_against_an_earlier_one(count: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    file, again = tmp_path / "before.json", tmp_path / "after.json"
+    assert burn(count, "--repetitions", "2", "--json", str(file)) == 0
+    assert burn(count, "--repetitions", "2", "--against", str(file), "--json", str(again)) == 0
+    found = json.loads(again.read_text())["comparison"]
+    assert (found["measured_difference"], found["p_value"], found["significant"]) == (0.0, 1.0, False)
+    assert found["verdict"].startswith("no difference in energy between this run and the earlier one can be told")
+    assert burn(count, "--against", str(tmp_path)) == 2
+    assert burn(count, "--against", str(file), "--repetitions", "1") == 2
+    file.write_text("{}")
+    assert burn(count, "--against", str(file)) == 2
+    assert "there is no measurement in it; give a file that dovetail measure --json wrote" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("code", "said"),
     [("sys.exit(3)", "ended with exit code 3"), ("import os; os.kill(os.getpid(), 9)", "ended by signal 9 (SIGKILL)")],

@@ -192,10 +192,10 @@ def fresh_registry(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
     monkeypatch.setattr(module, "_registered", [])
     module._plugins.cache_clear()
-    estimate_component.cache_clear()
+    module._remembered.cache_clear()
     yield
     module._plugins.cache_clear()
-    estimate_component.cache_clear()
+    module._remembered.cache_clear()
 
 
 @pytest.mark.usefixtures("fresh_registry")

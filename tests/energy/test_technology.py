@@ -16,7 +16,10 @@ REFERENCE = (
     / "technology"
     / "horowitz45nm_and_dram.csv"
 )
-RATIOS = {"sram_fixed_share", "sram_array_efficiency"} | {f"logic_{of}" for of in (
+RATIOS = {
+    "sram_fixed_share", "sram_array_efficiency", "sram_port_area", "register_file_law", "number_format_law",
+    "node_interpolation", "special_interpolation",
+} | {f"logic_{of}" for of in (
     "energy_mature", "energy_advanced", "area", "area_advanced")}  # fmt: skip
 TABLES = {
     "int add": "int_add_energy_45nm",

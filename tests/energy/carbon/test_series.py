@@ -30,6 +30,12 @@ def day(header: str, line: str, **changes: str) -> str:
         ("timestamp,carbon_intensity_g_per_kwh", "2023-01-01 {hour:02d}:00:00+00:00,{value}"),
         ("gCO2eq/kWh (direct),Carbon intensity gCO2eq/kWh (Life cycle)", "7,{value}"),
         ("kgCO2/MWh", "{value}"),
+        (
+            "Datetime (UTC),Country,Carbon intensity gCO₂eq/kWh (direct),Carbon intensity gCO₂eq/kWh (Life cycle),"
+            "Renewable energy percentage (RE%)",
+            "2023-01-01 {hour:02d}:00:00,France,9,{value},50",
+        ),
+        ("t/GWh", "{value}"),
     ],
 )
 def test_a_day_is_read_with_the_unit_its_header_names(header: str, line: str, tmp_path: Path) -> None:

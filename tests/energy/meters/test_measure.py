@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import statistics
 import sys
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -11,7 +13,7 @@ import pytest
 from fake_meters import Clock, Meter
 from scipy import stats
 
-from dovetail.energy.meters import Idle, measure
+from dovetail.energy.meters import Idle, from_record, measure, to_record
 from dovetail.energy.meters.statistics import degrees_of_freedom, hedges_g, interval, scatter, two_sided_p
 from dovetail.errors import BadInput, CannotDo
 
@@ -133,6 +135,16 @@ def test_a_meter_that_fails_to_start_leaves_no_other_running() -> None:
     assert not good.running
 
 
+def test_a_repetition_inside_another_is_refused() -> None:
+    clock = Clock()
+    session = measure(meters=[Meter(1.0)], idle=0, clock=clock)
+    with session:
+        with pytest.raises(BadInput, match="being measured already"):
+            session.__enter__()
+        clock.sleep(1.0)
+    assert session.measured.repetitions == 1
+
+
 def test_a_gpu_finishes_its_work_inside_the_repetition(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = Clock()
     cuda = SimpleNamespace(
@@ -209,7 +221,8 @@ def test_two_tests_of_the_same_blocks_differ_by_chance_as_often_as_they_say() ->
 
 def test_one_idle_power_for_both_cancels_for_blocks_of_one_length() -> None:
     first = runs(10.0, 10.2, 9.9, idle=5.0)
-    shared, own = runs(11.0, 11.1, 10.8, idle=first.idle), runs(11.0, 11.1, 10.8, idle=5.0)
+    shared = runs(11.0, 11.1, 10.8, idle=first.idle)
+    own = replace(shared, idle=Idle(first.idle.measured_samples_w[::-1], 0.5))  # as wide, measured at another time
     expected = stats.ttest_ind(first.measured_energies_j(), shared.measured_energies_j(), equal_var=False)
     assert first.compare(shared).p_value == pytest.approx(expected.pvalue)
     assert abs(first.compare(own).t) < abs(first.compare(shared).t)
@@ -224,7 +237,7 @@ def test_the_size_of_the_effect_is_hedges() -> None:
 def test_the_verdict_says_in_words_which_uses_less() -> None:
     found = runs(10.0, 10.2, 9.9, 10.1).compare(runs(12.0, 12.2, 11.9, 12.1))
     assert found.significant
-    assert found.verdict.startswith("block uses 16.6 % less energy than block (95% interval -2.2")
+    assert found.verdict.startswith("block (this) uses 16.6 % less energy than block (other) (95% interval -2.2")
     assert "4 and 4 repetitions, p = " in str(found)
     assert found.effect == "large"
 
@@ -232,8 +245,15 @@ def test_the_verdict_says_in_words_which_uses_less() -> None:
 def test_the_verdict_says_what_could_have_been_seen_where_nothing_was() -> None:
     found = runs(10.0, 12.0, 9.0, 11.0).compare(runs(10.5, 11.5, 9.5, 11.0))
     assert not found.significant
-    assert found.verdict.startswith("no difference in energy between block and block can be told from chance")
+    assert found.verdict.startswith(
+        "no difference in energy between block (this) and block (other) can be told from chance"
+    )
     assert "would likely have been seen" in found.verdict
+
+
+def test_against_no_energy_above_idle_the_difference_is_told_in_joules() -> None:
+    found = runs(10.0, 10.1, 9.9, idle=5.0).compare(runs(4.0, 3.9, 4.05, idle=5.0))
+    assert "uses 6.02 J more energy" in found.verdict.replace("6.01667", "6.02")
 
 
 def test_figures_without_scatter_differ_or_do_not() -> None:
@@ -245,7 +265,7 @@ def test_figures_without_scatter_differ_or_do_not() -> None:
 
 def test_durations_are_compared_too() -> None:
     found = runs(10.0, 10.1, seconds=1.0).compare(runs(10.0, 10.1, seconds=2.0), "duration")
-    assert found.verdict.startswith("block takes 50 % less time than block")
+    assert found.verdict.startswith("block (this) takes 50 % less time than block (other)")
     with pytest.raises(BadInput, match="did you mean 'duration'"):
         runs(10.0, 10.1).compare(runs(10.0, 10.1), "durations")
 
@@ -261,3 +281,26 @@ def test_what_cannot_be_compared_is_refused() -> None:
         runs(1.0, 2.0).compare(runs(1.0))
     with pytest.raises(BadInput, match="not with float; a model's figure is none"):
         runs(1.0, 2.0).compare(3.0)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("idle", [0, 5.0])
+def test_a_measurement_is_written_down_and_read_again(idle: float) -> None:
+    found = runs(10.0, 12.0, idle=idle)
+    assert from_record(json.loads(json.dumps(to_record(found))), "x.json") == found
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"kind": "a list"}, "x.json: there is no measurement in it"),
+        ({"runs": []}, "x.json: the measurement in it is damaged (too few samples)"),
+        ({"runs": [{"measured_duration_s": -1.0, "measured_parts_j": {"chip": 1.0}}]}, "-1.0 s is no duration"),
+        ({"runs": [{"measured_duration_s": 1.0, "measured_parts_j": {"gpu": 1.0}}]}, "parts gpu in place of chip"),
+        ({"runs": [{"measured_duration_s": 1.0, "measured_parts_j": {"chip": "nan"}}]}, "no number of at least 0"),
+        ({"parts": 3}, "is damaged ('int' object is not iterable); measure anew"),
+    ],
+)
+def test_a_damaged_record_is_refused(change: dict[str, object], said: str) -> None:
+    with pytest.raises(BadInput) as error:
+        from_record({**to_record(runs(1.0, 2.0)), **change}, "x.json")
+    assert said in str(error.value)
