@@ -225,7 +225,8 @@ class Accelerator:
 
     ``call_overhead_s`` is what the host, its driver and the link take for each run of a network, whatever the batch;
     ``operator_overhead_s`` what it takes to start each operator (a fused one starts with its producer).
-    ``back_to_back``: an operator's first tiles come in while the one before still computes.
+    ``back_to_back``: an operator's first tiles come in while the one before still computes. ``voltage_v`` is the supply
+    that the tables' energies are scaled to (None: they are taken as they are).
     """
 
     name: str
@@ -241,6 +242,7 @@ class Accelerator:
     operator_overhead_s: float = 0.0
     host: Host | None = None
     back_to_back: bool = False
+    voltage_v: float | None = None
 
     def __repr__(self) -> str:
         levels = " > ".join(level.name for level in self.levels)

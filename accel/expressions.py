@@ -18,25 +18,26 @@ from ..errors import BadInput, nearest
 
 __all__ = ["KINDS", "PURE", "Expression", "Kind", "Unit", "compile_expression", "describe_unit", "parse_literal"]
 
-Unit = tuple[int, int, int, int, int, int]
-"""Exponents of bit, second, clock cycle, joule, square millimetre, metre."""
+Unit = tuple[int, int, int, int, int, int, int]
+"""Exponents of bit, second, clock cycle, joule, square millimetre, metre, volt."""
 
-PURE: Unit = (0, 0, 0, 0, 0, 0)
-_BIT_PER_CYCLE: Unit = (1, 0, -1, 0, 0, 0)
-_CYCLE: Unit = (0, 0, 1, 0, 0, 0)
+PURE: Unit = (0, 0, 0, 0, 0, 0, 0)
+_BIT_PER_CYCLE: Unit = (1, 0, -1, 0, 0, 0, 0)
+_CYCLE: Unit = (0, 0, 1, 0, 0, 0, 0)
 _UNITS: dict[str, Unit] = {
     "none": PURE,
-    "size": (1, 0, 0, 0, 0, 0),
-    "bandwidth": (1, -1, 0, 0, 0, 0),
+    "size": (1, 0, 0, 0, 0, 0, 0),
+    "bandwidth": (1, -1, 0, 0, 0, 0, 0),
     "bits_per_cycle": _BIT_PER_CYCLE,
     "cycle": _CYCLE,
-    "frequency": (0, -1, 0, 0, 0, 0),
-    "time": (0, 1, 0, 0, 0, 0),
-    "energy": (0, 0, 0, 1, 0, 0),
-    "energy_per_bit": (-1, 0, 0, 1, 0, 0),
-    "power": (0, -1, 0, 1, 0, 0),
-    "area": (0, 0, 0, 0, 1, 0),
-    "length": (0, 0, 0, 0, 0, 1),
+    "frequency": (0, -1, 0, 0, 0, 0, 0),
+    "time": (0, 1, 0, 0, 0, 0, 0),
+    "energy": (0, 0, 0, 1, 0, 0, 0),
+    "energy_per_bit": (-1, 0, 0, 1, 0, 0, 0),
+    "power": (0, -1, 0, 1, 0, 0, 0),
+    "area": (0, 0, 0, 0, 1, 0, 0),
+    "length": (0, 0, 0, 0, 0, 1, 0),
+    "voltage": (0, 0, 0, 0, 0, 0, 1),
 }
 _NAMES = {
     **{u: f"{'an' if n[0] in 'aeiou' else 'a'} {n.replace('_', ' ')}" for n, u in _UNITS.items()},
@@ -74,6 +75,7 @@ KINDS: dict[str, Kind] = {
         Kind("power", _UNITS["power"], "mW", zero=True),
         Kind("area", _UNITS["area"], "mm2", zero=True),
         Kind("length", _UNITS["length"], "nm"),
+        Kind("voltage", _UNITS["voltage"], "V"),
         Kind("time", _UNITS["time"], "us", zero=True),
         Kind("cycles", _CYCLE, "cycle", whole=True, zero=True),
         Kind("latency", _CYCLE, "cycle", zero=True),
@@ -188,7 +190,7 @@ def _quantity(number: str, unit: str) -> tuple[float, Unit]:
 def _combine(a: Unit, b: Unit, sign: int) -> Unit:
     return (
         a[0] + sign * b[0], a[1] + sign * b[1], a[2] + sign * b[2],
-        a[3] + sign * b[3], a[4] + sign * b[4], a[5] + sign * b[5],
+        a[3] + sign * b[3], a[4] + sign * b[4], a[5] + sign * b[5], a[6] + sign * b[6],
     )  # fmt: skip
 
 

@@ -11,13 +11,15 @@ from ..energy.components import Figure
 from ..energy.draws import factor_of
 from ..energy.estimators import Component, ComponentEstimate, estimate_component
 from ..energy.scaling import PROCESSES, check_node
+from ..energy.voltage import at_voltage
 from ..errors import BadInput
 from .frozen import FrozenDict
 from .spec_check import Evaluator
 from .spec_models import AcceleratorSpec, MemorySpec
 
-__all__ = ["Costs", "Pricer", "stated_name"]
+__all__ = ["Costs", "Pricer", "known_node", "stated_name"]
 
+OFF_CHIP = ("dram", "link")  # which have a supply of their own
 _UNITS = {"area": "mm2", "leakage": "W", "energy_scale": ""}
 
 
@@ -77,10 +79,12 @@ def _sum(one: Figure, other: Figure) -> Figure:
 
 
 class Pricer:
-    """Prices the levels of one spec; problems go to its evaluator."""
+    """Prices the levels of one spec; what is estimated is for its supply voltage (None: that of the tables)."""
 
-    def __init__(self, spec: AcceleratorSpec, evaluator: Evaluator, technology_nm: float) -> None:
-        self.spec, self.evaluator, self.technology_nm = spec, evaluator, technology_nm
+    def __init__(
+        self, spec: AcceleratorSpec, evaluator: Evaluator, technology_nm: float, voltage_v: float | None
+    ) -> None:
+        self.spec, self.evaluator, self.technology_nm, self.voltage_v = spec, evaluator, technology_nm, voltage_v
         self._stated = f"stated: {spec.source or spec.name}"
         self.none = Costs({}, FrozenDict(), FrozenDict())
 
@@ -144,9 +148,12 @@ class Pricer:
         if self.spec.process != PROCESSES[0]:
             given["process"] = self.spec.process
         try:
-            return estimate_component(Component.of(kind, self.technology_nm, **given))
+            estimate = estimate_component(Component.of(kind, self.technology_nm, **given))
+            if self.voltage_v is None or kind in OFF_CHIP:
+                return estimate
+            return at_voltage(estimate, self.technology_nm, self.voltage_v)
         except BadInput as error:
-            self.evaluator.complain(path if _known_node(self.technology_nm) else ("technology",), str(error))
+            self.evaluator.complain(path if known_node(self.technology_nm) else ("technology",), str(error))
             return None
 
 
@@ -159,7 +166,7 @@ def _unit(key: str) -> str:
     return _UNITS.get(key, "J/bit" if per_bit else "J")
 
 
-def _known_node(technology_nm: float) -> bool:
+def known_node(technology_nm: float) -> bool:
     try:
         check_node(technology_nm)
     except BadInput:

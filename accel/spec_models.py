@@ -267,13 +267,17 @@ LEVEL_MODELS: dict[str, type[LevelSpec]] = {
 
 
 class AcceleratorSpec(_Strict):
-    """A whole accelerator; ``levels`` outermost first."""
+    """A whole accelerator; ``levels`` outermost first.
+
+    ``voltage`` is the chip's supply: what the tables estimate is for it, and not for the voltage that they hold for.
+    """
 
     name: str
     description: str = ""
     source: str = ""
     notes: list[str] = []
     technology: Annotated[Scalar, KINDS["length"]]
+    voltage: Annotated[_Optional, KINDS["voltage"]] = None
     process: Literal["low_leakage", "low_standby", "high_performance"] = "low_leakage"
     clock: Annotated[Scalar, KINDS["frequency"]]
     call_overhead: Annotated[Scalar, KINDS["time"]] = "0 s"

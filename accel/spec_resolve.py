@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from ..document import YamlPath
 from ..energy.number_formats import number_format, operand_width
+from ..energy.voltage import check_voltage
 from ..errors import BadInput, SpecError
 from ..models.op import ROLES, Role
 from .accelerator import (
@@ -26,7 +27,7 @@ from .expressions import KINDS, Unit
 from .frozen import FrozenDict
 from .resolve_skipping import lockstep_problems, resolve_skipping
 from .spec_check import Evaluator, Placer
-from .spec_costs import Costs, Pricer
+from .spec_costs import Costs, Pricer, known_node
 from .spec_formats import formats_of
 from .spec_levels import systolic_axis
 from .spec_models import (
@@ -57,10 +58,11 @@ def resolve(
     evaluator.clock_hz = evaluator.number(("clock",), spec.clock, KINDS["frequency"])
     metres = evaluator.number(("technology",), spec.technology, KINDS["length"])
     technology_nm = round(metres * 1e9, 6)
+    voltage_v = _voltage(spec, evaluator, technology_nm)
     call_s = evaluator.number(("call_overhead",), spec.call_overhead, KINDS["time"])
     operator_s = evaluator.number(("operator_overhead",), spec.operator_overhead, KINDS["time"])
     host = None if spec.host is None else _host(spec.host, evaluator)
-    resolver = _Resolver(spec, evaluator, technology_nm)
+    resolver = _Resolver(spec, evaluator, technology_nm, voltage_v)
     levels = resolver.levels()
     for index, what in lockstep_problems(levels):
         evaluator.complain(("levels", index, "lockstep"), what)
@@ -80,7 +82,21 @@ def resolve(
         operator_overhead_s=operator_s,
         host=host,
         back_to_back=spec.back_to_back,
+        voltage_v=voltage_v,
     )
+
+
+def _voltage(spec: AcceleratorSpec, evaluator: Evaluator, technology_nm: float) -> float | None:
+    """The stated supply voltage; one that no energies are known for is a problem of its own."""
+    if spec.voltage is None:
+        return None
+    voltage_v = evaluator.number(("voltage",), spec.voltage, KINDS["voltage"])
+    if known_node(technology_nm) and not evaluator.problems:
+        try:
+            check_voltage(voltage_v, technology_nm)
+        except BadInput as error:
+            evaluator.complain(("voltage",), str(error))
+    return voltage_v
 
 
 def _host(spec: HostSpec, evaluator: Evaluator) -> Host:
@@ -95,9 +111,11 @@ def _host(spec: HostSpec, evaluator: Evaluator) -> Host:
 class _Resolver:
     """Resolves the levels from inside out, since a network's wires are as long as what lies below is large."""
 
-    def __init__(self, spec: AcceleratorSpec, evaluator: Evaluator, technology_nm: float) -> None:
+    def __init__(
+        self, spec: AcceleratorSpec, evaluator: Evaluator, technology_nm: float, voltage_v: float | None
+    ) -> None:
         self.spec, self.evaluator = spec, evaluator
-        self.pricer = Pricer(spec, evaluator, technology_nm)
+        self.pricer = Pricer(spec, evaluator, technology_nm, voltage_v)
         formats = [level.number for level in spec.levels if isinstance(level, ComputeSpec)]
         self.number_format = formats[0] if formats else "int"
         self.operand_bits = 8  # until the compute level, resolved before any memory, says otherwise

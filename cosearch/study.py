@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from ..errors import BadInput, CannotDo
 from .executor import Executor
+from .life.spent import SearchCost
 from .log import TrialLog, read_trials, write_atomically
 from .network_spaces import VIDEO_SPACE
 from .space import Space, Value
@@ -81,6 +83,11 @@ class StudyResult:
     def front(self) -> DataFrame:
         """The trials no other one dominates, by the first objective."""
         return front_frame(self.trials(), self.spec.objectives)
+
+    def search_cost(self, host_power_w: float = 100.0) -> SearchCost:
+        """What the search itself spent, for `life_cycle`: each trial's time on a machine of so many watts."""
+        seconds = math.fsum(trial.result.wall_s for trial in self.finished)
+        return SearchCost(len(self.finished), seconds * host_power_w / (len(self.finished) or 1))
 
 
 def search(

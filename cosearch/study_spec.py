@@ -13,10 +13,11 @@ from ..document import field_errors
 from ..energy.quantities import to_si
 from ..errors import UnknownName
 from .accuracy import accuracy_names
+from .life.study_part import LifePart
 from .network_spaces import NETWORK_SPACES
 from .space import Value
 from .strategies import StrategyOptions, strategy_class, strategy_names
-from .trial import METRICS, OBJECTIVES
+from .trial import LIFE_METRICS, METRICS, OBJECTIVES
 
 __all__ = ["Limit", "StudySpec"]
 
@@ -88,6 +89,8 @@ class Constraints(_Part):
     latency_s: Limit | None = None
     energy_j: Limit | None = None
     tracking_loss_pct: Limit | None = None
+    co2e_kg: Limit | None = None
+    life_energy_j: Limit | None = None
 
     @field_validator("*")
     @classmethod
@@ -141,7 +144,7 @@ class Budget(_Part):
 
 
 class StudySpec(_Part):
-    """A study: networks, hardware, accuracy, objectives (minimised), constraints, baseline, strategy, budget."""
+    """A study: networks, hardware, accuracy, objectives (minimised), constraints, baseline, life, strategy, budget."""
 
     name: str = Field(min_length=1)
     description: str = ""
@@ -151,6 +154,7 @@ class StudySpec(_Part):
     objectives: list[Objective] = Field(default=["latency_s", "energy_j", "error_pct"], min_length=1)
     constraints: Constraints = Constraints()
     baseline: BaselinePart | None = None
+    life_cycle: LifePart | None = None
     mapper: MapperPart = MapperPart()
     strategy: StrategyPart = StrategyPart()
     budget: Budget
@@ -168,6 +172,14 @@ class StudySpec(_Part):
     def _baseline_is_there(self) -> StudySpec:
         if self.baseline is None and any(limit.max == BASELINE for limit in self.constraints.stated().values()):
             raise ValueError("a limit refers to the baseline, and there is none; add 'baseline:' or give a number")
+        return self
+
+    @model_validator(mode="after")
+    def _life_is_described(self) -> StudySpec:
+        asked = [name for name in (*self.objectives, *self.constraints.stated()) if name in LIFE_METRICS]
+        if asked and self.life_cycle is None:
+            what = f"{asked[0]} is that of a whole life, which is not described"
+            raise ValueError(f"{what}; add 'life_cycle: {{uses: 1e9}}'")
         return self
 
     def limits(self, baseline: Mapping[str, float]) -> dict[str, float]:

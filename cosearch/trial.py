@@ -8,7 +8,7 @@ from typing import Any, Literal, Protocol, get_args
 
 from .space import Value
 
-__all__ = ["METRICS", "OBJECTIVES", "Evaluator", "Metric", "Proposal", "Status", "Trial", "TrialResult"]
+__all__ = ["LIFE_METRICS", "METRICS", "OBJECTIVES", "Evaluator", "Metric", "Proposal", "Status", "Trial", "TrialResult"]
 
 Status = Literal["ok", "constraint", "infeasible"]
 
@@ -38,6 +38,8 @@ METRICS: dict[str, Metric] = {
         Metric("error_sigma_pct", "Uncertainty of the error", "none", "%"),
         Metric("tracking_loss_pct", "Tracking loss", "none", "%"),
         Metric("area_mm2", "Area", "area", "mm²"),
+        Metric("co2e_kg", "Life-cycle carbon", "mass", "kg CO₂e"),
+        Metric("life_energy_j", "Life-cycle energy", "energy", "kWh", 1.0 / 3.6e6),
         Metric("edp", "Energy-delay product", "none", "µJ·s", 1e6),
         Metric("cycles", "Cycles", "none"),
         Metric("utilization", "Utilisation", "none"),
@@ -46,7 +48,10 @@ METRICS: dict[str, Metric] = {
         Metric("peak_ops_per_s", "Peak", "none", "TOPS", 1e-12),
     )
 }
-OBJECTIVES: tuple[str, ...] = ("latency_s", "energy_j", "error_pct", "area_mm2", "edp", "tracking_loss_pct")
+LIFE_METRICS: tuple[str, ...] = ("co2e_kg", "life_energy_j")
+OBJECTIVES: tuple[str, ...] = (
+    "latency_s", "energy_j", "error_pct", "area_mm2", "edp", "tracking_loss_pct", *LIFE_METRICS,
+)  # fmt: skip
 
 
 @dataclass(frozen=True)

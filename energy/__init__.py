@@ -8,6 +8,7 @@ from .number_formats import NUMBER_FORMATS, NumberFormat, number_format
 from .quantities import Quantity, format_mass, format_si, format_size, parse_quantity, to_si
 from .scaling import NODE_RANGE_NM, PROCESSES
 from .technology import Constant, constant, constants, load_constants
+from .voltage import at_voltage, table_voltage_v
 from .wiring import link_kinds
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "Figure",
     "NumberFormat",
     "Quantity",
+    "at_voltage",
     "constant",
     "constants",
     "dram_kinds",
@@ -35,5 +37,6 @@ __all__ = [
     "number_format",
     "parse_quantity",
     "register_estimator",
+    "table_voltage_v",
     "to_si",
 ]

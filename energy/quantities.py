@@ -78,7 +78,7 @@ def _symbols() -> dict[str, tuple[Fraction, _Powers]]:
         ("m", 1, metre, ("n", "u", "µ", "μ", "m", "c", "")),
         ("V", 1, volt, ("m", "")),
         ("cycle", 1, cycle, ("",)),
-        *((f"g{of}", gram, kilogram, ("u", "µ", "μ", "m", "", "k")) for of in _OF_WHAT),
+        *((f"g{of}", gram, kilogram, ("p", "n", "u", "µ", "μ", "m", "", "k")) for of in _OF_WHAT),
         *((f"t{of}", 1000, kilogram, ("", "k", "M", "G")) for of in _OF_WHAT),
     )
     table = {

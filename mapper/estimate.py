@@ -32,7 +32,9 @@ if TYPE_CHECKING:
     from ..accel.citations import Citation
     from .uncertainty import Uncertainty
 
-__all__ = ["Estimate", "Schedule", "estimate", "estimate_many", "estimate_schedule"]
+__all__ = [
+    "Estimate", "Schedule", "costs_in_sequence", "estimate", "estimate_many", "estimate_schedule", "executed_pairs",
+]  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -103,7 +105,7 @@ class Estimate:
         ``evaluate(op, variant, mapping)`` of such a pair with a mapping of the schedule gives the operator's cost.
         """
         variants = _variants(self.accelerator, self.schedule.plan, len(self.network.ops))
-        run = iter(_pairs(fused(self.network, self.accelerator), self.accelerator, self.schedule.plan))
+        run = iter(executed_pairs(fused(self.network, self.accelerator), self.accelerator, self.schedule.plan))
         return tuple(
             next(run) if isinstance(op, Op) else (op, variant)
             for op, variant in zip(self.network.ops, variants, strict=True)
@@ -340,7 +342,9 @@ def estimate_many(
     plans = {number: plan_residency(fusions[number].network, chip) for number, chip in enumerate(chips)}
     for attempt in range(3):
         if plans:
-            asked = [pair for number, plan in plans.items() for pair in _pairs(fusions[number], chips[number], plan)]
+            asked = [
+                pair for number, plan in plans.items() for pair in executed_pairs(fusions[number], chips[number], plan)
+            ]
             answers = ask(asked)
             plans = _sort_out(fusions, chips, wanted, plans, answers, found, last=attempt == 1)
     return [found[number] for number in range(len(chips))]
@@ -359,7 +363,7 @@ def estimate_schedule(network: Network, accelerator: Accelerator, schedule: Sche
             "them are mapped; take the schedule of an estimate of this network on this accelerator"
         )
     fusion = fused(network, accelerator)
-    pairs = iter(_pairs(fusion, accelerator, schedule.plan))
+    pairs = iter(executed_pairs(fusion, accelerator, schedule.plan))
     known: dict[tuple[object, ...], Cost] = {}
     results = []
     for mapping in schedule.mappings:
@@ -371,7 +375,7 @@ def estimate_schedule(network: Network, accelerator: Accelerator, schedule: Sche
     return _added_up(fusion.network, accelerator, schedule.plan, Objective.parse("latency"), results)
 
 
-def _pairs(fusion: Fusion, accelerator: Accelerator, plan: Plan | None) -> list[tuple[Op, Accelerator]]:
+def executed_pairs(fusion: Fusion, accelerator: Accelerator, plan: Plan | None) -> list[tuple[Op, Accelerator]]:
     """Each contraction as it is executed, with the accelerator as it finds it."""
     ops = fusion.network.ops
     variants = _variants(accelerator, plan, len(ops))
@@ -422,25 +426,29 @@ def _added_up(
 ) -> Estimate:
     """The estimate of a network from the results of its contractions, in their order."""
     found: Iterator[MappingResult] = iter(results)
+    own = [next(found) if isinstance(op, Op) else None for op in network.ops]
+    costs = costs_in_sequence(network, accelerator, plan, (result.cost for result in results))
+    schedule = Schedule(tuple(result.mapping if result else None for result in own), plan)
+    certificates = tuple(result.certificate if result else None for result in own)
+    return Estimate(network, accelerator, objective.name, schedule, costs, certificates)
+
+
+def costs_in_sequence(
+    network: Network, accelerator: Accelerator, plan: Plan | None, contractions: Iterable[Cost]
+) -> tuple[Cost, ...]:
+    """The cost of every operator, from those of the contractions in their order; vector operators are costed here."""
+    found = iter(contractions)
     cycles: dict[str, float] = {}
     costs: list[Cost] = []
-    mappings: list[Mapping | None] = []
-    certificates: list[Certificate | None] = []
     for at, layer in enumerate(network):
         if isinstance(layer.op, Op):
-            result = next(found)
-            cost = back_to_back(result.cost, accelerator)
+            cost = back_to_back(next(found), accelerator)
             cycles[layer.op.name] = cost.cycles
-            mappings.append(result.mapping)
-            certificates.append(result.certificate)
         else:
             hidden = cycles.get(layer.inputs[0], 0.0) if layer.inputs else 0.0
             inside = plan.inside(at) if plan else None
             cost = evaluate_vector(layer.op, accelerator, hidden_cycles=hidden, inside=inside)
             # A chain of fused operators hides behind its head.
             cycles[layer.op.name] = max(hidden, cost.cycles) if layer.op.fused else cost.cycles
-            mappings.append(None)
-            certificates.append(None)
         costs.append(cost)
-    schedule = Schedule(tuple(mappings), plan)
-    return Estimate(network, accelerator, objective.name, schedule, tuple(costs), tuple(certificates))
+    return tuple(costs)

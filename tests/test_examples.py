@@ -58,6 +58,19 @@ def test_the_video_pipeline_shows_its_levers_and_their_product(tmp_path: Path) -
     assert all(own <= most for own, most in zip(together, product, strict=True))
 
 
+@pytest.mark.slow
+def test_the_rank_of_pruned_digits_turns_with_how_often_they_are_used(tmp_path: Path) -> None:
+    shown = run("digits_life_cycle.py", folder=tmp_path)
+    rows = {line[:10].strip(): line for line in shown.splitlines() if "nJ" in line}
+    assert list(rows) == ["dense", "50% pruned", "80% pruned", "95% pruned"]
+    merits = {name: line.split("nJ")[1].split() for name, line in rows.items()}
+    assert merits["dense"][0].endswith("*")
+    assert not merits["dense"][-1].endswith("*")
+    changes = [line for line in shown.splitlines() if " overtakes " in line]
+    assert changes
+    assert f"{len(changes)} rank reversals between 1e+03 and 1e+09 uses" in shown
+
+
 def test_every_example_is_tested() -> None:
     text = Path(__file__).read_text(encoding="utf-8")
     assert [path.name for path in EXAMPLES.glob("*.py") if f'"{path.name}"' not in text] == []

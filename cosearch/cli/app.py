@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from ...errors import BadInput, CannotDo, SpecError, nearest
-from . import catalogue, estimate, mapping, simulate, study, validation
+from . import catalogue, estimate, life, mapping, measure, simulate, study, validation
 
 __all__ = ["cosearch_main", "main"]
 
@@ -70,6 +70,7 @@ def _dovetail_parser() -> Parser:
     estimate.add_command(commands)
     mapping.add_command(commands)
     simulate.add_command(commands)
+    life.add_command(commands)
     cosearch = commands.add_parser(
         "cosearch",
         help="search networks and accelerators together",
@@ -77,6 +78,7 @@ def _dovetail_parser() -> Parser:
     )
     study.add_commands(cosearch)
     validation.add_command(commands)
+    measure.add_command(commands)
     catalogue.add_commands(commands)
     return parser
 

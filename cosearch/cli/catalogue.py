@@ -191,6 +191,25 @@ def _technologies() -> Listing:
     return rows, columns, lambda row: (row["name"], row["value"], f"{row['status']}: {row['source']}")
 
 
+def _grids() -> Listing:
+    from ...energy.carbon import grid
+    from ...energy.carbon.tables import grid_figures
+
+    figures = grid_figures()
+    named = [(place.code, place.name) for place in figures.places.values()] + [(name, "") for name in figures.sources]
+    rows: list[Row] = []
+    for code, place in named:
+        one = grid(code)
+        rows.append({"name": code, "place": place, "g_per_kwh": one.g_per_kwh, "source": one.source})
+    columns = (
+        Column("name", style="cyan"),
+        Column("place"),
+        Column("g CO2e/kWh", right=True),
+        Column("source", folds=True, style="dim", least_width=150),
+    )
+    return rows, columns, lambda row: (row["name"], row["place"], f"{row['g_per_kwh']:,.0f}", row["source"])
+
+
 LISTS: dict[str, Callable[[], Listing]] = {
     "accelerators": _accelerators,
     "networks": _networks,
@@ -199,6 +218,8 @@ LISTS: dict[str, Callable[[], Listing]] = {
     "mappers": _mappers,
     "strategies": _strategies,
     "technologies": _technologies,
+    "grids": _grids,
+    "recipes": lambda: _shipped_documents("training"),
 }
 
 

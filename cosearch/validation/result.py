@@ -13,13 +13,14 @@ from ...errors import BadInput
 __all__ = ["Case", "Measure", "SuiteResult", "Target", "target_text"]
 
 Measure = Literal[
-    "mape_pct", "median_abs_error_pct", "p90_abs_error_pct", "each_abs_error_pct", "spearman", "kendall"
+    "mape_pct", "median_abs_error_pct", "p90_abs_error_pct", "each_abs_error_pct", "each_factor", "spearman", "kendall"
 ]  # fmt: skip
 _WORDS: dict[Measure, str] = {
     "mape_pct": "mean |error| ≤ {:g} %",
     "median_abs_error_pct": "median |error| ≤ {:g} %",
     "p90_abs_error_pct": "90 % of errors ≤ {:g} %",
     "each_abs_error_pct": "each within {:g} %",
+    "each_factor": "each within a factor of {:g}",
     "spearman": "Spearman ≥ {:g}",
     "kendall": "Kendall ≥ {:g}",
 }
@@ -39,12 +40,19 @@ class Case:
         """Signed relative error in percent of the published figure."""
         return 100.0 * (self.modelled - self.published) / self.published
 
+    @property
+    def factor(self) -> float:
+        """How many times the larger of the two figures is the smaller one, at least 1."""
+        larger, smaller = max(self.modelled, self.published), min(self.modelled, self.published)
+        return larger / smaller if smaller > 0.0 else math.inf
+
 
 @dataclass(frozen=True)
 class Target:
     """What Dovetail asks of itself: an error (in percent) at most, or a rank correlation at least, ``limit``.
 
-    ``each_abs_error_pct`` is about every single case; 0 asks for equality.
+    ``each_abs_error_pct`` is about every single case; 0 asks for equality. ``each_factor`` is a band: no figure may be
+    more than ``limit`` times the other of its case.
     """
 
     measure: Measure
@@ -126,6 +134,11 @@ class SuiteResult:
         return max(self._errors)
 
     @cached_property
+    def each_factor(self) -> float:
+        """The largest factor between the two figures of a case."""
+        return max(case.factor for case in self.cases)
+
+    @cached_property
     def worst(self) -> Case:
         """The case with the largest absolute error."""
         return max(self.cases, key=lambda case: abs(case.error_pct))
@@ -159,6 +172,10 @@ class SuiteResult:
         """How many cases err by at most ``percent``."""
         return sum(error <= percent + 1e-9 for error in self._errors)
 
+    def within_factor(self, factor: float) -> int:
+        """How many cases have two figures of which neither is more than ``factor`` times the other."""
+        return sum(case.factor <= factor * (1.0 + 1e-9) for case in self.cases)
+
     @property
     def met(self) -> bool | None:
         """Whether every target is kept; None where there is none."""
@@ -178,6 +195,7 @@ class SuiteResult:
             "median_error_pct": self.median_error_pct,
             "median_abs_error_pct": self.median_abs_error_pct,
             "p90_abs_error_pct": self.p90_abs_error_pct,
+            "worst_factor": self.each_factor if math.isfinite(self.each_factor) else None,
             "worst": {"name": self.worst.name, "error_pct": self.worst.error_pct},
             "spearman": self.spearman,
             "kendall": self.kendall,
@@ -198,5 +216,7 @@ def target_text(result: SuiteResult) -> list[str]:
         verdict = "met" if target.met(result) else "missed"
         if target.measure == "each_abs_error_pct" and verdict == "missed":
             verdict = f"{result.within(target.limit)} of {len(result.cases)}"
+        if target.measure == "each_factor":
+            verdict = f"{result.within_factor(target.limit)} of {len(result.cases)}"
         texts.append(f"{target.text}: {verdict}")
     return texts

@@ -76,7 +76,8 @@ class Service:
 
     A fleet of ``devices`` is in service for ``service_s`` seconds; a device lasts ``lifetime_s``, over which ``made``
     (parts by name) is written off in equal shares. Where the uses keep the whole fleet busy all the time, it grows with
-    them: as many devices as it takes, then none waits.
+    them: as many devices as it takes, then none waits. With 0 devices it does so from the first use: the hardware is
+    shared with others, who answer for the time in between (T/LT of ACT, Gupta et al., ISCA 2022, eq. 1).
     """
 
     use: Amount
@@ -88,7 +89,9 @@ class Service:
     lifetime_s: float = 3 * 31536000.0
 
     def __post_init__(self) -> None:
-        for name in ("devices", "service_s", "lifetime_s"):
+        if not (math.isfinite(self.devices) and self.devices >= 0.0):
+            raise BadInput(f"devices is {self.devices}; give a finite number from 0 on")
+        for name in ("service_s", "lifetime_s"):
             value = getattr(self, name)
             if not (math.isfinite(value) and value > 0.0):
                 raise BadInput(f"{name} is {value}; give a finite number above zero")
@@ -102,7 +105,7 @@ class Service:
 
     def fleet(self, uses: float) -> float:
         """Devices in service for so many uses; not rounded, as of a large fleet."""
-        return self.devices if uses <= self.most_uses else uses * self.latency_s / self.service_s
+        return self.devices if uses < self.most_uses else uses * self.latency_s / self.service_s
 
     def idle_s(self, uses: float) -> float:
         """Seconds that the fleet waits."""

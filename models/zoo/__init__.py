@@ -18,12 +18,12 @@ from .mobilenet import mobilenet_edgetpu, mobilenet_v2
 from .mobilenet_edgetpu_v2 import EDGETPU_V2_SIZES, mobilenet_edgetpu_v2
 from .mobilenet_v1 import mobilenet_v1
 from .nasbench201 import nasbench201
-from .resnet import resnet18, resnet50, resnet152
+from .resnet import resnet8, resnet18, resnet50, resnet152
 from .resnet_v2 import resnet50_v2, resnet152_v2
 from .segmentation import deeplab_v3_mobilenet_v2, unet_mobilenet_v2
 from .squeezenet import squeezenet1_0, squeezenet1_1
 from .ssd import ssd_mobilenet_v1, ssd_mobilenet_v2
-from .transformer import bert_base, gpt2_decode, gpt2_prefill, vit_b_16
+from .transformer import bert_base, bert_large, gpt2_decode, gpt2_prefill, vit_b_16
 
 __all__ = ["DESCRIBED", "ZOO"]
 
@@ -37,6 +37,7 @@ ZOO: dict[str, Callable[..., Network]] = {
     "inception_v3": inception_v3,
     "inception_v4": inception_v4,
     "inception_resnet_v2": inception_resnet_v2,
+    "resnet8": resnet8,
     "resnet18": resnet18,
     "resnet50": resnet50,
     "resnet152": resnet152,
@@ -57,6 +58,7 @@ ZOO: dict[str, Callable[..., Network]] = {
     "nasbench201": nasbench201,
     "vit_b_16": vit_b_16,
     "bert_base": bert_base,
+    "bert_large": bert_large,
     "gpt2_prefill": gpt2_prefill,
     "gpt2_decode": gpt2_decode,
 }

@@ -1,5 +1,7 @@
 """ResNet-18, ResNet-50 and ResNet-152: He et al., "Deep Residual Learning for Image Recognition", CVPR 2016, Table 1.
 
+`resnet8` is the small one for 32×32 images of MLPerf Tiny (Banbury et al., NeurIPS Datasets and Benchmarks 2021).
+
 The stride of a bottleneck sits in its 3×3 convolution ("v1.5"), as in torchvision and MLPerf; in the authors' own
 release (github.com/KaimingHe/deep-residual-networks) it sits in the first 1×1 convolution and a shortcut comes first.
 """
@@ -11,10 +13,24 @@ from functools import partial
 from ..builder import NetworkBuilder
 from ..network import Network
 
-__all__ = ["basic_block", "resnet18", "resnet50", "resnet152"]
+__all__ = ["basic_block", "resnet8", "resnet18", "resnet50", "resnet152"]
 
 _SOURCE = "He et al., CVPR 2016, arXiv:1512.03385, Table 1; stride in the 3x3 convolution"
 _AUTHORS = "He et al., CVPR 2016, arXiv:1512.03385, Table 1; the authors' release"
+
+
+def resnet8(*, resolution: int = 32, classes: int = 10, batch: int = 1, bits: int = 8) -> Network:
+    """The image classifier of MLPerf Tiny: a 3×3 stem and three basic blocks of 16, 32 and 64 channels."""
+    builder = NetworkBuilder(
+        "resnet8", channels=3, height=resolution, width=resolution, batch=batch, bits=bits,
+        source="Banbury et al., MLPerf Tiny, 2021 (image classification); mlcommons/tiny, resnet_v1_eembc",
+    )  # fmt: skip
+    builder.conv("conv1", 16, 3, activation="relu")
+    for stage in range(3):
+        basic_block(builder, f"layer{stage + 1}", 16 << stage, 2 if stage else 1)
+    builder.global_average_pool("avgpool")
+    builder.linear("fc", classes)
+    return builder.build()
 
 
 def resnet18(*, resolution: int = 224, classes: int = 1000, batch: int = 1, bits: int = 8) -> Network:

@@ -1,4 +1,4 @@
-"""ViT-B/16, BERT-base and GPT-2 small.
+"""ViT-B/16, BERT-base and -large, and GPT-2 small.
 
 Dosovitskiy et al., "An Image is Worth 16x16 Words", ICLR 2021 (arXiv:2010.11929), Table 1.
 Devlin et al., "BERT: Pre-training of Deep Bidirectional Transformers", NAACL 2019 (arXiv:1810.04805), section 3.
@@ -7,14 +7,24 @@ Radford et al., "Language Models are Unsupervised Multitask Learners", 2019, Tab
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from ...errors import BadInput
 from ..builder import NetworkBuilder
 from ..network import Network
 from .blocks import multi_head_attention
 
-__all__ = ["bert_base", "gpt2_decode", "gpt2_prefill", "vit_b_16"]
+__all__ = ["bert_base", "bert_large", "gpt2_decode", "gpt2_prefill", "vit_b_16"]
 
-_WIDTH, _HEADS, _DEPTH, _HIDDEN = 768, 12, 12, 3072  # all three networks
+
+class _Size(NamedTuple):
+    width: int
+    heads: int
+    depth: int
+    hidden: int
+
+
+_BASE, _LARGE = _Size(768, 12, 12, 3072), _Size(1024, 16, 24, 4096)
 _GPT2_WINDOW, _GPT2_VOCABULARY = 1024, 50257
 _BERT_WINDOW, _BERT_VOCABULARY, _BERT_SEGMENTS = 512, 30522, 2
 
@@ -31,11 +41,11 @@ def vit_b_16(*, resolution: int = 224, classes: int = 1000, batch: int = 1, bits
         "vit_b_16", channels=3, height=resolution, width=resolution, batch=batch, bits=bits,
         source="Dosovitskiy et al., ICLR 2021, arXiv:2010.11929, Table 1",
     )
-    builder.conv("patches", _WIDTH, 16, stride=16, padding=0)
+    builder.conv("patches", _BASE.width, 16, stride=16, padding=0)
     builder.tokens(extra=1)
     builder.elementwise("positions", "add")
-    extra = builder.here.words + _WIDTH
-    for index in range(_DEPTH):
+    extra = builder.here.words + _BASE.width
+    for index in range(_BASE.depth):
         _pre_norm_layer(builder, f"layer{index}")
     builder.layer_norm("norm")
     builder.keep_tokens(1)
@@ -43,33 +53,56 @@ def vit_b_16(*, resolution: int = 224, classes: int = 1000, batch: int = 1, bits
     return builder.build(extra_params=extra)
 
 
-def bert_base(*, seq: int = 128, batch: int = 1, bits: int = 8) -> Network:
-    """BERT-base (uncased) encoder with its pooler, on ``seq`` tokens (1 to 512); no task head.
+def bert_base(*, seq: int = 128, predictions: int = 0, batch: int = 1, bits: int = 8) -> Network:
+    """BERT-base (uncased) encoder with its pooler, on ``seq`` tokens (1 to 512).
 
-    The three embedding tables are ``extra_params``.
+    ``predictions`` masked tokens go through the head that pre-training has; 0: no task head. The three embedding tables
+    are ``extra_params``; the head's last matrix is the word table.
     """
-    _check("bert_base", "seq", seq, _BERT_WINDOW)
+    return _bert("bert_base", _BASE, seq, predictions, batch, bits)
+
+
+def bert_large(*, seq: int = 128, predictions: int = 0, batch: int = 1, bits: int = 8) -> Network:
+    """BERT-large (uncased): twice as deep and a third wider; options as those of `bert_base`."""
+    return _bert("bert_large", _LARGE, seq, predictions, batch, bits)
+
+
+def _bert(name: str, size: _Size, seq: int, predictions: int, batch: int, bits: int) -> Network:
+    _check(name, "seq", seq, _BERT_WINDOW)
+    if not 0 <= predictions <= seq:
+        raise BadInput(f"{name}: predictions is {predictions}; it must be between 0 and seq, {seq}")
     builder = NetworkBuilder(
-        "bert_base", channels=1, height=seq, batch=batch, bits=bits, notes=("no task head",),
+        name, channels=1, height=seq, batch=batch, bits=bits, notes=() if predictions else ("no task head",),
         source="Devlin et al., NAACL 2019, arXiv:1810.04805",
     )
-    _embed(builder, ("word", "position", "segment"), seq)
+    _embed(builder, ("word", "position", "segment"), seq, size.width)
     builder.layer_norm("embedding.norm")
-    for index in range(_DEPTH):
-        _post_norm_layer(builder, f"layer{index}")
+    for index in range(size.depth):
+        _post_norm_layer(builder, f"layer{index}", size)
+    end = builder.here
     builder.keep_tokens(1)
-    builder.linear("pooler", _WIDTH, activation="tanh")
-    return builder.build(extra_params=(_BERT_VOCABULARY + _BERT_WINDOW + _BERT_SEGMENTS) * _WIDTH)
+    builder.linear("pooler", size.width, activation="tanh")
+    tables = _BERT_VOCABULARY + _BERT_WINDOW + _BERT_SEGMENTS
+    if predictions:
+        builder.resume(end)
+        builder.keep_tokens(predictions)
+        builder.linear("head.transform", size.width, activation="gelu")
+        builder.layer_norm("head.norm")
+        builder.linear("head.words", _BERT_VOCABULARY)
+        tables -= _BERT_VOCABULARY
+    return builder.build(extra_params=tables * size.width)
 
 
-def gpt2_prefill(*, seq: int = _GPT2_WINDOW, batch: int = 1, bits: int = 8) -> Network:
+def gpt2_prefill(
+    *, seq: int = _GPT2_WINDOW, every_token: bool = False, batch: int = 1, bits: int = 8
+) -> Network:
     """GPT-2 small reading a prompt of ``seq`` tokens (1 to 1024); logits of the last token only, which is what follows.
 
-    Scores of masked positions are computed like the others. The position table is ``extra_params``; the word table is
+    ``every_token``: logits of all tokens, as training needs them. Scores of masked positions are computed like the others. The position table is ``extra_params``; the word table is
     the matrix of the last layer.
     """
     _check("gpt2_prefill", "seq", seq, _GPT2_WINDOW)
-    return _gpt2("gpt2_prefill", tokens=seq, context=seq, batch=batch, bits=bits)
+    return _gpt2("gpt2_prefill", tokens=seq, context=seq, batch=batch, bits=bits, every_token=every_token)
 
 
 def gpt2_decode(*, context: int = _GPT2_WINDOW, batch: int = 1, bits: int = 8) -> Network:
@@ -82,19 +115,20 @@ def gpt2_decode(*, context: int = _GPT2_WINDOW, batch: int = 1, bits: int = 8) -
     return _gpt2("gpt2_decode", tokens=1, context=context, batch=batch, bits=bits)
 
 
-def _gpt2(name: str, *, tokens: int, context: int, batch: int, bits: int) -> Network:
+def _gpt2(name: str, *, tokens: int, context: int, batch: int, bits: int, every_token: bool = False) -> Network:
     builder = NetworkBuilder(
         name, channels=1, height=tokens, batch=batch, bits=bits,
         source="Radford et al., 2019, Table 2 (smallest model)",
-        notes=("logits of the last token only", "choosing the next token is not modelled"),
+        notes=(*(() if every_token else ("logits of the last token only",)), "choosing the next token is not modelled"),
     )
-    _embed(builder, ("word", "position"), tokens)
-    for index in range(_DEPTH):
+    _embed(builder, ("word", "position"), tokens, _BASE.width)
+    for index in range(_BASE.depth):
         _pre_norm_layer(builder, f"layer{index}", context=context)
-    builder.keep_tokens(1)
+    if not every_token:
+        builder.keep_tokens(1)
     builder.layer_norm("norm")
     builder.linear("logits", _GPT2_VOCABULARY, bias=False)
-    return builder.build(extra_params=_GPT2_WINDOW * _WIDTH)
+    return builder.build(extra_params=_GPT2_WINDOW * _BASE.width)
 
 
 def _check(network: str, option: str, value: int, most: int) -> None:
@@ -102,42 +136,42 @@ def _check(network: str, option: str, value: int, most: int) -> None:
         raise BadInput(f"{network}: {option} is {value}; it must be between 1 and {most}")
 
 
-def _embed(builder: NetworkBuilder, tables: tuple[str, ...], tokens: int) -> None:
+def _embed(builder: NetworkBuilder, tables: tuple[str, ...], tokens: int, width: int) -> None:
     """One row per token from each table, summed."""
     start = builder.here
     total = None
     for table in tables:
         builder.resume(start)
-        builder.gather(f"embedding.{table}", tokens, _WIDTH)
+        builder.gather(f"embedding.{table}", tokens, width)
         if total is not None:
             builder.add(f"embedding.{table}.add", total)
         total = builder.here
 
 
-def _feed_forward(builder: NetworkBuilder, name: str) -> None:
-    builder.linear(f"{name}.expand", _HIDDEN, activation="gelu")
-    builder.linear(f"{name}.project", _WIDTH)
+def _feed_forward(builder: NetworkBuilder, name: str, size: _Size) -> None:
+    builder.linear(f"{name}.expand", size.hidden, activation="gelu")
+    builder.linear(f"{name}.project", size.width)
 
 
 def _pre_norm_layer(builder: NetworkBuilder, name: str, context: int | None = None) -> None:
     """Norm, attention, add; norm, feed-forward, add."""
     start = builder.here
     builder.layer_norm(f"{name}.norm1")
-    multi_head_attention(builder, f"{name}.attention", heads=_HEADS, context=context)
+    multi_head_attention(builder, f"{name}.attention", heads=_BASE.heads, context=context)
     builder.add(f"{name}.add1", start)
     start = builder.here
     builder.layer_norm(f"{name}.norm2")
-    _feed_forward(builder, f"{name}.mlp")
+    _feed_forward(builder, f"{name}.mlp", _BASE)
     builder.add(f"{name}.add2", start)
 
 
-def _post_norm_layer(builder: NetworkBuilder, name: str) -> None:
+def _post_norm_layer(builder: NetworkBuilder, name: str, size: _Size) -> None:
     """Attention, add, norm; feed-forward, add, norm."""
     start = builder.here
-    multi_head_attention(builder, f"{name}.attention", heads=_HEADS, joint_projection=False)
+    multi_head_attention(builder, f"{name}.attention", heads=size.heads, joint_projection=False)
     builder.add(f"{name}.add1", start)
     builder.layer_norm(f"{name}.norm1")
     start = builder.here
-    _feed_forward(builder, f"{name}.mlp")
+    _feed_forward(builder, f"{name}.mlp", size)
     builder.add(f"{name}.add2", start)
     builder.layer_norm(f"{name}.norm2")

@@ -15,11 +15,13 @@ NETWORKS = (
     "vit_b_16", "bert_base", "gpt2_prefill", "gpt2_decode",
 )  # fmt: skip
 SHARES = 4
-# sparse engines take small networks: many are built for one kind of layer, or are one element of a chip
+# sparse engines take small networks: many are built for one kind of layer, or are one element of a chip; so do chips
+# for microcontrollers, which have no memory outside
 SMALL = {
     "block_sparse_edge": "ds_cnn_kws", "dual_side_tensor_core": "ds_cnn_kws", "eie": "autoencoder_ad",
-    "eyeriss_sparseloop": "ds_cnn_kws", "eyeriss_v2_pe": "ds_cnn_kws", "nm_systolic": "ds_cnn_kws",
+    "eyeriss_sparseloop": "ds_cnn_kws", "eyeriss_v2_pe": "ds_cnn_kws", "gap9": "resnet8", "nm_systolic": "ds_cnn_kws",
     "scnn": "ds_cnn_kws", "sparse_tensor_core": "ds_cnn_kws", "spmspm_bitmask": "autoencoder_ad",
+    "syntiant_ndp120": "resnet8",
 }  # fmt: skip
 NONE = "spmspm_coordinates"  # has room for two sparse matrices of 128 x 128 only
 WHOLE = [chip for chip in dt.list_accelerators() if chip not in {*SMALL, NONE}]
@@ -64,7 +66,7 @@ def test_a_few_networks_keep_to_the_model(name: str, chip: str) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("chip", "name"), SMALL.items())
-def test_sparse_engines_keep_to_the_model(chip: str, name: str) -> None:
+def test_sparse_engines_and_small_chips_keep_to_the_model(chip: str, name: str) -> None:
     check_pair(name, chip)
 
 

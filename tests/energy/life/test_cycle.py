@@ -60,6 +60,14 @@ def test_a_busy_fleet_grows_and_never_waits() -> None:
     assert service.written_off(400)["die"].co2e_kg == pytest.approx(4 * 2.0 * 100 / 200)
 
 
+def test_shared_hardware_answers_for_the_time_in_use_alone() -> None:
+    """ACT, eq. 1: the embodied carbon counts for T / LT."""
+    service = Service(Amount(1.0), 0.5, Amount(9.0), {"die": Amount(0, 2.0)}, devices=0, lifetime_s=100.0)
+    one = LifeCycle("shared", (), service, 30.0)
+    assert one.phases["idle"].energy_j == 0.0
+    assert one.phases["embodied"].co2e_kg == pytest.approx(2.0 * 30 * 0.5 / 100)
+
+
 def test_break_even_is_where_a_brute_force_sweep_changes_sign() -> None:
     rng = np.random.default_rng(2)
     checked = 0
@@ -169,8 +177,8 @@ def test_impossible_lives_are_refused(change: dict[str, float], message: str) ->
 def test_impossible_entries_are_refused() -> None:
     with pytest.raises(BadInput, match="energy_j is -1"):
         Amount(-1.0)
-    with pytest.raises(BadInput, match="devices is 0"):
-        Service(Amount(), 1.0, devices=0)
+    with pytest.raises(BadInput, match="devices is -1"):
+        Service(Amount(), 1.0, devices=-1)
     with pytest.raises(BadInput, match="nothing is spent once on 'idle'"):
         Once("x", "idle", Amount())  # type: ignore[arg-type]
     with pytest.raises(BadInput, match="needs an accuracy"):

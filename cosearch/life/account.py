@@ -1,0 +1,100 @@
+"""From an `Estimate` to a `LifeCycle`: what each phase spends, and where that is said."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from ...energy.life import Amount, LifeCycle, Service
+from ...errors import BadInput, check_type
+from .deployment import Deployment
+from .made import made_of
+from .published import published_accuracy
+from .spent import RECIPE, SearchSpent, Spent, search_entries, training_entries
+
+if TYPE_CHECKING:
+    from ...mapper.estimate import Estimate
+
+__all__ = ["life_cycle"]
+
+
+def life_cycle(
+    estimate: Estimate,
+    uses: float = 1e9,
+    *,
+    training: Spent | Mapping[str, Spent] | None = RECIPE,
+    search: SearchSpent | None = None,
+    grid: str | None = None,
+    accuracy: float | None = None,
+    tau: float = 1.0,
+    batch: int = 1,
+    name: str | None = None,
+    deployment: Deployment | None = None,
+) -> LifeCycle:
+    """What the estimated design costs over its whole life if it is used ``uses`` times.
+
+    ``training``: "recipe" (the published recipe of a zoo network on an A100, `estimate_training`), another recipe's
+    name, a `TrainingEstimate`, an energy at the plug of the machines (J, or a text such as "37 kWh"), None (nothing is
+    trained), or a mapping from names ("base", "pruning and retraining") to such. ``search``: the energy of the search
+    likewise, or a
+    `SearchCost` (`StudyResult.search_cost`). ``grid`` replaces the ``deployment``'s grid of use. ``accuracy`` is a
+    share (default: the published one of the network, where there is one), ``tau`` its exponent in G(MUI). ``batch`` is
+    how many uses one run of the estimate serves. Raises `BadInput` for negative uses, an unknown grid or recipe, a node
+    outside the fab's tables.
+    """
+    from ...mapper.estimate import Estimate
+
+    check_type(estimate, Estimate, "estimate", "make one with estimate(network, accelerator)")
+    if batch < 1:
+        raise BadInput(f"batch is {batch}; it must be at least 1")
+    chosen = deployment or Deployment()
+    if grid is not None:
+        chosen = _replaced(chosen, grid)
+    trained, training_notes = training_entries(estimate.network, training, chosen)
+    searched, search_notes = search_entries(search, trained, chosen)
+    service, made_notes, made_sources = _service(estimate, batch, chosen)
+    if accuracy is None:
+        accuracy, accuracy_note = published_accuracy(estimate.network)
+    else:
+        accuracy_note = ""
+    notes = (*training_notes, *search_notes, *made_notes, *([accuracy_note] if accuracy_note else []))
+    sources = [one for entry in (*searched, *trained) for one in entry.sources]
+    return LifeCycle(
+        name or f"{estimate.network.name} on {estimate.accelerator.name}",
+        (*searched, *trained),
+        service,
+        float(uses),
+        accuracy,
+        tau,
+        tuple(dict.fromkeys(notes)),
+        tuple(dict.fromkeys([*sources, *made_sources, f"grid of use: {chosen.use_grid.source}"])),
+    )
+
+
+def _replaced(deployment: Deployment, grid: str) -> Deployment:
+    from dataclasses import replace
+
+    return replace(deployment, grid=grid)
+
+
+def _service(estimate: Estimate, batch: int, deployment: Deployment) -> tuple[Service, tuple[str, ...], list[str]]:
+    """What serving costs: uses, waiting and the devices."""
+    accelerator, intensity = estimate.accelerator, deployment.use_grid.kg_per_j
+    notes = []
+    idle_w = deployment.idle_power_w
+    if idle_w is None:
+        idle_w = accelerator.leakage_w
+        notes.append(f"a waiting device takes its leakage, {idle_w:.3g} W")
+    per_use = estimate.energy_j / batch * deployment.use_pue
+    idle = idle_w * deployment.use_pue
+    footprints, made_notes = made_of(accelerator, deployment, estimate.network)
+    service = Service(
+        use=Amount(per_use, per_use * intensity),
+        latency_s=estimate.latency_s / batch,
+        idle_per_s=Amount(idle, idle * intensity),
+        made={part: Amount(one.energy_j, one.co2e_kg) for part, one in footprints.items()},
+        devices=deployment.fleet,
+        service_s=deployment.service_s,
+        lifetime_s=deployment.lifetime_s,
+    )
+    return service, (*notes, *made_notes), [line for one in footprints.values() for line in one.sources]

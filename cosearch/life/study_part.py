@@ -1,0 +1,137 @@
+"""What a study's ``life_cycle`` section says, and the life cycle of a design by it."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+
+from ...document import field_errors
+from ...energy.carbon import grid
+from ...energy.quantities import to_si
+from .deployment import Deployment
+from .spent import SearchCost, Spent
+
+if TYPE_CHECKING:
+    from ...energy.life import LifeCycle
+    from ...mapper.estimate import Estimate
+
+__all__ = ["LifePart", "SearchPart"]
+
+_DIMENSIONS = {"idle_power": "power", "die": "mass", "dram": "size"}
+
+
+class SearchPart(BaseModel):
+    """What the search for the design spends: ``trials``, each of an energy and a share of one base training."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    trials: int = Field(ge=0, strict=True)
+    trial: str = "0 J"
+    training_share: float = Field(default=0.0, ge=0.0)
+
+    @field_validator("trial")
+    @classmethod
+    def _is_an_energy(cls, text: str) -> str:
+        with field_errors():
+            to_si(text, "energy")
+        return text
+
+    @property
+    def cost(self) -> SearchCost:
+        """The same for `life_cycle`."""
+        return SearchCost(self.trials, to_si(self.trial, "energy"), self.training_share)
+
+
+class LifePart(BaseModel):
+    """How designs are trained, made and used, for the objectives ``co2e_kg`` and ``life_energy_j``.
+
+    ``training`` is a recipe's name, run on ``training_devices`` of ``training_hardware`` (costed by its roofline, which
+    takes milliseconds a network), an energy or "none". The other keys are `Deployment`'s.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, ignored_types=(cached_property,))
+    uses: float = Field(ge=0.0, allow_inf_nan=False)
+    training: str = "none"
+    training_hardware: str = "a100"
+    training_devices: int = Field(default=8, ge=1, strict=True)
+    search: SearchPart | None = None
+    devices: Annotated[float, Field(gt=0.0, allow_inf_nan=False)] | Literal["shared"] = 1.0
+    years: float = Field(default=3.0, gt=0.0, allow_inf_nan=False)
+    lifetime_years: float | None = Field(default=None, gt=0.0, allow_inf_nan=False)
+    grid: str = "world"
+    training_grid: str | None = None
+    fab_grid: str = "taiwan"
+    pue: float = Field(default=1.1, ge=1.0, allow_inf_nan=False)
+    use_pue: float = Field(default=1.0, ge=1.0, allow_inf_nan=False)
+    idle_power: str | None = None
+    refreshes: float = Field(default=0.0, ge=0.0, allow_inf_nan=False)
+    die: str | None = None
+    dram: str | None = None
+
+    @field_validator("grid", "training_grid", "fab_grid")
+    @classmethod
+    def _grid_exists(cls, name: str | None) -> str | None:
+        with field_errors():
+            if name is not None:
+                grid(name)
+        return name
+
+    @field_validator(*_DIMENSIONS)
+    @classmethod
+    def _has_its_unit(cls, text: str | None, info: ValidationInfo) -> str | None:
+        with field_errors():
+            if text is not None:
+                to_si(text, _DIMENSIONS[str(info.field_name)])
+        return text
+
+    @field_validator("training")
+    @classmethod
+    def _training_is_known(cls, text: str) -> str:
+        from ...mapper.training import load_recipe
+
+        with field_errors():
+            if text[:1].isdigit():
+                to_si(text, "energy")
+            elif text != "none":
+                load_recipe(text)
+        return text
+
+    @field_validator("training_hardware")
+    @classmethod
+    def _hardware_exists(cls, name: str) -> str:
+        from ...accel.spec import load_accelerator
+
+        with field_errors():
+            load_accelerator(name)
+        return name
+
+    @cached_property
+    def deployment(self) -> Deployment:
+        """The assumptions for `life_cycle`."""
+        own = {name: getattr(self, name) for name in type(self).model_fields if name in Deployment.names()}
+        return Deployment(**own)
+
+    def life_of(self, estimate: Estimate, accuracy: float | None = None) -> LifeCycle:
+        """The life cycle of a design of the study. Raises `BadInput` where a part of it has no figure."""
+        from .account import life_cycle
+
+        return life_cycle(
+            estimate,
+            self.uses,
+            training=self._training_of(estimate),
+            search=self.search.cost if self.search else None,
+            accuracy=accuracy,
+            deployment=self.deployment,
+        )
+
+    def _training_of(self, estimate: Estimate) -> Spent | None:
+        if self.training == "none" or self.training[:1].isdigit():
+            return self.training
+        from ...accel.spec import load_accelerator
+        from ...mapper.training import estimate_training
+
+        machine = load_accelerator(self.training_hardware)
+        return estimate_training(
+            estimate.network, machine, recipe=self.training, devices=self.training_devices, mapper="roofline"
+        )

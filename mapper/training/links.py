@@ -1,0 +1,112 @@
+"""What devices exchange gradients over: bandwidth, latency of a step and energy per bit, from `configs/links`."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from ...document import field_errors, load_document, shipped, validate
+from ...energy.quantities import to_si
+from ...errors import BadInput, UnknownName
+
+__all__ = ["Link", "link_names", "link_of", "load_link"]
+
+
+@dataclass(frozen=True)
+class Link:
+    """A link of every device to its neighbours in a ring.
+
+    ``bandwidth_bits_per_s`` is that of one way, ``latency_s`` passes for each of a ring's steps besides the words' time,
+    ``most`` is how many devices it reaches (None: any number). Raises `BadInput` for figures that are not positive.
+    """
+
+    name: str
+    bandwidth_bits_per_s: float
+    latency_s: float = 0.0
+    energy_j_per_bit: float = 0.0
+    most: int | None = None
+    source: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.bandwidth_bits_per_s > 0.0:
+            raise BadInput(f"link {self.name}: a bandwidth of {self.bandwidth_bits_per_s} bit/s; give a positive one")
+        for what in ("latency_s", "energy_j_per_bit"):
+            value = getattr(self, what)
+            if not (math.isfinite(value) and value >= 0.0):
+                raise BadInput(f"link {self.name}: {what} is {value}; give a finite figure, 0 or more")
+
+
+def _quantity(dimension: str) -> AfterValidator:
+    def check(text: str) -> str:
+        with field_errors():
+            to_si(text, dimension, positive=dimension == "bandwidth")
+        return text
+
+    return AfterValidator(check)
+
+
+class _LinkSpec(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str
+    bandwidth: Annotated[str, _quantity("bandwidth")]
+    latency: Annotated[str, _quantity("time")] = "0 s"
+    energy: Annotated[str, _quantity("energy_per_bit")] = "0 pJ/bit"
+    most: Annotated[int, Field(ge=2)] | None = None
+    beyond: str | None = None
+    accelerators: list[str] = []
+    source: str = ""
+
+
+def link_names() -> tuple[str, ...]:
+    """The shipped links."""
+    return tuple(shipped("links"))
+
+
+@lru_cache(maxsize=64)
+def _spec(path: Path) -> _LinkSpec:
+    return validate(_LinkSpec, load_document(path))
+
+
+def load_link(what: str | Link) -> Link:
+    """A shipped link by name, one from a ``.yaml`` file, or a bandwidth such as ``"100 GB/s"`` without latency.
+
+    Raises `UnknownName` for another name, `BadInput` for a file or a bandwidth that cannot be used.
+    """
+    if isinstance(what, Link):
+        return what
+    text = str(what).strip()
+    if text[:1].isdigit():
+        return Link(text, to_si(text, "bandwidth", positive=True), source="stated")
+    if text.endswith((".yaml", ".yml")):
+        return _link(_spec(Path(text)))
+    files = shipped("links")
+    if text not in files:
+        raise UnknownName("link", text, tuple(files))
+    return _link(_spec(files[text]))
+
+
+def link_of(accelerator: str, devices: int) -> Link:
+    """The shipped link that comes with so many accelerators of this name; raises `BadInput` where none does."""
+    for spec in map(_spec, shipped("links").values()):
+        if accelerator in spec.accelerators:
+            reaches = spec.most is None or devices <= spec.most
+            return _link(spec) if reaches or spec.beyond is None else load_link(spec.beyond)
+    known = ", ".join(link_names())
+    raise BadInput(f"no link between {accelerator}s is known; give link='100 GB/s', or one of {known}")
+
+
+def _link(spec: _LinkSpec) -> Link:
+    return Link(
+        spec.name,
+        to_si(spec.bandwidth, "bandwidth"),
+        to_si(spec.latency, "time"),
+        to_si(spec.energy, "energy_per_bit"),
+        spec.most,
+        spec.source,
+    )

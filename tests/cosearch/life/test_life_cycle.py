@@ -1,0 +1,177 @@
+"""From an estimate to a life cycle, and the command that prints it."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+
+import pytest
+
+import dovetail as dt
+from dovetail.cosearch.cli import main
+from dovetail.cosearch.life import Deployment
+from dovetail.cosearch.life.figures import phases_info, plot_life, uses_info
+from dovetail.cosearch.life.published import published_accuracy
+from dovetail.cosearch.life.spent import SearchCost
+from dovetail.energy.carbon import die_footprint, grid
+from dovetail.energy.life import PHASES
+from dovetail.errors import BadInput, UnknownName
+
+YEAR_S = 31536000.0
+
+
+@pytest.fixture(scope="module")
+def spotter() -> dt.Estimate:
+    return dt.estimate(dt.load_network("ds_cnn_kws"), dt.load_accelerator("edge_tpu"), mapper="annealing")
+
+
+def test_each_phase_is_what_a_hand_calculation_gives(spotter: dt.Estimate) -> None:
+    where = Deployment(devices=10, years=2, lifetime_years=4, grid="FRA", training_grid="coal", pue=1.2,
+                       idle_power="5 mW", refreshes=2, dram="512 MiB")  # fmt: skip
+    life = dt.life_cycle(spotter, 1e8, training="3 kWh", search="1 kWh", accuracy=0.9, deployment=where)
+    france, coal = grid("FRA").kg_per_j, grid("coal").kg_per_j
+    waiting_s = 10 * 2 * YEAR_S - 1e8 * spotter.latency_s
+    assert list(life.phases) == list(PHASES)
+    assert life.phases["search"].energy_j == pytest.approx(3.6e6 * 1.2)
+    assert life.phases["training"].energy_j == pytest.approx(3 * 3 * 3.6e6 * 1.2)
+    assert life.phases["training"].co2e_kg == pytest.approx(3 * 3 * 3.6e6 * 1.2 * coal)
+    assert life.phases["inference"].energy_j == pytest.approx(1e8 * spotter.energy_j)
+    assert life.phases["inference"].co2e_kg == pytest.approx(1e8 * spotter.energy_j * france)
+    assert life.phases["idle"].energy_j == pytest.approx(waiting_s * 5e-3)
+    die = die_footprint(spotter.area_mm2, spotter.accelerator.technology_nm)
+    assert life.phases["embodied"].parts["die"].co2e_kg == pytest.approx(10 * die.co2e_kg / 2)
+    assert life.g_mui() == pytest.approx(
+        0.9 / (1e8 * spotter.energy_j + life.phases["training"].energy_j + life.phases["search"].energy_j)
+    )
+
+
+def test_a_batch_serves_as_many_uses(spotter: dt.Estimate) -> None:
+    one, four = (dt.life_cycle(spotter, 1e6, training=None, batch=batch) for batch in (1, 4))
+    assert four.phases["inference"].energy_j == pytest.approx(one.phases["inference"].energy_j / 4)
+
+
+def test_a_search_spends_its_trials_and_their_share_of_a_training(spotter: dt.Estimate) -> None:
+    life = dt.life_cycle(spotter, 1.0, training="10 kWh", search=SearchCost(100, 3.6e4, 0.01))
+    assert life.phases["search"].energy_j == pytest.approx((100 * 3.6e4 + 10 * 3.6e6) * 1.1)
+
+
+def test_named_trainings_are_parts_of_the_phase(spotter: dt.Estimate) -> None:
+    life = dt.life_cycle(spotter, 1.0, training={"base": "2 kWh", "pruning": 3.6e6})
+    assert set(life.phases["training"].parts) == {"base", "pruning"}
+    assert life.phases["training"].energy_kwh == pytest.approx(3.3)
+
+
+def test_training_in_the_best_hours_emits_less(spotter: dt.Estimate, tmp_path: Path) -> None:
+    hours = tmp_path / "sunny.csv"
+    rows = [f"{hour},{100 if 10 <= hour < 16 else 500}" for hour in range(24)]
+    hours.write_text("hour,carbon_intensity_g_per_kwh\n" + "\n".join(rows) + "\n")
+    run = dt.estimate_training(dt.load_network("ds_cnn_kws"), recipe="digits", mapper="roofline")
+    lives = [
+        dt.life_cycle(spotter, 1.0, training=run, deployment=Deployment(training_grid=str(hours), best_hours=best))
+        for best in (False, True)
+    ]
+    assert lives[1].phases["training"].co2e_kg < lives[0].phases["training"].co2e_kg
+    assert lives[1].phases["training"].energy_j == lives[0].phases["training"].energy_j
+
+
+def test_a_modelled_training_brings_its_share_of_the_machines(spotter: dt.Estimate) -> None:
+    run = dt.estimate_training(dt.load_network("mobilenet_v2"), recipe="imagenet_300", devices=8, mapper="roofline")
+    life = dt.life_cycle(spotter, 1.0, training=run)
+    assert life.phases["training"].energy_j == pytest.approx(1.1 * run.energy_j)
+    assert life.phases["embodied"].parts["training hardware"].co2e_kg > 0
+    assert any("imagenet_300 on 8 x a100" in note for note in life.notes)
+
+
+def test_the_published_accuracy_is_found_by_work_and_weights() -> None:
+    assert published_accuracy(dt.load_network("mobilenet_v2"))[0] == 0.718
+    assert published_accuracy(dt.load_network("mobilenet_v2", width=0.5))[0] == 0.654
+    assert published_accuracy(dt.load_network("bert_base"))[0] is None
+
+
+def test_a_network_without_a_recipe_says_that_no_training_is_counted(spotter: dt.Estimate) -> None:
+    network = dt.Network("own", spotter.network.layers)
+    life = dt.life_cycle(dt.estimate(network, spotter.accelerator, mapper="annealing"), 1.0)
+    assert life.phases["training"].energy_j == 0.0
+    assert any("no shipped recipe" in note for note in life.notes)
+
+
+def test_the_picture_shows_totals_and_phases(spotter: dt.Estimate, tmp_path: Path) -> None:
+    dirty, clean = (Deployment(grid=name, training_grid="world", idle_power="0 W") for name in ("coal", "wind"))
+    one = dt.life_cycle(spotter, 1e6, training="1 Wh", name="one", deployment=dirty)
+    other = dt.life_cycle(spotter, 1e6, training="3 Wh", name="other", deployment=clean)
+    info = uses_info([one, other])
+    assert info.totals.shape == (2, len(info.uses))
+    assert len(info.reversals) == 1
+    assert phases_info([one, other]).amounts.shape == (2, len(PHASES))
+    assert plot_life([one, other], tmp_path / "life.png").stat().st_size > 10_000
+    assert plot_life([one], tmp_path / "one.svg").is_file()
+    with pytest.raises(BadInput, match="cannot be written"):
+        plot_life([one], tmp_path / "no" / "folder.png")
+
+
+def test_the_command_prints_phases_that_sum_to_the_total(capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["life-cycle", "ds_cnn_kws", "edge_tpu", "--mapper", "annealing", "--training", "2 kWh", "--grid", "FRA"]
+    assert main([*words, "--uses", "1e6", "--json", "-"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert set(told["phases"]) == set(PHASES)
+    for quantity in ("energy_j", "co2e_kg"):
+        parts = math.fsum(phase[quantity] for phase in told["phases"].values())
+        assert parts == pytest.approx(told["total"][quantity], rel=1e-9)
+    assert told["g_mui"] is None
+    assert main([*words, "--against", "gemmini"]) == 0
+    said = capsys.readouterr().out
+    assert "By carbon:" in said
+    assert "total" in said
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--uses", "-5"], "'-5' uses are impossible"),
+        (["--uses", "many"], "'many' is not a number"),
+        (["--grid", "atlantis"], "no grid named 'atlantis'"),
+        (["--fab-grid", "tawian"], "did you mean"),
+        (["--pue", "0.5"], "pue is 0.5"),
+        (["--devices", "0"], "devices is 0"),
+        (["--devices", "few"], "'few' is not a number"),
+        (["--years", "-1"], "years is -1"),
+        (["--training", "imagenet_91"], "did you mean 'imagenet_90'"),
+        (["--training", "3 m"], "an energy is needed"),
+        (["--training", "a=1 kWh", "--training", "2 kWh"], "several entries have names"),
+        (["--training", "a=1 kWh", "--training", "a=2 kWh"], "is there twice"),
+        (["--search", "long"], "'long' is no energy"),
+        (["--idle-power", "5"], "has no unit"),
+        (["--idle-power", "5 J"], "power is needed"),
+        (["--storage", "32 GB"], "write KIND=SIZE"),
+        (["--storage", "nand_tlc_v4=32 GB"], "did you mean 'nand_tlc_v3'"),
+        (["--picture", "life.txt"], "pictures are .png"),
+        (["--accuracy", "72"], "not a share from 0 to 1"),
+        (["--tau", "-1"], "tau is -1"),
+        (["--against", "gemini"], "did you mean 'gemmini'"),
+    ],
+)
+def test_wrong_words_are_refused_with_a_remedy(
+    words: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["life-cycle", "ds_cnn_kws", "edge_tpu", "--mapper", "annealing", *words]) == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert message in said.err
+
+
+def test_a_node_that_no_fab_table_covers_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["life-cycle", "ds_cnn_kws", "eyeriss", "--mapper", "annealing", "--training", "none"]
+    assert main(words) == 2
+    assert "65" in capsys.readouterr().err
+
+
+def test_impossible_deployments_are_refused() -> None:
+    with pytest.raises(UnknownName, match="no grid named 'atlantis'"):
+        Deployment(grid="atlantis")
+    with pytest.raises(BadInput, match="refreshes is -1"):
+        Deployment(refreshes=-1)
+    with pytest.raises(BadInput, match="lifetime_years is 0"):
+        Deployment(lifetime_years=0)
+    with pytest.raises(BadInput, match="trials is -1"):
+        SearchCost(-1)

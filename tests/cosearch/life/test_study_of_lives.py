@@ -1,0 +1,80 @@
+"""Whole-life energy and carbon as objectives of a study."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+import dovetail as dt
+from dovetail.cosearch.evaluator import StudyEvaluator
+from dovetail.cosearch.study_load import load_study, study_text
+from dovetail.errors import SpecError
+
+GOOD = """\
+name: mine
+network: {space: mobilenet_ibn}
+hardware: {accelerator: edge_tpu, search: [pes_x, bandwidth]}
+objectives: [co2e_kg, latency_s]
+life_cycle:
+  uses: 1.0e+9
+  devices: 10
+  training: imagenet_300
+  search: {trials: 20, trial: 1 kJ, training_share: 0.01}
+mapper: {name: annealing}
+budget: {trials: 2}
+"""
+
+
+def read(tmp_path: Path, text: str) -> dt.StudyResult:
+    path = tmp_path / "mine.yaml"
+    path.write_text(text)
+    return load_study(path)
+
+
+def test_a_trials_carbon_is_its_life_cycles(tmp_path: Path) -> None:
+    spec = read(tmp_path, GOOD)
+    evaluator = StudyEvaluator(spec)
+    values = evaluator.first[0]
+    metrics = evaluator.evaluate(values).metrics
+    network, chip = evaluator.design(values)
+    estimate = dt.estimate(network, chip, mapper="annealing")
+    training = dt.estimate_training(network, "a100", recipe="imagenet_300", devices=8, mapper="roofline")
+    from dovetail.cosearch.life.spent import SearchCost
+
+    life = dt.life_cycle(
+        estimate, 1e9, training=training, search=SearchCost(20, 1000.0, 0.01), deployment=dt.Deployment(devices=10)
+    )
+    assert metrics["co2e_kg"] == pytest.approx(life.total.co2e_kg, rel=1e-12)
+    assert metrics["life_energy_j"] == pytest.approx(life.total.energy_j, rel=1e-12)
+
+
+def test_the_section_reads_back_the_same(tmp_path: Path) -> None:
+    spec = read(tmp_path, GOOD)
+    assert read(tmp_path, study_text(spec)) == spec
+    assert load_study("carbon_edge").life_cycle is not None
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("life_cycle:\n  uses: 1.0e+9\n  devices: 10\n  training: imagenet_300\n  search: {trials: 20, trial: 1 kJ, "
+         "training_share: 0.01}\n", "", "co2e_kg is that of a whole life"),
+        ("uses: 1.0e+9", "uses: -1", "mine.yaml:6:"),
+        ("uses: 1.0e+9", "uses: 1.0e+9\n  grid: atlantis", "no grid named 'atlantis'"),
+        ("uses: 1.0e+9", "uses: 1.0e+9\n  idle_power: 5", "idle_power"),
+        ("uses: 1.0e+9", "uses: 1.0e+9\n  dram: 5 W", "dram"),
+        ("devices: 10", "devices: few", "devices"),
+        ("devices: 10", "device: 10", "devices"),
+        ("imagenet_300", "imagenet_301", "did you mean 'imagenet_300'"),
+        ("imagenet_300", "3 km", "'3 km' has no known unit"),
+        ("trial: 1 kJ", "trial: 1 kW", "energy"),
+        ("training: imagenet_300", "training: imagenet_300\n  training_hardware: a1000", "did you mean 'a100'"),
+    ],
+)  # fmt: skip
+def test_a_wrong_section_is_told_with_its_place(tmp_path: Path, old: str, new: str, message: str) -> None:
+    assert old in GOOD
+    with pytest.raises(SpecError) as told:
+        read(tmp_path, GOOD.replace(old, new))
+    assert message in str(told.value)
+    assert "mine.yaml:" in str(told.value)
