@@ -177,9 +177,7 @@ class TrainingEstimate:
         if self.mapper == "roofline":
             own.append("contractions at their lower bound: no mapping may reach it")
         if self.training.micro_batches > 1:
-            own.append(
-                f"{self.training.micro_batches} micro-batches a step, as the whole share of a device does not fit"
-            )
+            own.append(f"a device runs its share of a step in {self.training.micro_batches} micro-batches")
         if self.link is not None:
             own.append("gradients on the link take no bandwidth of the memory from the backward pass")
         return tuple(dict.fromkeys((*self.recipe.notes, *self.step.notes, *own)))
