@@ -115,6 +115,7 @@ def show(lives: list[LifeCycle]) -> None:
     print(f"\n{len(changes)} rank reversals between {LOW:.0e} and {HIGH:.0e} uses (tau = 1):")
     for change in changes:
         print(f"  at {change.uses:>12,.0f} uses {change.after} overtakes {change.before}")
+    print("  (each moves in proportion to the energy of training)")
     even = lives[0].break_even(lives[-1], tau=0.0)
     print(f"\nby the energy of training and use alone, {even}")
 

@@ -234,6 +234,7 @@ def _data(life: LifeCycle, args: argparse.Namespace) -> dict[str, Any]:
         "grid": args.grid,
         "phases": dict(life.phases),
         "total": {"energy_j": life.total.energy_j, "co2e_kg": life.total.co2e_kg},
+        "total_sd": {"energy_j": life.sd("energy_j"), "co2e_kg": life.sd("co2e_kg")},
         "accuracy": life.accuracy,
         "tau": life.tau,
         "g_mui": life.g_mui() if known else None,
@@ -290,6 +291,8 @@ def _show_phases(to: Console, life: LifeCycle) -> None:
             parts = phase.parts.items()
             rows += [(f"  {part}", kwh(one.energy_j), format_mass(one.co2e_kg), "", "") for part, one in parts]
     rows.append(("total", kwh(whole.energy_j), format_mass(whole.co2e_kg), "", ""))
+    if life.spreads:
+        rows.append(("  give or take", kwh(life.sd("energy_j")), format_mass(life.sd("co2e_kg")), "", ""))
     columns = (Column("phase"), Column("energy", right=True), Column("carbon", right=True), Column("share", right=True),
                Column("", style="cyan", least_width=70))  # fmt: skip
     fleet = life.service.fleet(life.uses)

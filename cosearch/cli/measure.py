@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ...errors import BadInput, CannotDo, shortened
@@ -70,7 +71,9 @@ def _measure(args: argparse.Namespace) -> None:
             idle=args.idle,
             name=shortened(shlex.join(words)),
         )
-    test = None if before is None else measured.compare(before)
+    test = None
+    if before is not None:
+        test = replace(measured, name="this run").compare(replace(before, name="the earlier one"))
     data = {"command": words, **measured.summary(), "record": to_record(measured)}
     if test is not None:
         data["comparison"] = {**vars(test), "significant": test.significant, "verdict": test.verdict}

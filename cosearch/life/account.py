@@ -11,6 +11,7 @@ from .deployment import Deployment
 from .made import made_of
 from .published import published_accuracy
 from .spent import RECIPE, SearchSpent, Spent, search_entries, training_entries
+from .spreads import spreads_of
 
 if TYPE_CHECKING:
     from ...mapper.estimate import Estimate
@@ -30,17 +31,18 @@ def life_cycle(
     batch: int = 1,
     name: str | None = None,
     deployment: Deployment | None = None,
+    uncertainty: bool = True,
 ) -> LifeCycle:
     """What the estimated design costs over its whole life if it is used ``uses`` times.
 
     ``training``: "recipe" (the published recipe of a zoo network on an A100, `estimate_training`), another recipe's
-    name, a `TrainingEstimate`, an energy at the plug of the machines (J, or a text such as "37 kWh"), None (nothing is
-    trained), or a mapping from names ("base", "pruning and retraining") to such. ``search``: the energy of the search
-    likewise, or a
-    `SearchCost` (`StudyResult.search_cost`). ``grid`` replaces the ``deployment``'s grid of use. ``accuracy`` is a
-    share (default: the published one of the network, where there is one), ``tau`` its exponent in G(MUI). ``batch`` is
-    how many uses one run of the estimate serves. Raises `BadInput` for negative uses, an unknown grid or recipe, a node
-    outside the fab's tables.
+    name, a `TrainingEstimate`, an energy at the plug of the machines (J, or a text such as "37 kWh"), None (nothing
+    is trained), or a mapping from names ("base", "pruning and retraining") to such. ``search``: the energy of the
+    search likewise, or a `SearchCost` (`StudyResult.search_cost`). ``grid`` replaces the ``deployment``'s grid of
+    use. ``accuracy`` is a share (default: the published one of the network, where there is one), ``tau`` its
+    exponent in G(MUI). ``batch`` is how many uses one run of the estimate serves. ``uncertainty`` False leaves out
+    how sure the figures are. Raises `BadInput` for negative uses, an unknown grid or recipe, a node outside the
+    fab's tables.
     """
     from ...mapper.estimate import Estimate
 
@@ -66,6 +68,7 @@ def life_cycle(
         float(uses),
         accuracy,
         tau,
+        spreads_of(estimate, chosen, service.made) if uncertainty else {},
         tuple(dict.fromkeys(notes)),
         tuple(dict.fromkeys([*sources, *made_sources, f"grid of use: {chosen.use_grid.source}"])),
     )

@@ -12,7 +12,7 @@ import numpy as np
 from ...energy.life import PHASES, LifeCycle, Reversal, best_by_uses, reversals
 from ...energy.life.accounts import check_quantity
 from ...errors import BadInput
-from ..figures import spans_decades
+from ..figures import plain_ticks, spans_decades
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -30,12 +30,16 @@ _LINES = ("#33658a", "#d1495b", "#758e4f", "#9c6644", "#f6ae2d", "#5b5f97", "#2f
 
 @dataclass(frozen=True, eq=False)
 class UsesInfo:
-    """Totals (design, uses) in a quantity over ``uses`` (n,), where designs change places, who is best where."""
+    """Totals (design, uses) in a quantity over ``uses`` (n,), where designs change places, who is best where.
+
+    ``sds`` (design, uses) are the totals' standard deviations.
+    """
 
     quantity: str
     names: tuple[str, ...]
     uses: NDArray[np.float64]
     totals: NDArray[np.float64]
+    sds: NDArray[np.float64]
     reversals: tuple[Reversal, ...]
     best: tuple[tuple[float, float, str], ...]
 
@@ -57,8 +61,9 @@ def uses_info(
     best = best_by_uses(designs, low, high, quantity=name)
     uses = np.logspace(np.log10(low), np.log10(high), points)
     totals = np.array([[one.line(name).at(float(u)) for u in uses] for one in designs])
+    sds = np.array([[one.at(float(u)).sd(name) for u in uses] for one in designs])
     names = tuple(one.name for one in designs)
-    return UsesInfo(name, names, uses, totals, tuple(reversals(designs, low, high, quantity=name)), tuple(best))
+    return UsesInfo(name, names, uses, totals, sds, tuple(reversals(designs, low, high, quantity=name)), tuple(best))
 
 
 def phases_info(designs: Sequence[LifeCycle], quantity: str = "co2e_kg") -> PhasesInfo:
@@ -97,6 +102,8 @@ def plot_life(designs: Sequence[LifeCycle], path: str | Path, quantity: str = "c
 def _plot_totals(axes: Axes, info: UsesInfo, designs: Sequence[LifeCycle]) -> None:
     label, scale = _UNITS[info.quantity]
     for at, name in enumerate(info.names):
+        low, high = (scale * (info.totals[at] + sign * info.sds[at]) for sign in (-1, 1))
+        axes.fill_between(info.uses, low, high, color=_LINES[at % len(_LINES)], alpha=0.15, linewidth=0)
         axes.plot(info.uses, info.totals[at] * scale, color=_LINES[at % len(_LINES)], linewidth=2.0, label=name)
     lowest = info.totals.min(axis=0) * scale
     for (_, end, before), (_, _, after) in zip(info.best, info.best[1:], strict=False):
@@ -112,9 +119,10 @@ def _plot_totals(axes: Axes, info: UsesInfo, designs: Sequence[LifeCycle]) -> No
     axes.set(xscale="log", xlabel="uses in the whole life", ylabel=label, xlim=(info.uses[0], info.uses[-1]))
     if spans_decades(scale * info.totals.ravel()):
         axes.set_yscale("log")
+        plain_ticks(axes.yaxis)
     else:
-        axes.set_ylim(0.0, 1.2 * scale * float(info.totals.max()))
-    axes.set_title("What a life costs, by how often it is used", fontsize=10)
+        axes.set_ylim(0.0, 1.2 * scale * float((info.totals + info.sds).max()))
+    axes.set_title("What a life costs, by how often it is used (band: one standard deviation)", fontsize=10)
     _calm(axes)
     axes.legend(fontsize=8, frameon=False, loc="upper left")
 

@@ -123,6 +123,7 @@ class LifePart(BaseModel):
             search=self.search.cost if self.search else None,
             accuracy=accuracy,
             deployment=self.deployment,
+            uncertainty=False,
         )
 
     def _training_of(self, estimate: Estimate) -> Spent | None:

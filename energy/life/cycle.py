@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from ...errors import BadInput, ImpossibleResult
@@ -21,7 +22,8 @@ class LifeCycle:
     """What a design costs over its life, by phase, at a number of ``uses`` (inferences).
 
     ``once`` lists what is spent whatever the uses, ``service`` what they cost. ``accuracy`` is a share (0 to 1) or None
-    where nobody knows it; ``tau`` its exponent in `g_mui`. ``notes`` say what was assumed, ``sources`` what the figures
+    where nobody knows it; ``tau`` its exponent in `g_mui`. ``spreads`` are relative standard deviations of parts, by
+    "phase.part" (absent: nobody knows, or it was stated). ``notes`` say what was assumed, ``sources`` what the figures
     rest on. All amounts are modelled; measured ones come from `dovetail.energy.meters` and are never mixed in.
     """
 
@@ -31,6 +33,7 @@ class LifeCycle:
     uses: float
     accuracy: float | None = None
     tau: float = 1.0
+    spreads: Mapping[str, float] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     sources: tuple[str, ...] = ()
 
@@ -71,6 +74,12 @@ class LifeCycle:
     def total(self) -> Phase:
         """All phases together."""
         return Phase.of({phase: one.amount for phase, one in self.phases.items()})
+
+    def sd(self, quantity: str, phases: tuple[PhaseName, ...] = PHASES) -> float:
+        """Standard deviation of a quantity of some phases, the parts' `spreads` taken as independent."""
+        name = check_quantity(quantity)
+        parts = ((f"{phase}.{part}", amount) for phase in phases for part, amount in self.phases[phase].parts.items())
+        return math.hypot(*(self.spreads.get(key, 0.0) * getattr(amount, name) for key, amount in parts))
 
     def line(self, quantity: str, phases: tuple[PhaseName, ...] = PHASES) -> Line:
         """A quantity of some phases as a function of the uses, in closed form."""

@@ -61,26 +61,26 @@ class Comparison:
         low, high = sorted((self.measured_difference_ci.low, self.measured_difference_ci.high))
         span = f"{self.confidence:.0%} interval {format_si(low, self.unit)} to {format_si(high, self.unit)}"
         counts = f"{self.repetitions[0]} and {self.repetitions[1]} repetitions, p = {self.p_value:.2g}"
-        share = abs(self.measured_difference / self.measured_other) if self.measured_other else math.inf
         if not self.significant:
-            least = abs(self.detectable / self.measured_other) if self.measured_other else math.inf
             return (
                 f"no difference in {self.quantity} between {self.one} and {self.other} can be told from chance "
-                f"({span}; {counts}); one of {_percent(least)} would likely have been seen"
+                f"({span}; {counts}); one of {self._size(self.detectable)} would likely have been seen"
             )
         verb, way = ("uses", "energy") if self.quantity == "energy" else ("takes", "time")
-        word = "less" if self.measured_difference < 0 else "more"
+        size = f"{self._size(self.measured_difference)} {'less' if self.measured_difference < 0 else 'more'}"
         return (
-            f"{self.one} {verb} {_percent(share)} {word} {way} than {self.other} ({span}; {counts}); "
+            f"{self.one} {verb} {size} {way} than {self.other} ({span}; {counts}); "
             f"the effect is {self.effect} (g = {self.effect_size:.2g})"
         )
 
     def __str__(self) -> str:
         return self.verdict
 
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.3g} %"
+    def _size(self, difference: float) -> str:
+        """As a share of the other, where that is more than nothing."""
+        if self.measured_other <= 0:
+            return format_si(abs(difference), self.unit)
+        return f"{100 * abs(difference) / self.measured_other:.3g} %"
 
 
 def compare(one: Measured, other: Measured, quantity: str = "energy") -> Comparison:
@@ -101,9 +101,10 @@ def compare(one: Measured, other: Measured, quantity: str = "energy") -> Compari
     value, freedom, chance = statistics.two_sided_p(difference, scatters)
     error = math.sqrt(sum(part.variance for part in scatters))
     quantiles = float(student.ppf(0.5 + one.confidence / 2, freedom) + student.ppf(POWER, freedom)) if error else 0.0
+    this, that = (one.name, other.name) if one.name != other.name else (f"{one.name} (this)", f"{other.name} (other)")
     return Comparison(
-        one=one.name,
-        other=other.name,
+        one=this,
+        other=that,
         quantity=quantity,
         unit="J" if quantity == "energy" else "s",
         measured_one=statistics.mean(first),

@@ -34,14 +34,19 @@ class Measuring:
     missing: tuple[str, ...]
     runs: list[Run] = field(default_factory=list)
     _entered: int = 0
+    _running: bool = False
 
     def __enter__(self) -> Measuring:
+        if self._running:
+            raise BadInput("a repetition is being measured already; end it before the next")
         self.bench.start()
+        self._running = True
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._running = False
         if error is not None:
             self.bench.abandon()
             return
@@ -95,7 +100,11 @@ class _Bench:
 
     def stop(self) -> tuple[float, Mapping[str, float]]:
         """Seconds and joules of every part since `start`."""
-        _finish_gpu_work()
+        try:
+            _finish_gpu_work()
+        except BaseException:
+            self.abandon()
+            raise
         duration_s = self.clock() - self._begun
         joules: dict[str, float] = {}
         for position, meter in enumerate(self.meters):

@@ -90,11 +90,11 @@ class Nvml:
     def start(self) -> None:
         """Begin; of GPUs without a counter the power is sampled from now on."""
         self._samples = {name: [] for name in self._powers}
+        self.sample()
+        self._begun = self._counts_mj()
         if self._powers:
-            self.sample()
             self._sampler = Sampler(self.sample, self._interval_s)
             self._sampler.start()
-        self._begun = {name: self._count_mj(handle) for name, handle in self._counters.items()}
 
     def sample(self) -> None:
         """Take the power of every GPU that has no counter; the thread calls this."""
@@ -104,19 +104,22 @@ class Nvml:
 
     def stop(self) -> Mapping[str, float]:
         """Joules of each GPU since `start`."""
-        used = {name: self._count_mj(handle) - self._begun[name] for name, handle in self._counters.items()}
         sampler, self._sampler = self._sampler, None
-        if sampler is not None:
-            sampler.stop()
-            self.sample()
-        for name, count in used.items():
-            if count < 0:
+        try:
+            ended = self._counts_mj()
+        finally:
+            if sampler is not None:
+                sampler.stop()
+        self.sample()
+        joules = {name: (count - self._begun[name]) * 1e-3 for name, count in ended.items()}
+        for name, used in joules.items():
+            if used < 0:
                 raise CannotDo(f"NVML: the energy counter of {name} fell: the driver was loaded anew; measure again")
-        joules = {name: count * 1e-3 for name, count in used.items()}
         return joules | {name: _trapezoids(samples) for name, samples in self._samples.items()}
 
-    def _count_mj(self, handle: Any) -> int:
-        return int(self._ask("nvmlDeviceGetTotalEnergyConsumption", handle))
+    def _counts_mj(self) -> dict[str, int]:
+        question = "nvmlDeviceGetTotalEnergyConsumption"
+        return {name: int(self._ask(question, handle)) for name, handle in self._counters.items()}
 
 
 def _started(module: Any) -> Any:

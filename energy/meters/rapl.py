@@ -7,6 +7,7 @@ processors are read through the same zones since Linux 5.8.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -95,8 +96,8 @@ def _zones(root: Path) -> list[_Zone]:
     if not folders:
         reason = "holds no zone 'intel-rapl:*'" if root.is_dir() else "is not there"
         raise CannotDo(
-            f"RAPL: {root} {reason} (a virtual machine, another processor, or a kernel without the driver); on a "
-            "machine of your own try 'sudo modprobe intel_rapl_msr'"
+            f"RAPL: {root} {reason} (a virtual machine or container, another processor, or a kernel without the "
+            "driver); on a machine of your own try 'sudo modprobe intel_rapl_msr'"
         )
     titles = {name: _text(folder / "name") for name, folder in folders.items()}
     packages = any(title.startswith("package") for title in titles.values())
@@ -119,7 +120,7 @@ def _folders(root: Path) -> dict[str, Path]:
     found: dict[str, Path] = {}
     for pattern in ("intel-rapl:*", "intel-rapl/intel-rapl:*", "intel-rapl:*/intel-rapl:*"):
         for folder in sorted(root.glob(pattern)):
-            if _ZONE.fullmatch(folder.name) and (folder / "name").exists():
+            if _ZONE.fullmatch(folder.name) and os.path.exists(folder / "name"):
                 found.setdefault(folder.name, folder)
     return found
 

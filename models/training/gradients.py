@@ -58,4 +58,4 @@ def weight_gradient(
 def bias_gradient(op: Op, precision: Precision) -> VectorOp:
     """``{name}.db``: the sum of the output's gradient over all that shares a bias word."""
     words = op.words("output")
-    return VectorOp(f"{op.name}.db", "bias_gradient", words, words, op.bias, precision.gradient_bits)
+    return VectorOp(f"{op.name}.db", "bias_gradient", words, words, op.bias, precision.compute_bits)

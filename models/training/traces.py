@@ -1,8 +1,8 @@
 """Training whose word widths change: a trace of bits per layer and epoch, and what it saves.
 
-AdaPT (Kummer et al., 2021) trains with fixed-point words whose lengths it adapts layer by layer. Its model of cost is
-linear in the word length: a step costs the sum over layers of multiply-accumulates · density · bits, over those of
-full precision.
+AdaPT (Kummer et al., 2021, arXiv:2107.13490) trains with fixed-point words whose lengths it adapts layer by layer. Its
+model of cost is linear in the word length: a step costs the sum over layers of multiply-accumulates · density · bits,
+over those of full precision.
 """
 
 from __future__ import annotations

@@ -37,6 +37,7 @@ def test_forward_and_backward_equal_torch_s_counter(monkeypatch, name):
 @pytest.mark.parametrize(("name", "options"), [
     ("resnet50", {"batch": 3, "authors": True}), ("alexnet", {"grouped": True}), ("mobilenet_v2", {"resolution": 96}),
     ("bert_base", {"seq": 7, "batch": 2}), ("gpt2_decode", {"context": 5, "batch": 2}),
+    ("gpt2_prefill", {"seq": 9, "batch": 2, "every_token": True}),
     ("unet_mobilenet_v2", {"batch": 2}),
 ])  # fmt: skip
 def test_other_batches_and_sizes_equal_torch_s_counter(monkeypatch, name, options):
@@ -127,10 +128,61 @@ def test_torch_counts_a_grouped_weight_gradient_once_per_group(groups, transpose
     assert backward.get_total_flops() == 2 * by_hand * groups
 
 
-def test_networks_from_torch_modules_count_the_same():
-    twin = torch_twins.resnet18(10)
-    network = dt.from_torch(twin, (torch.zeros(2, 3, 64, 64),))
-    assert torch_twins.module_flops(twin, torch.empty(2, 3, 64, 64, device="meta")) == expected(network)
+class SqueezeExcite(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.first, self.last = nn.Conv2d(3, 16, 3, padding=1), nn.Conv2d(16, 8, 1)
+        self.squeeze, self.excite = nn.Conv2d(16, 4, 1), nn.Conv2d(4, 16, 1)
+
+    def forward(self, x):
+        x = f.silu(self.first(x))
+        gate = torch.sigmoid(self.excite(f.relu(self.squeeze(x.mean((2, 3), keepdim=True)))))
+        return self.last(x * gate).mean((2, 3))
+
+
+class Lines(nn.Module):
+    """One dimension, strides, groups, and a transposed convolution with groups."""
+
+    def __init__(self):
+        super().__init__()
+        self.down, self.up = nn.Conv1d(4, 8, 5, 2, groups=2), nn.ConvTranspose1d(8, 6, 3, 2, groups=2)
+        self.last = nn.Linear(6, 5)
+
+    def forward(self, x):
+        return self.last(f.gelu(self.up(self.down(x))).transpose(1, 2))
+
+
+class Tied(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.both = nn.Linear(8, 8)
+
+    def forward(self, x):
+        return self.both(torch.relu(self.both(x)))
+
+
+class Attention(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.query, self.key, self.value, self.last = (nn.Linear(16, 16) for _ in range(4))
+
+    def forward(self, x):
+        heads = [layer(x).reshape(2, 5, 4, 4).transpose(1, 2) for layer in (self.query, self.key, self.value)]
+        x = f.scaled_dot_product_attention(*heads).transpose(1, 2).reshape(2, 5, 16)
+        return self.last(f.layer_norm(x, (16,)))
+
+
+@pytest.mark.parametrize(("module", "shape"), [
+    (lambda: torch_twins.resnet18(10), (2, 3, 64, 64)), (SqueezeExcite, (2, 3, 8, 8)), (Lines, (2, 4, 33)),
+    (Tied, (3, 8)), (Attention, (2, 5, 16)),
+], ids=["resnet18", "squeeze-excite", "lines", "tied", "attention"])  # fmt: skip
+def test_networks_from_torch_modules_count_the_same(module, shape):
+    twin = module()
+    network = dt.from_torch(twin, (torch.zeros(shape),))
+    assert torch_twins.module_flops(twin, torch.empty(shape, device="meta")) == expected(network)
+    # A batch norm is folded on import; training takes it apart again.
+    norms = any(isinstance(layer, nn.BatchNorm2d) for layer in twin.modules())
+    assert dt.training_step(network, batch_norm=norms).trained == sum(p.numel() for p in twin.parameters())
 
 
 def test_the_backward_pass_is_twice_the_forward_pass_but_for_the_first_layer():

@@ -7,6 +7,7 @@ import math
 import pytest
 import torch
 import torch_twins
+from counted import Counted
 from torch import nn
 
 import dovetail as dt
@@ -98,39 +99,6 @@ def test_the_zoo_s_known_sizes_hold_sixteen_bytes_a_parameter_with_adam():
     held = step.parameter_bytes + step.gradient_bytes + step.state_bytes
     # 2 + 2 + 12 (Rajbhandari et al., SC 2020, section 3.1); the counters are four bytes for each tensor.
     assert held == 16 * network.params + 4 * step.trained_tensors
-
-
-class Counted:
-    """A number that counts what is done with it."""
-
-    done = 0
-
-    def __init__(self, value):
-        self.value = value
-
-    def _count(self, other, do):
-        Counted.done += 1
-        return Counted(do(self.value, other.value if isinstance(other, Counted) else other))
-
-    def __add__(self, other):
-        return self._count(other, lambda a, b: a + b)
-
-    def __sub__(self, other):
-        return self._count(other, lambda a, b: a - b)
-
-    def __mul__(self, other):
-        return self._count(other, lambda a, b: a * b)
-
-    def __truediv__(self, other):
-        return self._count(other, lambda a, b: a / b)
-
-    def sqrt(self):
-        return self._count(0, lambda a, _: math.sqrt(abs(a)))
-
-    def sign(self):
-        return self._count(0, lambda a, _: math.copysign(1, a))
-
-    __radd__, __rmul__ = __add__, __mul__
 
 
 def adam(w, g, m, v, decay=False):

@@ -61,7 +61,7 @@ def test_the_mean_of_a_fine_cube_is_a_quarter_of_the_way():
 
 
 def test_rigl_s_step_costs_what_its_paper_says():
-    """(3 f_s dT + 2 f_s + f_d) / (dT + 1) with an update after dT steps (Evci et al., appendix H)."""
+    """(3 f_s dT + 2 f_s + f_d) / (dT + 1) with an update after dT steps (Evci et al., appendix on FLOPs)."""
     network, density, interval = mlp(), 0.2, 50
     schedule = SparseSchedule("rigl", density, interval=interval + 1, distribution="uniform")
     step = dt.training_step(network, sparsity=schedule)

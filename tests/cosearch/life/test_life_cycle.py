@@ -46,6 +46,19 @@ def test_each_phase_is_what_a_hand_calculation_gives(spotter: dt.Estimate) -> No
     )
 
 
+def test_the_total_is_as_uncertain_as_its_parts(spotter: dt.Estimate) -> None:
+    life = dt.life_cycle(spotter, 1e10, training="1 Wh")
+    parts = {
+        f"{phase}.{part}": amount.co2e_kg for phase, one in life.phases.items() for part, amount in one.parts.items()
+    }
+    assert life.spreads["inference.uses"] == pytest.approx(spotter.uncertainty().energy_j.relative)
+    assert life.sd("co2e_kg") == pytest.approx(
+        math.hypot(*(life.spreads.get(key, 0) * kg for key, kg in parts.items()))
+    )
+    assert "training.base" not in life.spreads
+    assert dt.life_cycle(spotter, 1.0, training=None, uncertainty=False).sd("co2e_kg") == 0.0
+
+
 def test_a_batch_serves_as_many_uses(spotter: dt.Estimate) -> None:
     one, four = (dt.life_cycle(spotter, 1e6, training=None, batch=batch) for batch in (1, 4))
     assert four.phases["inference"].energy_j == pytest.approx(one.phases["inference"].energy_j / 4)

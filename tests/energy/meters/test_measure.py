@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import statistics
 import sys
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -134,6 +135,16 @@ def test_a_meter_that_fails_to_start_leaves_no_other_running() -> None:
     assert not good.running
 
 
+def test_a_repetition_inside_another_is_refused() -> None:
+    clock = Clock()
+    session = measure(meters=[Meter(1.0)], idle=0, clock=clock)
+    with session:
+        with pytest.raises(BadInput, match="being measured already"):
+            session.__enter__()
+        clock.sleep(1.0)
+    assert session.measured.repetitions == 1
+
+
 def test_a_gpu_finishes_its_work_inside_the_repetition(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = Clock()
     cuda = SimpleNamespace(
@@ -210,7 +221,8 @@ def test_two_tests_of_the_same_blocks_differ_by_chance_as_often_as_they_say() ->
 
 def test_one_idle_power_for_both_cancels_for_blocks_of_one_length() -> None:
     first = runs(10.0, 10.2, 9.9, idle=5.0)
-    shared, own = runs(11.0, 11.1, 10.8, idle=first.idle), runs(11.0, 11.1, 10.8, idle=5.0)
+    shared = runs(11.0, 11.1, 10.8, idle=first.idle)
+    own = replace(shared, idle=Idle(first.idle.measured_samples_w[::-1], 0.5))  # as wide, measured at another time
     expected = stats.ttest_ind(first.measured_energies_j(), shared.measured_energies_j(), equal_var=False)
     assert first.compare(shared).p_value == pytest.approx(expected.pvalue)
     assert abs(first.compare(own).t) < abs(first.compare(shared).t)
@@ -225,7 +237,7 @@ def test_the_size_of_the_effect_is_hedges() -> None:
 def test_the_verdict_says_in_words_which_uses_less() -> None:
     found = runs(10.0, 10.2, 9.9, 10.1).compare(runs(12.0, 12.2, 11.9, 12.1))
     assert found.significant
-    assert found.verdict.startswith("block uses 16.6 % less energy than block (95% interval -2.2")
+    assert found.verdict.startswith("block (this) uses 16.6 % less energy than block (other) (95% interval -2.2")
     assert "4 and 4 repetitions, p = " in str(found)
     assert found.effect == "large"
 
@@ -233,8 +245,15 @@ def test_the_verdict_says_in_words_which_uses_less() -> None:
 def test_the_verdict_says_what_could_have_been_seen_where_nothing_was() -> None:
     found = runs(10.0, 12.0, 9.0, 11.0).compare(runs(10.5, 11.5, 9.5, 11.0))
     assert not found.significant
-    assert found.verdict.startswith("no difference in energy between block and block can be told from chance")
+    assert found.verdict.startswith(
+        "no difference in energy between block (this) and block (other) can be told from chance"
+    )
     assert "would likely have been seen" in found.verdict
+
+
+def test_against_no_energy_above_idle_the_difference_is_told_in_joules() -> None:
+    found = runs(10.0, 10.1, 9.9, idle=5.0).compare(runs(4.0, 3.9, 4.05, idle=5.0))
+    assert "uses 6.02 J more energy" in found.verdict.replace("6.01667", "6.02")
 
 
 def test_figures_without_scatter_differ_or_do_not() -> None:
@@ -246,7 +265,7 @@ def test_figures_without_scatter_differ_or_do_not() -> None:
 
 def test_durations_are_compared_too() -> None:
     found = runs(10.0, 10.1, seconds=1.0).compare(runs(10.0, 10.1, seconds=2.0), "duration")
-    assert found.verdict.startswith("block takes 50 % less time than block")
+    assert found.verdict.startswith("block (this) takes 50 % less time than block (other)")
     with pytest.raises(BadInput, match="did you mean 'duration'"):
         runs(10.0, 10.1).compare(runs(10.0, 10.1), "durations")
 

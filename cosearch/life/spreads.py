@@ -1,0 +1,36 @@
+"""How uncertain the parts of a life cycle are: relative standard deviations by "phase.part"."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from ...energy.carbon.tables import carbon_tables
+from ...energy.technology import constant
+from .deployment import Deployment
+
+if TYPE_CHECKING:
+    from ...mapper.estimate import Estimate
+
+__all__ = ["spreads_of"]
+
+_OWN = {"die": "fab_energy", "packages": "package", "storage": "ssd_nand"}
+
+
+def spreads_of(estimate: Estimate, deployment: Deployment, made: Iterable[str]) -> dict[str, float]:
+    """Of inference, waiting and the parts that a device is ``made`` of; what the user states has none.
+
+    Energy and area are as uncertain as the technology's constants leave them (`Estimate.uncertainty`, to first order),
+    footprints as ACT's tables are.
+    """
+    known = estimate.uncertainty() if estimate.accelerator.spec is not None else None
+    spreads = {"inference.uses": known.energy_j.relative} if known else {}
+    if deployment.idle_power is None:
+        spreads["idle.waiting"] = constant("logic_leakage").uncertainty
+    for part in made:
+        table = carbon_tables()[_OWN.get(part, "dram")].uncertainty
+        area = known.area_mm2.relative if known and part == "die" else 0.0
+        if not (part == "die" and deployment.die is not None):
+            spreads[f"embodied.{part}"] = math.hypot(table, area)
+    return spreads
