@@ -62,6 +62,7 @@ def _line(name: str, spread: Spread, unit: str) -> tuple[str, str, str]:
 
 def show_citations(to: Console, result: Estimate) -> None:
     """Every constant used, then what the network and the accelerator are from."""
+    to.print()
     cited = result.citations()
     used = [_row(one) for one in cited if one.status != "stated"]
     if to.width < LEAST_TABLE:
@@ -100,7 +101,7 @@ def _show_list(to: Console, rows: list[tuple[str, str, str, str, str]]) -> None:
     from rich.padding import Padding
     from rich.text import Text
 
-    to.print(f"\n{TITLE}", style="bold")
+    to.print(TITLE, style="bold")
     for name, figures, uncertainty, _, source in rows:
         to.print(Text(name, style="cyan"), Text(f"± {uncertainty}"))
         to.print(Padding(Text(", ".join(figures.split("\n"))), (0, 0, 0, 2)))

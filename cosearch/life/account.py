@@ -10,7 +10,7 @@ from ...errors import BadInput, check_type
 from .deployment import Deployment
 from .made import made_of
 from .published import published_accuracy
-from .spent import RECIPE, SearchSpent, Spent, search_entries, training_entries
+from .spent import RECIPE, STATED, SearchSpent, Spent, search_entries, training_entries
 from .spreads import spreads_of
 
 if TYPE_CHECKING:
@@ -54,6 +54,7 @@ def life_cycle(
         chosen = _replaced(chosen, grid)
     trained, training_notes = training_entries(estimate.network, training, chosen)
     searched, search_notes = search_entries(search, trained, chosen)
+    modelled = [entry.name for entry in trained if entry.phase == "training" and entry.note != STATED]
     service, made_notes, made_sources = _service(estimate, batch, chosen)
     if accuracy is None:
         accuracy, accuracy_note = published_accuracy(estimate.network)
@@ -68,7 +69,7 @@ def life_cycle(
         float(uses),
         accuracy,
         tau,
-        spreads_of(estimate, chosen, service.made) if uncertainty else {},
+        spreads_of(estimate, chosen, service.made, modelled) if uncertainty else {},
         tuple(dict.fromkeys(notes)),
         tuple(dict.fromkeys([*sources, *made_sources, f"grid of use: {chosen.use_grid.source}"])),
     )

@@ -17,10 +17,12 @@ from .made import made_of
 if TYPE_CHECKING:
     from ...mapper.training import TrainingEstimate
 
-__all__ = ["RECIPE", "SearchCost", "SearchSpent", "Spent", "search_entries", "training_entries"]
+__all__ = ["RECIPE", "STATED", "SearchCost", "SearchSpent", "Spent", "search_entries", "training_entries"]
 
 RECIPE = "recipe"
 TRAINING_HARDWARE = "training hardware"
+STATED = "stated"
+_SCRIPTS = "public training scripts take about twice as much"
 _SERVER_YEARS = 4.0  # how long data centres keep training machines; its share of them is counted with the training
 
 
@@ -70,7 +72,7 @@ def _trained(name: str, network: Network, spent: Spent, deployment: Deployment) 
         spent = energy_j
     if isinstance(spent, int | float):
         amount = in_data_centre(float(spent), deployment)
-        return [Once(name, "training", amount, times, "stated", (_grid_source(deployment),))], []
+        return [Once(name, "training", amount, times, STATED, (_grid_source(deployment),))], []
     return _estimated(name, spent, times, deployment)
 
 
@@ -88,9 +90,8 @@ def _estimated(name: str, run: TrainingEstimate, times: float, deployment: Deplo
     """A modelled run: its electricity, and its share of the life of the machines it ran on."""
     amount = in_data_centre(run.energy_j, deployment, run.time_s)
     kwh, hours = run.energy_j / 3.6e6, run.time_s * run.devices / 3600.0
-    note = (
-        f"{name}: {run.recipe.name} on {run.devices} x {run.accelerator.name}, modelled: {kwh:,.4g} kWh, {hours:,.4g} h"
-    )
+    machines = f"{run.devices} x {run.accelerator.name}"
+    note = f"{name}: {run.recipe.name} on {machines}, modelled: {kwh:,.4g} kWh, {hours:,.4g} h; {_SCRIPTS}"
     parts, made_notes = made_of(run.accelerator, deployment)
     share = run.devices * run.time_s / (_SERVER_YEARS * YEAR_S)
     hardware = Amount(
@@ -103,7 +104,7 @@ def _estimated(name: str, run: TrainingEstimate, times: float, deployment: Deplo
         Once(name, "training", amount, times, note, sources),
         Once(TRAINING_HARDWARE, "embodied", hardware, times, f"share of {_SERVER_YEARS:g} years", made_sources),
     ]
-    own = [line for line in run.notes if line not in run.accelerator.notes]
+    own = [f"{name}: {line}" for line in run.notes if line not in run.accelerator.notes]
     return entries, [note, *own, *made_notes]
 
 
@@ -123,7 +124,7 @@ def search_entries(search: SearchSpent | None, trained: Sequence[Once], deployme
     if energy_j is None:
         raise BadInput(f"search: '{search}' is no energy; write e.g. '5 kWh'")
     amount = in_data_centre(energy_j, deployment)
-    return (Once("search", "search", amount, 1.0, "stated", (_grid_source(deployment),)),), ()
+    return (Once("search", "search", amount, 1.0, STATED, (_grid_source(deployment),)),), ()
 
 
 def in_data_centre(energy_j: float, deployment: Deployment, seconds: float = 0.0) -> Amount:
