@@ -22,7 +22,7 @@ from .links import Link, link_of, load_link
 from .parallel import BUCKET_BITS, Exchange, exchange_gradients
 from .recipes import Recipe, load_recipe, recipe_of
 from .result import TrainingEstimate
-from .room import check_room, fits
+from .room import check_room, fits, micro_batches_needed
 from .schedule import gradients_ready
 
 __all__ = ["QUICK", "ROOFLINE", "estimate_training"]
@@ -117,13 +117,14 @@ def _fitting(
             raise BadInput(f"micro_batches is {micro_batches!r}; it must be a whole number of at least 1")
         if share % micro_batches:
             raise BadInput(f"{share} samples a device do not divide into {micro_batches} micro-batches; give a divisor")
-    for parts in range(1, share + 1) if micro_batches is None else (micro_batches,):
-        if share % parts:
-            continue
-        step = _step(with_batch(network, share // parts), recipe, parts)
-        if micro_batches is not None or parts == share or fits(step, chip):
-            break
-    check_room(step, chip, share // step.micro_batches, recipe)
+    parts = micro_batches or 1
+    step = _step(with_batch(network, share // parts), recipe, parts)
+    if micro_batches is None:
+        while parts < share and not fits(step, chip):
+            least = max(parts + 1, parts * micro_batches_needed(step, chip))
+            parts = next(count for count in range(min(least, share), share + 1) if share % count == 0)
+            step = _step(with_batch(network, share // parts), recipe, parts)
+    check_room(step, chip, share // parts, recipe)
     return step
 
 

@@ -130,6 +130,11 @@ def test_micro_batches_hold_less_and_step_once(resnet):
     assert parts.times["update"] == pytest.approx(whole.times["update"])
 
 
+def test_sums_over_micro_batches_do_not_hold_back_the_gradients(resnet):
+    found = run(resnet, devices=2, batch=2048, micro_batches=4, bucket="0 B")
+    assert found.exposed_share < 0.1
+
+
 def test_recomputation_holds_less_and_takes_longer(resnet):
     plain, again = run(resnet), run(resnet, recompute="sqrt")
     assert again.memory_bytes < plain.memory_bytes
@@ -143,10 +148,12 @@ def test_words_of_32_bits_halve_the_tensor_cores(resnet):
     assert full.step_s > half.step_s
 
 
-def test_a_forward_only_method_runs():
+@pytest.mark.parametrize("method", ["mono_forward", "forward_forward", "rge"])
+def test_methods_without_a_backward_pass_run_on_several_devices(method):
     network = dt.load_network("ds_cnn_kws")
-    local = replace(load_recipe("mlperf_tiny_kws"), method="mono_forward")
-    assert run(network, recipe=local).energy_j > 0.0
+    found = run(network, recipe=replace(load_recipe("mlperf_tiny_kws"), method=method), devices=2)
+    assert found.energy_j > 0.0
+    assert (found.times["backward"] == 0.0) == (method == "rge")
 
 
 # ---- recipes ---------------------------------------------------------------------------------------------------------
