@@ -123,13 +123,13 @@ class StudyEvaluator:
         wrong = [name for name, value in metrics.items() if not (math.isfinite(value) and value >= 0)]
         if wrong:
             raise ImpossibleResult(f"{network.name} on {accelerator.name}: {wrong[0]} = {metrics[wrong[0]]}")
-        return metrics | self._lived(estimate)
+        return metrics | self._lived(network, estimate)
 
-    def _lived(self, estimate: Estimate) -> dict[str, float]:
+    def _lived(self, network: Network, estimate: Estimate) -> dict[str, float]:
         """What the whole life spends and emits, where the study describes one."""
         if self.spec.life_cycle is None:
             return {}
-        total = self.spec.life_cycle.life_of(estimate).total
+        total = self.spec.life_cycle.life_of(network, estimate).total
         return {"co2e_kg": total.co2e_kg, "life_energy_j": total.energy_j}
 
     def _estimate(self, network: Network, accelerator: Accelerator) -> Estimate:

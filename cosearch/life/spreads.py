@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from ...energy.carbon.tables import carbon_tables
@@ -12,20 +12,26 @@ from .deployment import Deployment
 
 if TYPE_CHECKING:
     from ...mapper.estimate import Estimate
+    from ...mapper.training import TrainingEstimate
 
 __all__ = ["spreads_of"]
 
 _OWN = {"die": "fab_energy", "packages": "package", "storage": "ssd_nand"}
 
 
-def spreads_of(estimate: Estimate, deployment: Deployment, made: Iterable[str]) -> dict[str, float]:
-    """Of inference, waiting and the parts that a device is ``made`` of; what the user states has none.
+def spreads_of(
+    estimate: Estimate, deployment: Deployment, made: Iterable[str], trainings: Mapping[str, TrainingEstimate | float]
+) -> dict[str, float]:
+    """Of inference, modelled trainings, waiting and the parts that a device is ``made`` of; what is stated has none.
 
     Energy and area are as uncertain as the technology's constants leave them (`Estimate.uncertainty`, to first order),
     footprints as ACT's tables are.
     """
     known = estimate.uncertainty() if estimate.accelerator.spec is not None else None
     spreads = {"inference.uses": known.energy_j.relative} if known else {}
+    for name, run in trainings.items():
+        if not isinstance(run, float) and run.accelerator.spec is not None:
+            spreads[f"training.{name}"] = run.step.uncertainty().energy_j.relative
     if deployment.idle_power is None:
         spreads["idle.waiting"] = constant("logic_leakage").uncertainty
     for part in made:
