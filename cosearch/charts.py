@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..energy.life.accounts import PHASES
 from .figures import FrontInfo, metric_of, spans_decades
 from .pareto import hypervolume_history
 from .tables import option_text
@@ -17,15 +18,18 @@ if TYPE_CHECKING:
 
     from .choose import Chosen
 
-__all__ = ["Chart", "history_chart", "layers_chart", "limits_chart", "objectives_chart", "parallel_chart"]
+__all__ = [
+    "Chart", "history_chart", "layers_chart", "limits_chart", "objectives_chart", "parallel_chart", "phases_chart",
+]  # fmt: skip
 
 Chart = dict[str, Any]
 METRIC_ROWS = (
-    "latency_s", "energy_j", "edp", "error_pct", "error_sigma_pct", "area_mm2", "utilization", "macs", "params",
-    "peak_ops_per_s",
+    "latency_s", "energy_j", "co2e_kg", "life_energy_j", "edp", "error_pct", "error_sigma_pct", "area_mm2",
+    "utilization", "macs", "params", "peak_ops_per_s",
 )  # fmt: skip
 
 INK, MUTED, GRID, ACCENT, BAD = "#1c2430", "#667085", "#e6e9ef", "#2f6fdb", "#d7263d"
+_PHASE_COLOURS = ("#5b8c3a", "#2f6fdb", "#e3b23c", "#b4bcc9", "#94633a")
 DOMINATED, FRONT = "#b4bcc9", "#1f9d8b"
 _SCALE = [[0.0, "#0b7a75"], [0.35, "#3fae8c"], [0.65, "#e3b23c"], [1.0, "#c8553d"]]
 _SERIES = ("#2f6fdb", "#1f9d8b", "#e3b23c", "#c8553d", "#7a5cc7", "#5b8c3a", "#b5487f", "#8a8f98", "#5fb4d9", "#94633a")
@@ -203,6 +207,22 @@ def parallel_chart(front: DataFrame, objectives: Sequence[str], labels: Mapping[
     }]  # fmt: skip
     layout = _layout("", "")
     layout["margin"] = {"l": 70, "r": 50, "t": 56, "b": 24}
+    return {"data": data, "layout": layout}
+
+
+def phases_chart(designs: Sequence[tuple[str, Mapping[str, float]]]) -> Chart:
+    """Life-cycle carbon of designs (name, metrics), stacked by phase."""
+    names = [name for name, _ in designs]
+    data = [
+        {
+            "type": "bar", "name": phase, "orientation": "h", "y": names, "marker": {"color": colour},
+            "x": [metrics[f"co2e_{phase}_kg"] for _, metrics in designs],
+            "hovertemplate": f"{phase}: %{{x:,.4g}} kg<extra></extra>",
+        }
+        for phase, colour in zip(PHASES, _PHASE_COLOURS, strict=True)
+    ]  # fmt: skip
+    layout = _layout(metric_of("co2e_kg").title, "", barmode="stack", bargap=0.35)
+    layout["yaxis"] |= {"autorange": "reversed", "automargin": True, "gridcolor": "rgba(0,0,0,0)"}
     return {"data": data, "layout": layout}
 
 

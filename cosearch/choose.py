@@ -18,6 +18,7 @@ __all__ = ["Chosen", "beats_baseline", "chosen_designs"]
 _BEST = {
     "latency_s": "Fastest", "energy_j": "Most frugal", "error_pct": "Most accurate", "area_mm2": "Smallest",
     "edp": "Lowest energy-delay product", "tracking_loss_pct": "Best tracks",
+    "co2e_kg": "Least carbon", "life_energy_j": "Least energy of the whole life",
 }  # fmt: skip
 
 

@@ -129,8 +129,9 @@ class StudyEvaluator:
         """What the whole life spends and emits, where the study describes one."""
         if self.spec.life_cycle is None:
             return {}
-        total = self.spec.life_cycle.life_of(network, estimate).total
-        return {"co2e_kg": total.co2e_kg, "life_energy_j": total.energy_j}
+        life = self.spec.life_cycle.life_of(network, estimate)
+        phases = {f"co2e_{name}_kg": phase.co2e_kg for name, phase in life.phases.items()}
+        return {"co2e_kg": life.total.co2e_kg, "life_energy_j": life.total.energy_j, **phases}
 
     def _estimate(self, network: Network, accelerator: Accelerator) -> Estimate:
         from ..mapper.estimate import estimate

@@ -219,7 +219,20 @@ def _chosen_section(findings: Findings) -> str:
     body = [*_metric_rows(findings, rows), *_choice_rows(findings, rows)]
     meanings = "; ".join(f"{design.title.lower()}: {design.meaning}" for design in findings.chosen[:1])
     note = f"The designs people ask for first, with every parameter ({meanings}). Changes are against the baseline."
-    return section("Chosen designs", escape(note), f"<div class='card full'>{table(head, body)}</div>")
+    blocks = [f"<div class='card full'>{table(head, body)}</div>", *_life(findings)]
+    return section("Chosen designs", escape(note), *blocks)
+
+
+def _life(findings: Findings) -> list[str]:
+    """The chosen designs' life-cycle carbon by phase, where the study describes a life."""
+    if findings.spec.life_cycle is None:
+        return []
+    designs: list[tuple[str, Mapping[str, float]]] = []
+    if findings.context.baseline:
+        designs.append(("Baseline", findings.context.baseline))
+    designs += [(f"{design.title}, trial {design.number}", _row(findings, design.number)) for design in findings.chosen]
+    note = f"{findings.spec.life_cycle.uses:.3g} uses; search, training and manufacture counted."
+    return [chart_block(charts.phases_chart(designs), 120 + 60 * len(designs), "Life-cycle carbon by phase", note)]
 
 
 def _metric_rows(findings: Findings, rows: Mapping[int, Mapping[str, Any]]) -> list[tuple[str, list[Cell]]]:

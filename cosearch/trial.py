@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, get_args
 
+from ..energy.life.accounts import PHASES
 from .space import Value
 
 __all__ = ["LIFE_METRICS", "METRICS", "OBJECTIVES", "Evaluator", "Metric", "Proposal", "Status", "Trial", "TrialResult"]
@@ -40,6 +41,7 @@ METRICS: dict[str, Metric] = {
         Metric("area_mm2", "Area", "area", "mm²"),
         Metric("co2e_kg", "Life-cycle carbon", "mass", "kg CO₂e"),
         Metric("life_energy_j", "Life-cycle energy", "energy", "kWh", 1.0 / 3.6e6),
+        *(Metric(f"co2e_{phase}_kg", f"Carbon of {phase}", "mass", "kg CO₂e") for phase in PHASES),
         Metric("edp", "Energy-delay product", "none", "µJ·s", 1e6),
         Metric("cycles", "Cycles", "none"),
         Metric("utilization", "Utilisation", "none"),

@@ -22,6 +22,7 @@ __all__ = [
 ]
 
 _GROUP = "dovetail.energy"
+PER_BIT = ("sram", "register_file", "dram", "wire", "link")  # whose energies are per bit
 _registered: list[Estimator] = []
 
 
@@ -82,7 +83,7 @@ def _checked(estimate: ComponentEstimate, component: Component, name: str) -> Co
     for what, value in values.items():
         if not (math.isfinite(value) and value >= 0):
             raise ImpossibleResult(f"estimator '{name}' gives {what} = {value} for {component.kind}; it must be >= 0")
-    figures = estimate.figures or _figures(estimate, name)
+    figures = estimate.figures or _figures(estimate, component, name)
     if {one.name: one.value for one in figures} != values:
         raise ImpossibleResult(f"estimator '{name}': the figures of {component.kind} are not the values beside them")
     figures = tuple(one if one.constants else _named(one, f"{name}.{component.kind}.{one.name}") for one in figures)
@@ -103,9 +104,10 @@ def _named(figure: Figure, name: str) -> Figure:
     return replace(figure, constants=(name,)) if figure.value else figure
 
 
-def _figures(estimate: ComponentEstimate, name: str) -> tuple[Figure, ...]:
+def _figures(estimate: ComponentEstimate, component: Component, name: str) -> tuple[Figure, ...]:
     """Figures of an estimator that states none: each from all its sources, as uncertain as the energies."""
     source, validity = "; ".join(estimate.sources), f"what the estimator '{name}' covers"
-    values = [(action, joules, "J") for action, joules in estimate.energy_j.items()]
+    unit = "J/bit" if component.kind in PER_BIT else "J"
+    values = [(action, joules, unit) for action, joules in estimate.energy_j.items()]
     values += [("area", estimate.area_mm2, "mm2"), ("leakage", estimate.leakage_w, "W")]
     return tuple(Figure(what, value, unit, source, validity, estimate.uncertainty) for what, value, unit in values)

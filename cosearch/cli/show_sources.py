@@ -40,7 +40,7 @@ def show_uncertainty(to: Console, found: Uncertainty) -> None:
     to.print(f"\nUncertainty from the constants ({how})", style="bold")
     facts(to, [_line("energy", found.energy_j, "J"), _line("area", found.area_mm2, "mm2")])
     if not found.shares:
-        to.print("no energy comes from the tables: what a spec states is taken as exact", style="dim")
+        to.print("no energy comes from the tables; what a spec states is taken as exact", style="dim")
         return
     block = "█" if to.encoding.startswith("utf") else "#"
     shares = list(found.shares.items())
@@ -51,6 +51,7 @@ def show_uncertainty(to: Console, found: Uncertainty) -> None:
         [(name, f"{share:.1%}", block * round(BAR_CELLS * share / largest)) for name, share in shares[:SHOWN_SHARES]],
         title=f"The {min(SHOWN_SHARES, len(shares))} of {len(shares)} constants that the energy depends on most",
     )
+    to.print("what the accelerator's spec states is taken as exact", style="dim")
 
 
 def _line(name: str, spread: Spread, unit: str) -> tuple[str, str, str]:
@@ -62,6 +63,7 @@ def _line(name: str, spread: Spread, unit: str) -> tuple[str, str, str]:
 
 def show_citations(to: Console, result: Estimate) -> None:
     """Every constant used, then what the network and the accelerator are from."""
+    to.print()
     cited = result.citations()
     used = [_row(one) for one in cited if one.status != "stated"]
     if to.width < LEAST_TABLE:
@@ -100,7 +102,7 @@ def _show_list(to: Console, rows: list[tuple[str, str, str, str, str]]) -> None:
     from rich.padding import Padding
     from rich.text import Text
 
-    to.print(f"\n{TITLE}", style="bold")
+    to.print(TITLE, style="bold")
     for name, figures, uncertainty, _, source in rows:
         to.print(Text(name, style="cyan"), Text(f"± {uncertainty}"))
         to.print(Padding(Text(", ".join(figures.split("\n"))), (0, 0, 0, 2)))

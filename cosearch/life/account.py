@@ -43,12 +43,11 @@ def life_cycle(
     more than 1). ``training``: "recipe" (the published recipe of a zoo network on an A100, `estimate_training`),
     another recipe's name, a `TrainingEstimate`, an energy at the plug of the machines (J, or a text such as
     "37 kWh"), None (nothing is trained), or a mapping from names ("base", "pruning and retraining") to such.
-   ``search``: the energy of the
-    search likewise, or a `SearchCost` (`StudyResult.search_cost`). ``grid`` replaces the ``deployment``'s grid of
-    use. ``accuracy`` is a share (default: the published one of the network, where there is one), ``tau`` its
-    exponent in G(MUI). ``batch`` is how many uses one run of the estimate serves. ``uncertainty`` False leaves out
-    how sure the figures are. Raises `BadInput` for negative uses, an unknown grid or recipe, a node outside the
-    fab's tables, a recipe without a ``network`` for one sample.
+    ``search``: the energy of the search likewise, or a `SearchCost` (`StudyResult.search_cost`). ``grid`` replaces
+    the ``deployment``'s grid of use. ``accuracy`` is a share (default: the published one of the network, where there
+    is one), ``tau`` its exponent in G(MUI). ``batch`` is how many uses one run of the estimate serves.
+    ``uncertainty`` False leaves out how sure the figures are. Raises `BadInput` for negative uses, an unknown grid or
+    recipe, a node outside the fab's tables, a recipe without a ``network`` for one sample.
     """
     from ...mapper.estimate import Estimate
 
@@ -69,7 +68,8 @@ def life_cycle(
         accuracy, accuracy_note = published_accuracy(estimate.network)
     else:
         accuracy_note = ""
-    if chosen.best_hours and (searched or any(isinstance(spent, float) for spent in trainings.values())):
+    modelled = [name for name, spent in trainings.items() if not isinstance(spent, float)]
+    if chosen.best_hours and (searched or len(modelled) < len(trainings)):
         untrained = (*untrained, "only modelled trainings run in the best hours; what is stated takes the grid's mean")
     notes = (*untrained, *training_notes, *search_notes, *made_notes, *([accuracy_note] if accuracy_note else []))
     sources = [one for entry in (*searched, *trained) for one in entry.sources]
@@ -80,7 +80,7 @@ def life_cycle(
         uses,
         accuracy,
         tau,
-        spreads_of(estimate, chosen, service.made, trainings) if uncertainty else {},
+        spreads_of(estimate, chosen, service.made, modelled) if uncertainty else {},
         tuple(dict.fromkeys(notes)),
         tuple(dict.fromkeys([*estimate.sources(), *sources, *made_sources, f"grid of use: {chosen.use_grid.source}"])),
     )

@@ -26,6 +26,8 @@ RECIPE = "recipe"
 NONE = "none"
 TRAINING_HARDWARE = "training hardware"
 SEARCH_HARDWARE = "search hardware"
+_STATED = "stated"
+_SCRIPTS = "public training scripts take about twice as much"
 _SERVER_YEARS = 4.0  # how long data centres keep training machines; its share of them is counted with the training
 
 
@@ -100,7 +102,7 @@ def training_entries(trainings: Mapping[str, TrainingEstimate | float], deployme
     for name, spent in trainings.items():
         if isinstance(spent, float):
             amount = in_data_centre(spent, deployment)
-            entries.append(Once(name, "training", amount, times, "stated", (_grid_source(deployment),)))
+            entries.append(Once(name, "training", amount, times, _STATED, (_grid_source(deployment),)))
             continue
         made, told = _estimated(name, spent, times, deployment)
         entries += made
@@ -112,12 +114,11 @@ def _estimated(name: str, run: TrainingEstimate, times: float, deployment: Deplo
     """A modelled run: its electricity, and its share of the life of the machines it ran on."""
     amount = in_data_centre(run.energy_j, deployment, run.time_s)
     kwh, hours = run.energy_j / 3.6e6, run.time_s * run.devices / 3600.0
-    note = (
-        f"{name}: {run.recipe.name} on {run.devices} x {run.accelerator.name}, modelled: {kwh:,.4g} kWh, {hours:,.4g} h"
-    )
+    machines = f"{run.devices} x {run.accelerator.name}"
+    note = f"{name}: {run.recipe.name} on {machines}, modelled: {kwh:,.4g} kWh, {hours:,.4g} h; {_SCRIPTS}"
     sources = (*run.sources(), _grid_source(deployment))
     entries = [Once(name, "training", amount, times, note, sources)]
-    own = [line for line in run.notes if line not in run.accelerator.notes]
+    own = [f"{name}: {line}" for line in run.notes if line not in run.accelerator.notes]
     try:
         parts, made_notes = made_of(run.accelerator, deployment.of_others())
     except BadInput as error:
@@ -145,7 +146,7 @@ def search_entries(search: SearchSpent | None, trained: Sequence[Once], deployme
         energy_j = _energy("search", search)
         if energy_j is None:
             raise BadInput(f"search: '{shortened(search)}' is no energy; write e.g. '5 kWh'")
-        return (Once("search", "search", in_data_centre(energy_j, deployment), 1.0, "stated", source),), ()
+        return (Once("search", "search", in_data_centre(energy_j, deployment), 1.0, _STATED, source),), ()
     amount = in_data_centre(search.trials * search.trial_j, deployment)
     note = f"search: {search.trials} trials of {format_si(search.trial_j, 'J')}"
     trainings = search.trials * search.training_share
@@ -160,6 +161,7 @@ def search_entries(search: SearchSpent | None, trained: Sequence[Once], deployme
     if following and following[0].name == TRAINING_HARDWARE:
         entries.append(replace(following[0], name=SEARCH_HARDWARE, amount=following[0].amount * trainings, times=1.0))
     return tuple(entries), (note,)
+
 
 
 def in_data_centre(energy_j: float, deployment: Deployment, seconds: float = 0.0) -> Amount:

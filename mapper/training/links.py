@@ -21,7 +21,7 @@ __all__ = ["Link", "link_names", "link_of", "load_link"]
 class Link:
     """A link of every device to its neighbours in a ring.
 
-    ``bandwidth_bits_per_s`` is that of one way, ``latency_s`` passes for each of a ring's steps besides the words' time,
+    ``bandwidth_bits_per_s`` is that of one way, ``latency_s`` passes for each step of a ring besides its words' time,
     ``most`` is how many devices it reaches (None: any number). Raises `BadInput` for figures that are not positive.
     """
 

@@ -25,7 +25,8 @@ class Recipe:
     """A training: ``samples`` samples, each taken ``epochs`` times, in steps of ``batch`` over all devices together.
 
     ``batch_norm``: the bias that networks for inference have in their convolutions is a batch norm in training, but not
-    in the networks of ``without_batch_norm``. ``networks`` names those for which this is the published recipe. Raises
+    in the networks of ``without_batch_norm``. ``networks`` names those for which this is the published recipe, where
+    ``classes`` is stated those with so many outputs. Raises
     `BadInput` for counts that are not positive and `UnknownName` for an optimiser or precision that does not exist.
     """
 
@@ -41,6 +42,7 @@ class Recipe:
     batch_norm: bool = False
     without_batch_norm: frozenset[str] = frozenset()
     networks: tuple[str, ...] = ()
+    classes: int | None = None
     source: str = ""
     notes: tuple[str, ...] = ()
 
@@ -95,6 +97,7 @@ class _RecipeSpec(BaseModel):
     batch_norm: bool = False
     without_batch_norm: list[str] = []
     networks: list[str] = []
+    classes: Annotated[int, Field(ge=1)] | None = None
     source: str = ""
     notes: list[str] = []
 
@@ -137,11 +140,11 @@ def load_recipe(what: str | Path | Recipe) -> Recipe:
 
 
 def recipe_of(network: Network) -> str | None:
-    """The name of the shipped recipe that is published for the network, by its name; None where there is none."""
-    for name, path in shipped("training").items():
-        if network.name in _shipped(path).networks:
-            return name
-    return None
+    """The name of the shipped recipe published for the network, by its name and its classes; None where none is."""
+    classes = network.contractions[-1].bounds.get("K") if network.contractions else None
+    found = [recipe for recipe in map(_shipped, shipped("training").values()) if network.name in recipe.networks]
+    found = [recipe for recipe in found if recipe.classes in (None, classes)]
+    return min(found, key=lambda recipe: recipe.classes is None).name if found else None
 
 
 @lru_cache(maxsize=64)
@@ -168,6 +171,7 @@ def _read(path: Path) -> Recipe:
         batch_norm=spec.batch_norm,
         without_batch_norm=frozenset(spec.without_batch_norm),
         networks=tuple(spec.networks),
+        classes=spec.classes,
         source=spec.source,
         notes=tuple(spec.notes),
     )

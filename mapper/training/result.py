@@ -51,7 +51,8 @@ class TrainingEstimate:
 
     def __repr__(self) -> str:
         run = f"{self.recipe.name} on {self.devices} x {self.accelerator.name}"
-        return f"<TrainingEstimate {self.network.name}, {run}: {self.time_s / 3600:.4g} h, {self.energy_j / 3.6e6:.4g} kWh>"
+        figures = f"{self.time_s / 3600:.4g} h, {self.energy_j / 3.6e6:.4g} kWh"
+        return f"<TrainingEstimate {self.network.name}, {run}: {figures}>"
 
     # ---- time ------------------------------------------------------------------------------------------------------
 
@@ -78,7 +79,7 @@ class TrainingEstimate:
 
     @cached_property
     def times(self) -> dict[str, float]:
-        """Seconds of one step by part, "communication" being what is exposed and "overhead" the call's; sums to step_s."""
+        """Seconds of one step by part, "communication" being what is exposed, "overhead" the call's; sums to step_s."""
         parts = {part: seconds for part, (seconds, _) in self._computed.items()}
         return parts | {"communication": self.exchange.exposed_s, "overhead": self.accelerator.call_overhead_s}
 
@@ -175,6 +176,8 @@ class TrainingEstimate:
         own = ["reading samples, evaluation, checkpoints and hosts are not counted"]
         if self.mapper == "roofline":
             own.append("contractions at their lower bound: no mapping may reach it")
+        if self.training.micro_batches > 1:
+            own.append(f"a device runs its share of a step in {self.training.micro_batches} micro-batches")
         if self.link is not None:
             own.append("gradients on the link take no bandwidth of the memory from the backward pass")
         return tuple(dict.fromkeys((*self.recipe.notes, *self.step.notes, *own)))

@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
+import math
+
 from ...accel.accelerator import Accelerator
 from ...errors import CannotDo
 from ...models.training import TrainingStep
 from .recipes import Recipe
 
-__all__ = ["check_room"]
+__all__ = ["check_room", "fits", "micro_batches_needed"]
+
+
+def fits(step: TrainingStep, accelerator: Accelerator) -> bool:
+    """Whether the most that is held at once (`TrainingStep.peak_bytes`) is within the outermost memory's size."""
+    return step.peak_bytes <= accelerator.memories[0].size_bits / 8.0
+
+
+def micro_batches_needed(step: TrainingStep, accelerator: Accelerator) -> int:
+    """Into how many parts a micro-batch must be cut at least, as its activations grow with its samples; 1: in none."""
+    stored = step.parameter_bytes + step.gradient_bytes + step.state_bytes
+    left = accelerator.memories[0].size_bits / 8.0 - stored
+    return math.floor((step.peak_bytes - stored) / left) if left > 0.0 else 1
 
 
 def check_room(step: TrainingStep, accelerator: Accelerator, samples: int, recipe: Recipe) -> None:
@@ -17,7 +31,7 @@ def check_room(step: TrainingStep, accelerator: Accelerator, samples: int, recip
     """
     memory = accelerator.memories[0]
     room = memory.size_bits / 8.0
-    if step.peak_bytes <= room:
+    if fits(step, accelerator):
         return
     stored = step.parameter_bytes + step.gradient_bytes + step.state_bytes
     remedies = ["more micro_batches", "a smaller batch or more devices"] if samples > 1 else []

@@ -51,13 +51,11 @@ def _eager(step: TrainingStep) -> list[Layer]:
     """The backward pass with its recomputation; each sum over micro-batches directly behind what it sums."""
     forward, update = ({op.name for op in part.ops} for part in (step.forward, step.update))
     layers = [layer for layer in step.layers if layer.op.name not in forward and layer.op.name not in update]
-    sums = (
-        {layer.op.name: layer for layer in layers if layer.op.name.endswith(".sum")} if step.micro_batches > 1 else {}
-    )
     places = {layer.op.name: place for place, layer in enumerate(layers)}
-    order = {
-        name: (max((places[source] for source in sums[name].inputs if source in places), default=place), 1)
-        if name in sums else (place, 0)
-        for name, place in places.items()
-    }  # fmt: skip
-    return sorted(layers, key=lambda layer: order[layer.op.name])
+
+    def turn(layer: Layer) -> tuple[int, bool]:
+        summing = step.micro_batches > 1 and layer.op.name.endswith(".sum")
+        summed = [places[source] for source in layer.inputs if source in places] if summing else []
+        return max(summed, default=places[layer.op.name]), bool(summed)
+
+    return sorted(layers, key=turn)

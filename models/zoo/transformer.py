@@ -98,8 +98,8 @@ def gpt2_prefill(
 ) -> Network:
     """GPT-2 small reading a prompt of ``seq`` tokens (1 to 1024); logits of the last token only, which is what follows.
 
-    ``every_token``: logits of all tokens, as training needs them. Scores of masked positions are computed like the others. The position table is ``extra_params``; the word table is
-    the matrix of the last layer.
+    ``every_token``: logits of all tokens, as training needs them. Scores of masked positions are computed like the
+    others. The position table is ``extra_params``; the word table is the matrix of the last layer.
     """
     _check("gpt2_prefill", "seq", seq, _GPT2_WINDOW)
     return _gpt2("gpt2_prefill", tokens=seq, context=seq, batch=batch, bits=bits, every_token=every_token)

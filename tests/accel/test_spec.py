@@ -20,8 +20,9 @@ from dovetail.document import load_document, parse_document, shipped
 from dovetail.errors import BadInput, SpecError, UnknownName
 
 SHIPPED = (
-    "coral_devboard", "coral_usb", "edge_tpu", "eyeriss", "eyeriss_chip", "gemmini", "nvdla", "nvdla_large", "pixel6",
-    "simba", "tpu_v1",
+    "a100", "h100", "h200", "tpu_v4", "coral_devboard", "coral_usb",
+    "edge_tpu", "eyeriss", "eyeriss_chip", "gemmini", "nvdla", "nvdla_large",
+    "pixel6", "simba", "tpu_v1",
 )
 
 SMALL = """

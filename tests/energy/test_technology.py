@@ -95,6 +95,27 @@ def test_constants_equal_the_reference_table() -> None:
     assert compared >= 15
 
 
+@pytest.mark.parametrize(
+    ("name", "figures"),
+    [  # Jouppi et al., ISCA 2021, Table 2, pJ
+        ("int_add_energy_7nm", {8: 0.007, 32: 0.03}),
+        ("int_multiply_energy_7nm", {8: 0.07, 32: 1.48}),
+        ("float_add_energy_7nm", {16: 0.16, 32: 0.38}),
+        ("float_multiply_energy_7nm", {16: 0.34, 32: 1.31}),
+        ("bfloat16_add_energy_7nm", {1: 0.11}),
+        ("bfloat16_multiply_energy_7nm", {1: 0.21}),
+        ("sram_access_energy_7nm", {8 * 2**13: 7.5, 32 * 2**13: 8.5, 1024 * 2**13: 14}),
+        # Horowitz, ISSCC 2014, pJ
+        ("sram_access_energy_45nm", {8 * 2**13: 10, 32 * 2**13: 20, 1024 * 2**13: 100}),
+        # Keckler et al., IEEE Micro 2011, Table 1: pJ; half of 240 and 150 fJ/bit/mm, which is nJ/bit/m
+        ("double_fma_energy", {40e-9: 50, 10e-9: 8.7}),
+        ("wire_energy", {40e-9: 120, 10e-9: 75}),
+    ],
+)
+def test_tables_hold_what_was_published(name: str, figures: dict[float, float]) -> None:
+    assert {key: value * 1e12 for key, value in constant(name).points} == pytest.approx(figures)
+
+
 def test_dram_kinds_come_from_the_table() -> None:
     assert {"lpddr4", "ddr3", "gddr5", "hbm2", "hbm3", "hmc"} <= set(dram_kinds())
 

@@ -98,7 +98,7 @@ def test_training_on_a_chip_of_an_unknown_fab_says_what_is_not_counted(spotter: 
 def test_modelled_training_is_uncertain_and_the_sources_name_all(spotter: dt.Estimate) -> None:
     run = dt.estimate_training(dt.load_network("ds_cnn_kws"), recipe="digits", mapper="roofline")
     life = dt.life_cycle(spotter, 1.0, training=run)
-    assert life.spreads["training.base"] == pytest.approx(run.step.uncertainty().energy_j.relative)
+    assert life.spreads["training.base"] == 0.5
     assert set(spotter.sources()) <= set(life.sources)
     assert set(run.sources()) <= set(life.sources)
 
