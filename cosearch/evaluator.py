@@ -123,13 +123,13 @@ class StudyEvaluator:
         wrong = [name for name, value in metrics.items() if not (math.isfinite(value) and value >= 0)]
         if wrong:
             raise ImpossibleResult(f"{network.name} on {accelerator.name}: {wrong[0]} = {metrics[wrong[0]]}")
-        return metrics | self._lived(estimate)
+        return metrics | self._lived(network, estimate)
 
-    def _lived(self, estimate: Estimate) -> dict[str, float]:
+    def _lived(self, network: Network, estimate: Estimate) -> dict[str, float]:
         """What the whole life spends and emits, where the study describes one."""
         if self.spec.life_cycle is None:
             return {}
-        life = self.spec.life_cycle.life_of(estimate)
+        life = self.spec.life_cycle.life_of(network, estimate)
         phases = {f"co2e_{name}_kg": phase.co2e_kg for name, phase in life.phases.items()}
         return {"co2e_kg": life.total.co2e_kg, "life_energy_j": life.total.energy_j, **phases}
 

@@ -14,7 +14,7 @@ from functools import lru_cache
 
 from ..errors import BadInput, nearest
 
-__all__ = ["DIMENSIONS", "Quantity", "format_mass", "format_si", "format_size", "parse_quantity", "to_si"]
+__all__ = ["DIMENSIONS", "Quantity", "format_mass", "format_si", "format_size", "is_figure", "parse_quantity", "to_si"]
 
 # Exponents of (bit, J, s, m, cycle, V, kg), the base unit, and an example with a unit a person would write.
 _Powers = tuple[int, int, int, int, int, int, int]
@@ -121,6 +121,11 @@ def parse_quantity(text: str) -> Quantity:
     except OverflowError as error:
         raise BadInput(f"'{text}' is too large; check the exponent and the unit") from error
     return Quantity(value, dimension)
+
+
+def is_figure(text: str) -> bool:
+    """Whether a text begins with a number, so that it is a quantity, perhaps a wrong one, and no name."""
+    return _NUMBER.fullmatch(text.strip()) is not None
 
 
 def to_si(

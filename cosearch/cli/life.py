@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from ...energy.life import BreakEven, LifeCycle
+    from ...mapper.estimate import Estimate
     from ..life.deployment import Deployment
 
 __all__ = ["add_command"]
@@ -93,9 +94,9 @@ def _add_deployment_options(parser: argparse.ArgumentParser) -> None:
 
 @checked
 def _uses(text: str) -> float:
-    """A number of uses from 0 on."""
-    value = _number(text)
-    if not 0.0 <= value < math.inf:
+    """A number of uses from 0 on; how many there may be, the life cycle says."""
+    value = _amount(text)
+    if value < 0.0:
         raise BadInput(f"'{text}' uses are impossible; write a number from 0 on, such as 1e9")
     return value
 
@@ -112,7 +113,7 @@ def _amount(text: str) -> float:
 def _devices(text: str) -> float | str:
     from ..life.deployment import SHARED
 
-    return SHARED if text.strip() == SHARED else _amount(text)
+    return SHARED if text.strip().lower() == SHARED else _amount(text)
 
 
 def _number(text: str) -> float:
@@ -163,7 +164,7 @@ def _training(given: Sequence[str]) -> Any:
     for text in given:
         name, equals, what = (part.strip() for part in text.partition("="))
         if not equals or not name or not what:
-            raise BadInput(f"--training {text}: several entries have names; write NAME=WHAT, such as base=imagenet_90")
+            raise BadInput(f"--training {text}: write NAME=WHAT, such as base=imagenet_90, for each of several entries")
         if name in named:
             raise BadInput(f"--training {text}: '{name}' is there twice; keep one")
         named[name] = what
@@ -176,6 +177,7 @@ def _life(args: argparse.Namespace) -> None:
         _check_picture(Path(args.picture))
     deployment, training = _deployment(args), _training(args.training)
     network, accelerator = load_pair(args)
+    one = load_pair(argparse.Namespace(**{**vars(args), "batch": 1}))[0] if args.batch > 1 else network
     chips = [accelerator]
     if args.against is not None:
         from ...accel.spec import load_accelerator
@@ -185,7 +187,7 @@ def _life(args: argparse.Namespace) -> None:
     from ..life.account import life_cycle
 
     request = Request.of(args)
-    lives = []
+    lives: list[LifeCycle] = []
     for chip in chips:
         with waiting(f"mapping {network.name} on {chip.name}"):
             result = estimate(
@@ -196,11 +198,13 @@ def _life(args: argparse.Namespace) -> None:
                 life_cycle(
                     result,
                     args.uses,
+                    network=one,
                     training=training,
                     search=args.search,
                     accuracy=args.accuracy,
                     tau=args.tau,
                     batch=args.batch,
+                    name=_name(result, lives),
                     deployment=deployment,
                 )
             )
@@ -215,6 +219,12 @@ def _life(args: argparse.Namespace) -> None:
         data["against"] = _data(lives[1], args)
         data["break_even"] = {"quantity": even.quantity, "uses": list(even.crossings), "better": list(even.better)}
     output.emit(data, _rows(lives), lambda to: _show(to, args, lives, even))
+
+
+def _name(result: Estimate, others: Sequence[LifeCycle]) -> str:
+    """The design's name; another one where it is compared with its like."""
+    name = f"{result.network.name} on {result.accelerator.name}"
+    return f"{name} (as shipped)" if any(other.name == name for other in others) else name
 
 
 def _check_picture(path: Path) -> None:

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ...energy.life import Amount, LifeCycle, Service
+from ...energy.quantities import format_si
 from ...errors import BadInput, check_type
 from .deployment import Deployment
 from .made import made_of
 from .published import published_accuracy
-from .spent import RECIPE, STATED, SearchSpent, Spent, search_entries, training_entries
+from .spent import RECIPE, SearchSpent, Spent, search_entries, training_entries, trainings_of
 from .spreads import spreads_of
 
 if TYPE_CHECKING:
     from ...mapper.estimate import Estimate
+    from ...models.network import Network
 
 __all__ = ["life_cycle"]
 
@@ -23,7 +26,8 @@ def life_cycle(
     estimate: Estimate,
     uses: float = 1e9,
     *,
-    training: Spent | Mapping[str, Spent] | None = RECIPE,
+    network: Network | None = None,
+    training: Spent | Mapping[str, Spent | None] | None = RECIPE,
     search: SearchSpent | None = None,
     grid: str | None = None,
     accuracy: float | None = None,
@@ -35,50 +39,51 @@ def life_cycle(
 ) -> LifeCycle:
     """What the estimated design costs over its whole life if it is used ``uses`` times.
 
-    ``training``: "recipe" (the published recipe of a zoo network on an A100, `estimate_training`), another recipe's
-    name, a `TrainingEstimate`, an energy at the plug of the machines (J, or a text such as "37 kWh"), None (nothing
-    is trained), or a mapping from names ("base", "pruning and retraining") to such. ``search``: the energy of the
-    search likewise, or a `SearchCost` (`StudyResult.search_cost`). ``grid`` replaces the ``deployment``'s grid of
-    use. ``accuracy`` is a share (default: the published one of the network, where there is one), ``tau`` its
-    exponent in G(MUI). ``batch`` is how many uses one run of the estimate serves. ``uncertainty`` False leaves out
-    how sure the figures are. Raises `BadInput` for negative uses, an unknown grid or recipe, a node outside the
-    fab's tables.
+    ``network`` is what is trained, as it is described for one sample (default: the estimate's, unless ``batch`` is
+    more than 1). ``training``: "recipe" (the published recipe of a zoo network on an A100, `estimate_training`),
+    another recipe's name, a `TrainingEstimate`, an energy at the plug of the machines (J, or a text such as
+    "37 kWh"), None (nothing is trained), or a mapping from names ("base", "pruning and retraining") to such.
+    ``search``: the energy of the search likewise, or a `SearchCost` (`StudyResult.search_cost`). ``grid`` replaces
+    the ``deployment``'s grid of use. ``accuracy`` is a share (default: the published one of the network, where there
+    is one), ``tau`` its exponent in G(MUI). ``batch`` is how many uses one run of the estimate serves.
+    ``uncertainty`` False leaves out how sure the figures are. Raises `BadInput` for negative uses, an unknown grid or
+    recipe, a node outside the fab's tables, a recipe without a ``network`` for one sample.
     """
     from ...mapper.estimate import Estimate
 
     check_type(estimate, Estimate, "estimate", "make one with estimate(network, accelerator)")
-    if batch < 1:
-        raise BadInput(f"batch is {batch}; it must be at least 1")
-    chosen = deployment or Deployment()
+    if isinstance(batch, bool) or not isinstance(batch, int) or batch < 1:
+        raise BadInput(f"batch is {batch}; it must be a whole number of at least 1")
+    chosen = Deployment() if deployment is None else deployment
+    check_type(chosen, Deployment, "deployment", "make one with Deployment(grid='FRA', devices=100)")
     if grid is not None:
-        chosen = _replaced(chosen, grid)
-    trained, training_notes = training_entries(estimate.network, training, chosen)
+        chosen = replace(chosen, grid=grid)
+    if network is None and batch == 1:
+        network = estimate.network
+    trainings, untrained = trainings_of(network, training)
+    trained, training_notes = training_entries(trainings, chosen)
     searched, search_notes = search_entries(search, trained, chosen)
-    modelled = [entry.name for entry in trained if entry.phase == "training" and entry.note != STATED]
     service, made_notes, made_sources = _service(estimate, batch, chosen)
     if accuracy is None:
         accuracy, accuracy_note = published_accuracy(estimate.network)
     else:
         accuracy_note = ""
-    notes = (*training_notes, *search_notes, *made_notes, *([accuracy_note] if accuracy_note else []))
+    modelled = [name for name, spent in trainings.items() if not isinstance(spent, float)]
+    if chosen.best_hours and (searched or len(modelled) < len(trainings)):
+        untrained = (*untrained, "only modelled trainings run in the best hours; what is stated takes the grid's mean")
+    notes = (*untrained, *training_notes, *search_notes, *made_notes, *([accuracy_note] if accuracy_note else []))
     sources = [one for entry in (*searched, *trained) for one in entry.sources]
     return LifeCycle(
         name or f"{estimate.network.name} on {estimate.accelerator.name}",
         (*searched, *trained),
         service,
-        float(uses),
+        uses,
         accuracy,
         tau,
         spreads_of(estimate, chosen, service.made, modelled) if uncertainty else {},
         tuple(dict.fromkeys(notes)),
-        tuple(dict.fromkeys([*sources, *made_sources, f"grid of use: {chosen.use_grid.source}"])),
+        tuple(dict.fromkeys([*estimate.sources(), *sources, *made_sources, f"grid of use: {chosen.use_grid.source}"])),
     )
-
-
-def _replaced(deployment: Deployment, grid: str) -> Deployment:
-    from dataclasses import replace
-
-    return replace(deployment, grid=grid)
 
 
 def _service(estimate: Estimate, batch: int, deployment: Deployment) -> tuple[Service, tuple[str, ...], list[str]]:
@@ -88,7 +93,10 @@ def _service(estimate: Estimate, batch: int, deployment: Deployment) -> tuple[Se
     idle_w = deployment.idle_power_w
     if idle_w is None:
         idle_w = accelerator.leakage_w
-        notes.append(f"a waiting device takes its leakage, {idle_w:.3g} W")
+        notes.append(f"a waiting device takes its leakage, {format_si(idle_w, 'W')}")
+    elif idle_w * estimate.latency_s > estimate.energy_j:
+        waits, runs = (format_si(watts, "W") for watts in (idle_w, estimate.energy_j / estimate.latency_s))
+        notes.append(f"a device takes more while it waits ({waits}) than in use ({runs}), so that uses spare energy")
     per_use = estimate.energy_j / batch * deployment.use_pue
     idle = idle_w * deployment.use_pue
     footprints, made_notes = made_of(accelerator, deployment, estimate.network)

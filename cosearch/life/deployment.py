@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
+from functools import cached_property
 from typing import Literal
 
-from ...energy.carbon import Grid, grid, storage_footprint
+from ...energy.carbon import ABATEMENTS, Grid, die_yield, grid, storage_footprint
 from ...energy.quantities import to_si
 from ...errors import BadInput
 
@@ -30,8 +31,9 @@ class Deployment:
     footprint of a die whose fab is not in the tables ("0.5 kg"). ``dram`` is the size of each off-chip memory that
     its spec leaves open (default: what the network needs, in steps of 256 MiB), ``storage`` pairs a kind of flash
     or disk with its size. ``yield_`` is the share of good dies or the name of a yield model, ``abatement`` the
-    share of fluorinated gases that the fab destroys. ``best_hours`` trains in the cleanest hours of a grid that has
-    an hourly series.
+    share of fluorinated gases that the fab destroys. ``best_hours`` runs modelled trainings in the cleanest hours of
+    the data centre's grid, which must have an hourly series. Raises `BadInput` for what cannot be, `UnknownName` for
+    unknown grids, yield models and kinds of storage.
     """
 
     devices: float | Literal["shared"] = 1.0
@@ -63,9 +65,13 @@ class Deployment:
         _check("refreshes", self.refreshes, least=0.0)
         for name in ("pue", "use_pue"):
             _check(name, getattr(self, name), least=1.0)
-        for what in (self.grid, self.training_grid, self.fab_grid):
-            if what is not None:
-                grid(what)
+        for what in (self.grid, self.fab_grid):
+            grid(what)
+        if not isinstance(self.best_hours, bool):
+            raise BadInput(f"best_hours is {self.best_hours!r}; give True or False")
+        if not self.data_centre_grid.hourly and self.best_hours:
+            name = self.data_centre_grid.name
+            raise BadInput(f"best_hours: grid {name} has no hourly series; give a CSV file of one, or leave it out")
         if self.idle_power_w is not None:
             _check("idle_power", self.idle_power_w, least=0.0)
         if self.die_kg is not None:
@@ -75,6 +81,9 @@ class Deployment:
         if self.storage_bits is not None:
             kind, bits = self.storage_bits
             storage_footprint(bits, kind)
+        die_yield(self.yield_, 1.0)
+        if self.abatement not in ABATEMENTS:
+            raise BadInput(f"abatement is {self.abatement}; give one of {', '.join(f'{one:g}' for one in ABATEMENTS)}")
 
     @property
     def fleet(self) -> float:
@@ -91,12 +100,12 @@ class Deployment:
         """Seconds a device lasts."""
         return (self.years if self.lifetime_years is None else self.lifetime_years) * YEAR_S
 
-    @property
+    @cached_property
     def use_grid(self) -> Grid:
         """What supplies the devices."""
         return grid(self.grid)
 
-    @property
+    @cached_property
     def data_centre_grid(self) -> Grid:
         """What supplies the data centre."""
         return self.use_grid if self.training_grid is None else grid(self.training_grid)
@@ -119,7 +128,15 @@ class Deployment:
     @property
     def storage_bits(self) -> tuple[str, float] | None:
         """Kind and size of the storage, where there is one."""
-        return None if self.storage is None else (self.storage[0], _si("storage", self.storage[1], "size"))
+        if self.storage is None:
+            return None
+        if isinstance(self.storage, str) or len(self.storage) != 2 or not isinstance(self.storage[0], str):
+            raise BadInput(f"storage is {self.storage!r}; give a kind and a size: ('nand_tlc_v3', '32 GB')")
+        return self.storage[0], _si("storage", self.storage[1], "size")
+
+    def of_others(self) -> Deployment:
+        """The same without what is known of the device's own die, memory and storage: for a data centre's machines."""
+        return replace(self, die=None, dram=None, storage=None)
 
     @classmethod
     def names(cls) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ import numpy as np
 
 from ...energy.life import PHASES, LifeCycle, Reversal, best_by_uses, reversals
 from ...energy.life.accounts import check_quantity
+from ...energy.life.cycle import MOST_USES
 from ...errors import BadInput
 from ..figures import plain_ticks, spans_decades
 
@@ -59,7 +60,7 @@ def uses_info(
     """Totals of designs from ``low`` to ``high`` uses; raises `BadInput` for no designs or names given twice."""
     name = check_quantity(quantity)
     best = best_by_uses(designs, low, high, quantity=name)
-    uses = np.logspace(np.log10(low), np.log10(high), points)
+    uses = np.geomspace(low, high, points)
     totals = np.array([[one.line(name).at(float(u)) for u in uses] for one in designs])
     sds = np.array([[one.at(float(u)).sd(name) for u in uses] for one in designs])
     names = tuple(one.name for one in designs)
@@ -81,7 +82,7 @@ def plot_life(designs: Sequence[LifeCycle], path: str | Path, quantity: str = "c
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    high = max([HIGH, *(10.0 * one.uses for one in designs)])
+    high = min(MOST_USES, max([HIGH, *(10.0 * one.uses for one in designs)]))
     info = uses_info(designs, quantity, LOW, high)
     figure = Figure(figsize=(12.0, 4.6), layout="constrained")
     FigureCanvasAgg(figure)

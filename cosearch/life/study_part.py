@@ -5,17 +5,18 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 from ...document import field_errors
 from ...energy.carbon import grid
-from ...energy.quantities import to_si
+from ...energy.quantities import is_figure, to_si
 from .deployment import Deployment
-from .spent import SearchCost, Spent
+from .spent import NONE, SearchCost, Spent
 
 if TYPE_CHECKING:
     from ...energy.life import LifeCycle
     from ...mapper.estimate import Estimate
+    from ...models.network import Network
 
 __all__ = ["LifePart", "SearchPart"]
 
@@ -52,7 +53,7 @@ class LifePart(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, ignored_types=(cached_property,))
     uses: float = Field(ge=0.0, allow_inf_nan=False)
-    training: str = "none"
+    training: str = NONE
     training_hardware: str = "a100"
     training_devices: int = Field(default=8, ge=1, strict=True)
     search: SearchPart | None = None
@@ -91,9 +92,9 @@ class LifePart(BaseModel):
         from ...mapper.training import load_recipe
 
         with field_errors():
-            if text[:1].isdigit():
+            if is_figure(text):
                 to_si(text, "energy")
-            elif text != "none":
+            elif text != NONE:
                 load_recipe(text)
         return text
 
@@ -106,33 +107,38 @@ class LifePart(BaseModel):
             load_accelerator(name)
         return name
 
+    @model_validator(mode="after")
+    def _search_has_what_it_shares(self) -> LifePart:
+        if self.training == NONE and self.search is not None and self.search.training_share:
+            raise ValueError("search: training_share is a share of no training; add 'training:', or leave it out")
+        return self
+
     @cached_property
     def deployment(self) -> Deployment:
         """The assumptions for `life_cycle`."""
         own = {name: getattr(self, name) for name in type(self).model_fields if name in Deployment.names()}
         return Deployment(**own)
 
-    def life_of(self, estimate: Estimate, accuracy: float | None = None) -> LifeCycle:
-        """The life cycle of a design of the study. Raises `BadInput` where a part of it has no figure."""
+    def life_of(self, network: Network, estimate: Estimate) -> LifeCycle:
+        """The life cycle of a ``network`` by its estimate. Raises `BadInput` where a part of it has no figure."""
         from .account import life_cycle
 
         return life_cycle(
             estimate,
             self.uses,
-            training=self._training_of(estimate),
+            training=self._training_of(network),
             search=self.search.cost if self.search else None,
-            accuracy=accuracy,
             deployment=self.deployment,
             uncertainty=False,
         )
 
-    def _training_of(self, estimate: Estimate) -> Spent | None:
-        if self.training == "none" or self.training[:1].isdigit():
+    def _training_of(self, network: Network) -> Spent:
+        if self.training == NONE or is_figure(self.training):
             return self.training
         from ...accel.spec import load_accelerator
         from ...mapper.training import estimate_training
 
         machine = load_accelerator(self.training_hardware)
         return estimate_training(
-            estimate.network, machine, recipe=self.training, devices=self.training_devices, mapper="roofline"
+            network, machine, recipe=self.training, devices=self.training_devices, mapper="roofline"
         )

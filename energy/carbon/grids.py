@@ -9,7 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from ...errors import BadInput, UnknownName, nearest, shortened
-from ..quantities import to_si
+from ..quantities import is_figure, to_si
 from .hours import BestHours, best_run, best_split, mean_over
 from .series import read_series
 from .tables import GridFigures, PlaceFigures, grid_figures
@@ -72,7 +72,7 @@ def grid(what: Grid | str | Path | Mapping[str, float]) -> Grid:
     """A grid from what a user may write.
 
     A place by ISO code or English name ("FRA", "france", "world"), of a year ("USA@2022"; else 2023 or the newest
-    before it); a source ("coal", "wind"); a figure ("300 g/kWh"); a mix of places and sources by shares that add up to
+    before it); a source ("coal", "wind"); a figure ("300 g/kWh"); a mix of such by shares that add up to
     1 (``{"wind": 0.6, "gas": 0.4}`` or "wind=0.6,gas=0.4"); a CSV file of an hourly series (`read_series`); or a `Grid`
     itself. Raises `UnknownName` for another name, `BadInput` for a year without figures, shares that do not add up, a
     figure with a foreign unit, a broken file.
@@ -90,8 +90,6 @@ def grid(what: Grid | str | Path | Mapping[str, float]) -> Grid:
         return _from_file(Path(text))
     if "=" in text:
         return _mix(_shares(text))
-    if text[:1].isdigit() or text[:1] in ("-", "+", "."):
-        return Grid(text, to_si(text, "carbon_intensity"), source="as given")
     return _named(text)
 
 
@@ -132,27 +130,30 @@ def _places() -> dict[str, PlaceFigures]:
 
 @lru_cache(maxsize=256)
 def _named(text: str) -> Grid:
-    """A place or a source of electricity by name."""
+    """A place or a source of electricity by name, or a figure."""
+    if is_figure(text):
+        return Grid(text, to_si(text, "carbon_intensity"), source="as given")
     figures = grid_figures()
-    name, _, year = text.partition("@")
+    name, at, year = text.partition("@")
     place = _places().get(_plain(name))
     if place is not None:
-        return _of_year(place, year.strip(), text)
+        return _of_year(place, year.strip() if at else None, text)
     if _plain(name) not in figures.sources:
         raise _unknown(name, figures)
-    if year:
+    if at:
         raise BadInput(f"'{shortened(text)}': a source of electricity has no year; write '{_plain(name)}'")
     return Grid(_plain(name), figures.sources[_plain(name)], source=figures.source)
 
 
-def _of_year(place: PlaceFigures, year: str, text: str) -> Grid:
+def _of_year(place: PlaceFigures, year: str | None, text: str) -> Grid:
     known = ", ".join(str(one) for one in sorted(place.by_year))
-    if not year:
+    if year is None:
         newest = max((one for one in place.by_year if one <= _YEAR), default=max(place.by_year))
     elif year.isdecimal() and int(year) in place.by_year:
         newest = int(year)
     else:
-        raise BadInput(f"'{shortened(text)}': no figure of {place.name} for {shortened(year)}; there is {known}")
+        asked = shortened(year) or "no year"
+        raise BadInput(f"'{shortened(text)}': no figure of {place.name} for {asked}; there is {known}")
     return Grid(f"{place.name} {newest}", place.by_year[newest], source=f"{place.source}; {place.name}, {newest}")
 
 
@@ -170,9 +171,11 @@ def _shares(text: str) -> dict[str, float]:
     """``"wind=0.6,gas=0.4"`` as a mapping."""
     shares: dict[str, float] = {}
     for part in text.split(","):
-        name, _, share = part.partition("=")
+        name, _, share = (word.strip() for word in part.partition("="))
+        if name in shares:
+            raise BadInput(f"'{shortened(text)}' names {shortened(name)} twice; add up its shares")
         try:
-            shares[name.strip()] = float(share)
+            shares[name] = float(share)
         except ValueError as error:
             raise BadInput(f"'{shortened(part)}' is no share of a mix; write e.g. 'wind=0.6,gas=0.4'") from error
     return shares

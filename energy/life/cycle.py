@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from numbers import Real
 
-from ...errors import BadInput, ImpossibleResult
+from ...errors import BadInput, ImpossibleResult, shortened
 from .accounts import PHASES, QUANTITIES, Amount, Once, Phase, PhaseName, Service, check_quantity
 from .crossing import BreakEven, Line, crossings
 from .delay import DelayMetrics
 
 __all__ = ["MUI_PHASES", "LifeCycle"]
 
+MOST_USES = 1e24  # a million million devices, each used a million times a second for ten days; more is a slip
 MUI_PHASES: tuple[PhaseName, ...] = ("search", "training", "inference")
 
 
@@ -38,16 +41,17 @@ class LifeCycle:
     sources: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        if isinstance(self.uses, bool) or not (math.isfinite(self.uses) and self.uses >= 0.0):
-            raise BadInput(f"uses is {self.uses}; give how often the network runs in its life, a number from 0 on")
-        if self.accuracy is not None and not 0.0 <= self.accuracy <= 1.0:
-            raise BadInput(f"accuracy is {self.accuracy}; give a share from 0 to 1, such as 0.72")
-        if not (math.isfinite(self.tau) and self.tau >= 0.0):
-            raise BadInput(f"tau is {self.tau}; give an exponent from 0 on")
+        remedy = f"give how often the network runs in its life, a number from 0 to {MOST_USES:g}"
+        _check("uses", self.uses, MOST_USES, remedy)
+        if self.accuracy is not None:
+            _check("accuracy", self.accuracy, 1.0, "give a share from 0 to 1, such as 0.72")
+        _check("tau", self.tau, sys.float_info.max, "give an exponent from 0 on")
         for quantity in QUANTITIES:
-            whole, line = getattr(self.total, quantity), self.line(quantity).at(self.uses)
-            if not math.isclose(whole, line, rel_tol=1e-9, abs_tol=1e-300):
-                raise ImpossibleResult(f"{self.name}: phases sum to {whole} ({quantity}), the closed form gives {line}")
+            line, whole = self.line(quantity), getattr(self.total, quantity)
+            least = 1e-12 * line.fixed  # the closed form is a small difference of it where waiting takes almost all
+            if not math.isclose(whole, line.at(self.uses), rel_tol=1e-9, abs_tol=max(least, 1e-300)):
+                closed = line.at(self.uses)
+                raise ImpossibleResult(f"{self.name}: phases sum to {whole} ({quantity}), in closed form to {closed}")
 
     def __repr__(self) -> str:
         total = self.total
@@ -55,7 +59,7 @@ class LifeCycle:
 
     def at(self, uses: float) -> LifeCycle:
         """The same design used so often."""
-        return replace(self, uses=float(uses))
+        return replace(self, uses=uses)
 
     @cached_property
     def phases(self) -> dict[PhaseName, Phase]:
@@ -112,8 +116,7 @@ class LifeCycle:
         if self.accuracy is None:
             raise BadInput(f"{self.name}: G(MUI) needs an accuracy; give accuracy=0.72, say")
         exponent = self.tau if tau is None else tau
-        if not (math.isfinite(exponent) and exponent >= 0.0):
-            raise BadInput(f"tau is {exponent}; give an exponent from 0 on")
+        _check("tau", exponent, sys.float_info.max, "give an exponent from 0 on")
         return float(self.accuracy**exponent)
 
     def break_even(self, other: LifeCycle, quantity: str = "energy_j", *, tau: float | None = None) -> BreakEven:
@@ -143,6 +146,11 @@ class LifeCycle:
         embodied = math.fsum(amount.co2e_kg for amount in self.service.made.values())
         per_use = self.total.co2e_kg / self.uses if self.uses else self.total.co2e_kg
         return DelayMetrics(embodied, self.service.use.energy_j, self.service.latency_s, per_use)
+
+
+def _check(what: str, value: object, most: float, remedy: str) -> None:
+    if isinstance(value, bool) or not isinstance(value, Real) or not 0.0 <= float(value) <= most:
+        raise BadInput(f"{what} is {shortened(value)}; {remedy}")
 
 
 def _told_apart(name: str, other: str) -> tuple[str, str]:

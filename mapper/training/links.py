@@ -11,7 +11,7 @@ from typing import Annotated
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from ...document import field_errors, load_document, shipped, validate
-from ...energy.quantities import to_si
+from ...energy.quantities import is_figure, to_si
 from ...errors import BadInput, UnknownName
 
 __all__ = ["Link", "link_names", "link_of", "load_link"]
@@ -81,7 +81,7 @@ def load_link(what: str | Link) -> Link:
     if isinstance(what, Link):
         return what
     text = str(what).strip()
-    if text[:1].isdigit():
+    if is_figure(text):
         return Link(text, to_si(text, "bandwidth", positive=True), source="stated")
     if text.endswith((".yaml", ".yml")):
         return _link(_spec(Path(text)))

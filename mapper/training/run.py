@@ -72,6 +72,7 @@ def estimate_training(
     check_type(network, Network, "network", "load it with load_network, from_torch or from_onnx")
     if mapper != ROOFLINE and mapper not in mapper_names():
         raise UnknownName("mapper", mapper, (ROOFLINE, *mapper_names()))
+    wanted = Objective.parse(objective)
     changed = {"batch": batch, "optimizer": optimizer, "precision": precision, "recompute": recompute}
     plan = _recipe(network, recipe, {name: value for name, value in changed.items() if value is not None})
     share = _share(plan.batch, devices)
@@ -83,7 +84,7 @@ def estimate_training(
     if mapper == ROOFLINE:
         costed = roofline_estimate(step.network, chip)
     else:
-        costed = estimate(step.network, chip, mapper, objective, limits=limits, cache=cache, workers=workers)
+        costed = estimate(step.network, chip, mapper, wanted, limits=limits, cache=cache, workers=workers)
     exchange = _exchange(step, costed, devices, wire, overlap=overlap, bucket_bits=bits)
     return TrainingEstimate(network, chip, plan, devices, step, costed, exchange, wire, mapper)
 

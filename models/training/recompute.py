@@ -11,7 +11,7 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from ...errors import UnknownName
+from ...errors import BadInput, UnknownName
 from ..network import Layer
 from .graph import AGAIN, Graph, in_training, rides, value_words
 from .memory import activation_memory
@@ -40,8 +40,10 @@ def recomputed(graph: Graph, backward: tuple[Layer, ...], recompute: Recompute, 
     ``none``: all is held. ``sqrt``: as many segments as the root of the number of held tensors, of about equal size.
     ``all``: of segments of many sizes, and none, those that hold the least at the peak in words of ``bits`` (within
     1 %: those that run least again), every layer running at most once more. A layer that rides on its producer is
-    named with it. Raises `UnknownName` for a plan or a layer that does not exist.
+    named with it. Raises `UnknownName` for a plan or a layer that does not exist, `BadInput` for what names neither.
     """
+    if not isinstance(recompute, str | Sequence):
+        raise BadInput(f"recompute is {recompute!r}; give {', '.join(PLANS)}, or a list of layers' names")
     if isinstance(recompute, str) and recompute not in PLANS:
         raise UnknownName("recomputation", recompute, PLANS)
     if recompute == "none":

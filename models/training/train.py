@@ -29,7 +29,7 @@ METHODS = ("backprop", *LOCAL_METHODS, *ESTIMATORS)
 def training_step(
     network: Network, *, optimizer: str | Optimizer = "sgd", precision: str | Precision = "mixed",
     method: str | ZerothOrder = "backprop", recompute: Recompute = "none",
-    sparsity: SparseSchedule | float | None = None, batch_norm: bool = False, frozen: Sequence[str] = (),
+    sparsity: SparseSchedule | float | None = None, batch_norm: bool = False, frozen: str | Sequence[str] = (),
     micro_batches: int = 1,
 ) -> TrainingStep:
     """The operators of one step of training ``network`` on its batch, by mini-batch stochastic gradients.
@@ -59,7 +59,7 @@ def training_step(
     dense_share: dict[str, float] = {}
     if sparsity is not None:
         described, dense_share = _sparse(described, sparse_schedule(sparsity))
-    graph = trained_graph(described, words, tuple(frozen))
+    graph = trained_graph(described, words, (frozen,) if isinstance(frozen, str) else tuple(frozen))
     if isinstance(method, ZerothOrder) or method in ESTIMATORS:
         zeroth = method if isinstance(method, ZerothOrder) else ZerothOrder(method)
         run = _forward_alone(graph, zeroth)

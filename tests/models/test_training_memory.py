@@ -269,6 +269,8 @@ def test_the_peak_holds_weights_gradients_states_and_activations():
     ({"method": "backporp"}, UnknownName, "did you mean 'backprop'"),
     ({"recompute": "al"}, UnknownName, "did you mean 'all'"),
     ({"recompute": ["conv4"]}, UnknownName, "did you mean 'conv"),
+    ({"recompute": True}, BadInput, "recompute is True; give none, all, sqrt"),
+    ({"frozen": "conv9"}, UnknownName, "did you mean 'conv"),
     ({"frozen": ["conv9"]}, UnknownName, "did you mean 'conv"),
     ({"frozen": ["conv1", "conv2", "conv3", "classifier"]}, BadInput, "nothing to train"),
     ({"micro_batches": 0}, BadInput, "micro_batches is 0"),

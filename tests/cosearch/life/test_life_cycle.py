@@ -64,6 +64,59 @@ def test_a_batch_serves_as_many_uses(spotter: dt.Estimate) -> None:
     assert four.phases["inference"].energy_j == pytest.approx(one.phases["inference"].energy_j / 4)
 
 
+def test_training_is_that_of_the_network_for_one_sample(capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["life-cycle", "ds_cnn_kws", "--mapper", "annealing", "--uses", "1e6", "--json", "-"]
+    told = []
+    for more in (["edge_tpu"], ["edge_tpu", "--batch", "4"], ["nvdla"]):  # nvdla fuses operators, which trains nothing
+        assert main([*words, *more]) == 0
+        told.append(json.loads(capsys.readouterr().out)["phases"]["training"]["energy_j"])
+    assert told == pytest.approx([told[0]] * 3, rel=1e-12)
+
+
+def test_a_recipe_for_several_uses_a_run_needs_the_network(spotter: dt.Estimate) -> None:
+    with pytest.raises(BadInput, match="network for one sample"):
+        dt.life_cycle(spotter, 1.0, batch=4)
+    one = dt.load_network("ds_cnn_kws")
+    assert dt.life_cycle(spotter, 1.0, batch=4, network=one).phases["training"].energy_j > 0
+
+
+def test_what_is_stated_of_the_device_leaves_the_training_hardware(spotter: dt.Estimate) -> None:
+    run = dt.estimate_training(dt.load_network("ds_cnn_kws"), recipe="digits", mapper="roofline")
+    own = Deployment(die="500 kg", dram="64 GiB", storage=("nand_tlc_v3", "1 TB"))
+    lives = [dt.life_cycle(spotter, 1.0, training=run, deployment=where) for where in (Deployment(), own)]
+    made = [life.phases["embodied"].parts["training hardware"].co2e_kg for life in lives]
+    assert made[0] == made[1] > 0
+
+
+def test_training_on_a_chip_of_an_unknown_fab_says_what_is_not_counted(spotter: dt.Estimate) -> None:
+    run = dt.estimate_training(dt.load_network("ds_cnn_kws"), "eyeriss", recipe="digits", mapper="roofline")
+    life = dt.life_cycle(spotter, 1.0, training=run)
+    assert "training hardware" not in life.phases["embodied"].parts
+    assert any("not counted: eyeriss: no published fab figures" in note for note in life.notes)
+
+
+def test_modelled_training_is_uncertain_and_the_sources_name_all(spotter: dt.Estimate) -> None:
+    run = dt.estimate_training(dt.load_network("ds_cnn_kws"), recipe="digits", mapper="roofline")
+    life = dt.life_cycle(spotter, 1.0, training=run)
+    assert life.spreads["training.base"] == 0.5
+    assert set(spotter.sources()) <= set(life.sources)
+    assert set(run.sources()) <= set(life.sources)
+
+
+def test_a_search_that_trains_wears_machines_out(spotter: dt.Estimate) -> None:
+    run = dt.estimate_training(dt.load_network("ds_cnn_kws"), recipe="digits", mapper="roofline")
+    search = SearchCost(100, 0.0, 0.01)
+    life = dt.life_cycle(spotter, 1.0, training=run, search=search, deployment=Deployment(refreshes=3))
+    made = life.phases["embodied"].parts
+    assert made["search hardware"].co2e_kg == pytest.approx(made["training hardware"].co2e_kg / 4)
+    assert life.phases["search"].energy_j == pytest.approx(life.phases["training"].energy_j / 4)
+
+
+def test_a_device_that_takes_more_waiting_than_in_use_is_told(spotter: dt.Estimate) -> None:
+    life = dt.life_cycle(spotter, 1.0, training=None, deployment=Deployment(idle_power="50 W"))
+    assert any("takes more while it waits (50 W)" in note for note in life.notes)
+
+
 def test_a_search_spends_its_trials_and_their_share_of_a_training(spotter: dt.Estimate) -> None:
     life = dt.life_cycle(spotter, 1.0, training="10 kWh", search=SearchCost(100, 3.6e4, 0.01))
     assert life.phases["search"].energy_j == pytest.approx((100 * 3.6e4 + 10 * 3.6e6) * 1.1)
@@ -86,6 +139,8 @@ def test_training_in_the_best_hours_emits_less(spotter: dt.Estimate, tmp_path: P
     ]
     assert lives[1].phases["training"].co2e_kg < lives[0].phases["training"].co2e_kg
     assert lives[1].phases["training"].energy_j == lives[0].phases["training"].energy_j
+    stated = dt.life_cycle(spotter, 1.0, training="1 kWh", deployment=Deployment(grid=str(hours), best_hours=True))
+    assert any("what is stated takes the grid's mean" in note for note in stated.notes)
 
 
 def test_a_modelled_training_brings_its_share_of_the_machines(spotter: dt.Estimate) -> None:
@@ -151,8 +206,12 @@ def test_the_command_prints_phases_that_sum_to_the_total(capsys: pytest.CaptureF
         (["--years", "-1"], "years is -1"),
         (["--training", "imagenet_91"], "did you mean 'imagenet_90'"),
         (["--training", "3 m"], "an energy is needed"),
-        (["--training", "a=1 kWh", "--training", "2 kWh"], "several entries have names"),
+        (["--training", "a=1 kWh", "--training", "2 kWh"], "write NAME=WHAT"),
         (["--training", "a=1 kWh", "--training", "a=2 kWh"], "is there twice"),
+        (["--training", "-3 kWh"], "'-3 kWh' is too small"),
+        (["--training", "none", "--training", "2 kWh"], "for each of several entries"),
+        (["--uses", "1e300"], "a number from 0 to 1e+24"),
+        (["--best-hours"], "has no hourly series"),
         (["--search", "long"], "'long' is no energy"),
         (["--idle-power", "5"], "has no unit"),
         (["--idle-power", "5 J"], "power is needed"),
@@ -188,3 +247,42 @@ def test_impossible_deployments_are_refused() -> None:
         Deployment(lifetime_years=0)
     with pytest.raises(BadInput, match="trials is -1"):
         SearchCost(-1)
+    for storage in ("nand_tlc_v3", ("nand_tlc_v3",), (3, "32 GB")):
+        with pytest.raises(BadInput, match="give a kind and a size"):
+            Deployment(storage=storage)  # type: ignore[arg-type]
+    with pytest.raises(UnknownName, match="did you mean 'murphy'"):
+        Deployment(yield_="murpy")
+    with pytest.raises(BadInput, match=r"abatement is 0\.5"):
+        Deployment(abatement=0.5)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"training": [1]}, "training is of type list"),
+        ({"training": True}, "training is of type bool"),
+        ({"training": -3.0}, "cannot be spent"),
+        ({"search": [1]}, "is no energy"),
+        ({"search": SearchCost(10, 5.0, 0.5)}, "share of a training, but none is counted"),
+        ({"deployment": {"grid": "FRA"}}, "make one with Deployment"),
+        ({"batch": 1.5}, "batch is 1.5"),
+        ({"uses": "many"}, "uses is many"),
+    ],
+)
+def test_what_is_no_life_is_refused(spotter: dt.Estimate, change: dict[str, object], message: str) -> None:
+    with pytest.raises(BadInput, match=message):
+        dt.life_cycle(spotter, **{"uses": 1.0, "training": None, **change})  # type: ignore[arg-type]
+
+
+def test_none_of_several_trainings_is_left_out(spotter: dt.Estimate) -> None:
+    life = dt.life_cycle(spotter, 1.0, training={"base": "none", "pruning": ".5 kWh", "tuning": None})
+    assert set(life.phases["training"].parts) == {"pruning"}
+
+
+def test_a_design_is_compared_with_its_like(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["life-cycle", "ds_cnn_kws", "edge_tpu", "--mapper", "annealing", "--training", "none"]
+    assert main([*words, "--against", "edge_tpu", "--picture", str(tmp_path / "same.svg")]) == 0
+    said = capsys.readouterr().out
+    assert "edge_tpu (as shipped)" in said
+    assert "the two cost the same" in said
+    assert main([*words, "--uses", "1e24", "--picture", str(tmp_path / "often.svg")]) == 0

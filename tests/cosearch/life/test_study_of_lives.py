@@ -68,6 +68,7 @@ def test_the_section_reads_back_the_same(tmp_path: Path) -> None:
         ("devices: 10", "device: 10", "devices"),
         ("imagenet_300", "imagenet_301", "did you mean 'imagenet_300'"),
         ("imagenet_300", "3 km", "'3 km' has no known unit"),
+        ("imagenet_300", "none", "training_share is a share of no training"),
         ("trial: 1 kJ", "trial: 1 kW", "energy"),
         ("training: imagenet_300", "training: imagenet_300\n  training_hardware: a1000", "did you mean 'a100'"),
     ],

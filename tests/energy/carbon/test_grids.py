@@ -66,6 +66,11 @@ def test_an_unknown_grid_gets_the_nearest_name_or_the_ways_to_say_one() -> None:
         grid("")
 
 
+def test_a_mix_may_hold_a_figure() -> None:
+    mixed = grid("wind=0.25,300 g/kWh=0.75")
+    assert mixed.kg_per_j == pytest.approx(0.25 * grid("wind").kg_per_j + 0.75 * grid("300 g/kWh").kg_per_j)
+
+
 @pytest.mark.parametrize(
     ("what", "message"),
     [
@@ -74,6 +79,8 @@ def test_an_unknown_grid_gets_the_nearest_name_or_the_ways_to_say_one() -> None:
         ("-5 g/kWh", "too small"),
         ("FRA@1990", "no figure of France for 1990; there is 2023"),
         ("USA@soon", "no figure of United States for soon; there is 2022, 2023"),
+        ("USA@", "no figure of United States for no year"),
+        ("wind=0.5,wind=0.5", "names wind twice"),
         ("coal@2022", "a source of electricity has no year; write 'coal'"),
         ({"wind": 60, "gas": 40}, "add up to 100; write shares, not percent"),
         ({"wind": 0.6}, "add up to 0.6; they must add up to 1"),

@@ -166,12 +166,23 @@ def test_a_small_gain_against_much_spent_is_still_found() -> None:
         ({"uses": math.nan}, "uses is nan"),
         ({"accuracy": 72.0}, "share from 0 to 1"),
         ({"tau": -1.0}, "tau is -1.0"),
+        ({"uses": 1e300}, "uses is 1e\\+300"),
+        ({"uses": "many"}, "uses is many"),
+        ({"accuracy": "good"}, "accuracy is good"),
+        ({"tau": True}, "tau is True"),
     ],
 )
-def test_impossible_lives_are_refused(change: dict[str, float], message: str) -> None:
+def test_impossible_lives_are_refused(change: dict[str, object], message: str) -> None:
     one = life()
     with pytest.raises(BadInput, match=message):
         LifeCycle(**{"name": "x", "once": one.once, "service": one.service, "uses": 1.0, **change})  # type: ignore[arg-type]
+
+
+def test_the_closed_form_holds_where_waiting_takes_almost_everything() -> None:
+    idle = Amount(1e12)
+    service = Service(Amount(1e-6), 1e-3, idle, devices=3.0, service_s=1e8, lifetime_s=1e8)
+    for share in (0.1, 1.0 - 1e-12, 1.0, 1.0 + 1e-12):
+        assert LifeCycle("one", (), service, share * service.most_uses).total.energy_j > 0.0
 
 
 def test_impossible_entries_are_refused() -> None:
