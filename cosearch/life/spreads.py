@@ -31,7 +31,7 @@ def spreads_of(
     known = estimate.uncertainty() if estimate.accelerator.spec is not None else None
     spreads = {"inference.uses": known.energy_j.relative} if known else {}
     if deployment.idle_power is None:
-        spreads["idle.waiting"] = constant("logic_leakage").uncertainty
+        spreads["idle.idle"] = constant("logic_leakage").uncertainty
     spreads |= {f"training.{name}": MODELLED_TRAINING for name in modelled}
     for part in made:
         table = carbon_tables()[_OWN.get(part, "dram")].uncertainty
