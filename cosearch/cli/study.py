@@ -28,6 +28,8 @@ METRICS = {
     "error_sigma_pct": "+-",
     "tracking_loss_pct": "loss",
     "area_mm2": "area",
+    "co2e_kg": "life carbon",
+    "life_energy_j": "life energy",
     "macs": "MACs",
     "params": "parameters",
 }
@@ -129,7 +131,8 @@ def _why_none(trials: DataFrame, context: Context) -> str:
     counts = trials["status"].value_counts()
     reasons = []
     if counts.get("infeasible", 0):
-        reasons.append(f"{counts['infeasible']} have no mapping")
+        told = trials.loc[trials["status"] == "infeasible", "reason"].value_counts()
+        reasons.append(f"{counts['infeasible']} cannot be had ({told.index[0]})")
     if counts.get("constraint", 0):
         limits = (
             f"{_title(name)} at most {_text(name, limit)}, the least found is {_text(name, trials[name].min())}"
@@ -186,8 +189,13 @@ def _title(name: str) -> str:
 
 def _text(name: str, value: Any) -> str:
     """A cell for people: a metric with its unit by the ending of its name, anything else short."""
-    from ...energy.quantities import format_si
+    from ...energy.quantities import format_mass, format_si
+    from .life import kwh
 
+    if name == "life_energy_j":
+        return kwh(value)
+    if name.endswith("_kg"):
+        return format_mass(value)
     for ending, unit in (("_s", "s"), ("_j", "J")):
         if name.endswith(ending):
             return format_si(value, unit)

@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ...energy.life import PHASES, LifeCycle, Reversal, best_by_uses, reversals
+from ...energy.life import MOST_USES, PHASES, LifeCycle, Reversal, best_by_uses, reversals
 from ...energy.life.accounts import check_quantity
-from ...energy.life.cycle import MOST_USES
 from ...errors import BadInput
 from ..figures import plain_ticks, spans_decades
 

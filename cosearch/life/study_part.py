@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validat
 
 from ...document import field_errors
 from ...energy.carbon import grid
+from ...energy.life import MOST_USES
 from ...energy.quantities import is_figure, to_si
 from .deployment import Deployment
 from .spent import NONE, SearchCost, Spent
@@ -52,7 +53,7 @@ class LifePart(BaseModel):
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, ignored_types=(cached_property,))
-    uses: float = Field(ge=0.0, allow_inf_nan=False)
+    uses: float = Field(ge=0.0, le=MOST_USES, allow_inf_nan=False)
     training: str = NONE
     training_hardware: str = "a100"
     training_devices: int = Field(default=8, ge=1, strict=True)
@@ -119,10 +120,23 @@ class LifePart(BaseModel):
         return value
 
     @model_validator(mode="after")
-    def _search_has_what_it_shares(self) -> LifePart:
+    def _parts_agree(self) -> LifePart:
         if self.training == NONE and self.search is not None and self.search.training_share:
             raise ValueError("search: training_share is a share of no training; add 'training:', or leave it out")
+        if self._by_recipe and self.training_devices > 1:
+            from ...accel.spec import load_accelerator
+            from ...mapper.training import link_of, load_recipe
+
+            batch, devices = load_recipe(self.training).batch, self.training_devices
+            if batch % devices:
+                raise ValueError(f"training_devices: {devices} do not divide the recipe's batch of {batch}")
+            with field_errors():
+                link_of(load_accelerator(self.training_hardware).name, devices)
         return self
+
+    @property
+    def _by_recipe(self) -> bool:
+        return self.training != NONE and not is_figure(self.training)
 
     @cached_property
     def deployment(self) -> Deployment:
@@ -144,7 +158,7 @@ class LifePart(BaseModel):
         )
 
     def _training_of(self, network: Network) -> Spent:
-        if self.training == NONE or is_figure(self.training):
+        if not self._by_recipe:
             return self.training
         from ...accel.spec import load_accelerator
         from ...mapper.training import estimate_training

@@ -2,11 +2,12 @@
 
 from .accounts import PHASES, QUANTITIES, Amount, Once, Phase, Service
 from .crossing import BreakEven
-from .cycle import LifeCycle
+from .cycle import MOST_USES, LifeCycle
 from .delay import DelayMetrics
 from .ranking import Reversal, best_by_uses, reversals
 
 __all__ = [
+    "MOST_USES",
     "PHASES",
     "QUANTITIES",
     "Amount",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .links import Link, link_names, load_link
+from .links import Link, link_names, link_of, load_link
 from .parallel import Bucket, Exchange, exchange_gradients, ring_all_reduce_s
 from .recipes import Recipe, load_recipe, recipe_names, recipe_of
 from .result import TrainingEstimate
@@ -17,6 +17,7 @@ __all__ = [
     "estimate_training",
     "exchange_gradients",
     "link_names",
+    "link_of",
     "load_link",
     "load_recipe",
     "recipe_names",

@@ -69,7 +69,7 @@ def test_a_batch_that_is_no_positive_whole_number_is_refused(refused, batch):
 
 
 def test_an_unknown_network_is_answered_with_the_nearest_one(refused):
-    assert "resnet18" in refused("estimate", "resnt18", "eyeriss")
+    assert "resnet18" in refused("estimate", "resnet188", "eyeriss")
 
 
 def test_an_unknown_accelerator_is_answered_with_the_nearest_one(refused):

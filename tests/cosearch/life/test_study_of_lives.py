@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 import dovetail as dt
+from dovetail.cosearch.cli import main
 from dovetail.cosearch.evaluator import StudyEvaluator
 from dovetail.cosearch.study_load import load_study, study_text
 from dovetail.errors import SpecError
@@ -68,6 +69,9 @@ def test_the_section_reads_back_the_same(tmp_path: Path) -> None:
         ("devices: 10", "device: 10", "devices"),
         ("imagenet_300", "imagenet_301", "did you mean 'imagenet_300'"),
         ("imagenet_300", "3 km", "'3 km' has no known unit"),
+        ("uses: 1.0e+9", "uses: 1.0e+300", "mine.yaml:6:"),
+        ("imagenet_300", "imagenet_300\n  training_devices: 7", "7 do not divide the recipe's batch of 256"),
+        ("imagenet_300", "imagenet_300\n  training_hardware: edge_tpu", "no link between edge_tpus is known"),
         ("imagenet_300", "none", "training_share is a share of no training"),
         ("trial: 1 kJ", "trial: 1 kW", "energy"),
         ("training: imagenet_300", "training: imagenet_300\n  training_hardware: a1000", "did you mean 'a100'"),
@@ -79,3 +83,17 @@ def test_a_wrong_section_is_told_with_its_place(tmp_path: Path, old: str, new: s
         read(tmp_path, GOOD.replace(old, new))
     assert message in str(told.value)
     assert "mine.yaml:" in str(told.value)
+
+
+def test_a_front_shows_what_the_study_minimised(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text(GOOD.replace("trials: 2}", "trials: 1}"))
+    assert main(["cosearch", "run", str(path), "--out", str(tmp_path / "out"), "--workers", "1"]) == 0
+    assert "life carbon" in capsys.readouterr().out
+
+
+def test_a_life_that_no_design_can_have_says_why(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text(GOOD.replace("imagenet_300", "imagenet_300\n  training_hardware: gap9\n  training_devices: 1"))
+    assert main(["cosearch", "run", str(path), "--out", str(tmp_path / "out"), "--workers", "1", "--trials", "1"]) == 1
+    assert "do not fit into l2 of gap9" in capsys.readouterr().err
