@@ -174,7 +174,7 @@ def _training(given: Sequence[str]) -> Any:
 def _life(args: argparse.Namespace) -> None:
     output = Output.of(args)
     if args.picture is not None:
-        _check_picture(Path(args.picture))
+        _check_picture(args)
     deployment, training = _deployment(args), _training(args.training)
     network, accelerator = load_pair(args)
     one = load_pair(argparse.Namespace(**{**vars(args), "batch": 1}))[0] if args.batch > 1 else network
@@ -227,7 +227,10 @@ def _name(result: Estimate, others: Sequence[LifeCycle]) -> str:
     return f"{name} (as shipped)" if any(other.name == name for other in others) else name
 
 
-def _check_picture(path: Path) -> None:
+def _check_picture(args: argparse.Namespace) -> None:
+    path = Path(args.picture)
+    if args.picture in (args.json, args.csv):
+        raise BadInput(f"--picture {path}: figures are written to the same file; name another one")
     check_writable("--picture", path)
     if path.suffix.lower() not in PICTURE_SUFFIXES:
         raise BadInput(f"--picture {path}: pictures are {', '.join(PICTURE_SUFFIXES)}; name such a file")

@@ -73,8 +73,8 @@ def trainings_of(
         if run is not None:
             found[str(name)] = run
         elif network is not None:
-            notes.append(f"no training is counted: {network.name} has no shipped recipe; "
-                         "give training='imagenet_90' or an energy")  # fmt: skip
+            notes.append(f"no training is counted: {network.name} has no recipe of its own; "
+                         "give one's name (dovetail list recipes) or an energy")  # fmt: skip
     return found, tuple(notes if found or notes else ["no training is counted"])
 
 

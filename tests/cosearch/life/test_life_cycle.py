@@ -52,6 +52,7 @@ def test_the_total_is_as_uncertain_as_its_parts(spotter: dt.Estimate) -> None:
         f"{phase}.{part}": amount.co2e_kg for phase, one in life.phases.items() for part, amount in one.parts.items()
     }
     assert life.spreads["inference.uses"] == pytest.approx(spotter.uncertainty().energy_j.relative)
+    assert life.spreads["idle.waiting"] == pytest.approx(spotter.uncertainty().leakage_w.relative)
     assert life.sd("co2e_kg") == pytest.approx(
         math.hypot(*(life.spreads.get(key, 0) * kg for key, kg in parts.items()))
     )
@@ -161,7 +162,7 @@ def test_a_network_without_a_recipe_says_that_no_training_is_counted(spotter: dt
     network = dt.Network("own", spotter.network.layers)
     life = dt.life_cycle(dt.estimate(network, spotter.accelerator, mapper="annealing"), 1.0)
     assert life.phases["training"].energy_j == 0.0
-    assert any("no shipped recipe" in note for note in life.notes)
+    assert any("no recipe of its own" in note for note in life.notes)
 
 
 def test_the_picture_shows_totals_and_phases(spotter: dt.Estimate, tmp_path: Path) -> None:
@@ -218,6 +219,7 @@ def test_the_command_prints_phases_that_sum_to_the_total(capsys: pytest.CaptureF
         (["--storage", "32 GB"], "write KIND=SIZE"),
         (["--storage", "nand_tlc_v4=32 GB"], "did you mean 'nand_tlc_v3'"),
         (["--picture", "life.txt"], "pictures are .png"),
+        (["--picture", "life.svg", "--json", "life.svg"], "name another one"),
         (["--accuracy", "72"], "not a share from 0 to 1"),
         (["--tau", "-1"], "tau is -1"),
         (["--against", "gemini"], "did you mean 'gemmini'"),
