@@ -8,17 +8,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ...energy.quantities import format_mass, format_si
 from ...errors import BadInput
 from .arguments import checked, proportion
 from .estimate import add_pair, load_pair
-from .output import Column, Output, check_writable, table, waiting
+from .output import Output, check_writable, waiting
 from .request import Request
+from .show_life import show_lives, sweep
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
-    from ...energy.life import BreakEven, LifeCycle
+    from ...energy.life import LifeCycle
     from ...mapper.estimate import Estimate
     from ..life.deployment import Deployment
 
@@ -35,7 +33,13 @@ def add_command(commands: Any) -> None:
     _add_life_options(life)
     _add_deployment_options(life)
     shown = life.add_argument_group("what is shown")
-    shown.add_argument("--against", metavar="ACCEL", help="compare with the network on another accelerator: break-even")
+    shown.add_argument(
+        "--against",
+        action="append",
+        default=[],
+        metavar="ACCEL",
+        help="compare with the network on another accelerator: break-even; may be repeated",
+    )
     shown.add_argument("--by", choices=("carbon", "energy"), default="carbon", help="what is compared and drawn")
     shown.add_argument("--picture", metavar="FILE", help="draw totals against uses and phases (.png, .pdf, .svg)")
     shown.add_argument("--cite", action="store_true", help="list the sources of every figure")
@@ -86,6 +90,14 @@ def _add_deployment_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--pue", type=_amount, default=1.1, metavar="X", help="of the data centre (default 1.1)")
     group.add_argument("--use-pue", type=_amount, default=1.0, metavar="X", help="of the place of use (default 1)")
     group.add_argument("--idle-power", metavar="POWER", help="of a waiting device (default: the chip's leakage)")
+    group.add_argument("--standby", metavar="POWER", help="of a device in standby (default 0)")
+    group.add_argument("--standby-share", type=proportion, default=0.0, metavar="S", help="of the waiting (default 0)")
+    group.add_argument(
+        "--die-yield", type=_yield, default=0.875, metavar="Y", help="a share, poisson, murphy or negative_binomial"
+    )
+    group.add_argument(
+        "--abatement", type=proportion, default=0.95, metavar="S", help="of the fab's gases: 95%%, 97%%, 99%%"
+    )
     group.add_argument("--die", metavar="MASS", help="footprint of a die whose fab is not in the tables, e.g. '0.5 kg'")
     group.add_argument("--dram", metavar="SIZE", help="each memory off the chip whose size the spec leaves open")
     group.add_argument("--storage", metavar="KIND=SIZE", help="flash or disk of a device, e.g. nand_tlc_v3='32 GB'")
@@ -116,6 +128,10 @@ def _devices(text: str) -> float | str:
     return SHARED if text.strip().lower() == SHARED else _amount(text)
 
 
+def _yield(text: str) -> float | str:
+    return text.strip() if text.strip()[:1].isalpha() else proportion(text)
+
+
 def _number(text: str) -> float:
     try:
         return float(text.replace("_", ""))
@@ -142,6 +158,10 @@ def _deployment(args: argparse.Namespace) -> Deployment:
         pue=args.pue,
         use_pue=args.use_pue,
         idle_power=args.idle_power,
+        standby_power="0 W" if args.standby is None else args.standby,
+        standby_share=args.standby_share,
+        die_yield=args.die_yield,
+        abatement=args.abatement,
         refreshes=args.refreshes,
         die=args.die,
         dram=args.dram,
@@ -178,11 +198,9 @@ def _life(args: argparse.Namespace) -> None:
     deployment, training = _deployment(args), _training(args.training)
     network, accelerator = load_pair(args)
     one = load_pair(argparse.Namespace(**{**vars(args), "batch": 1}))[0] if args.batch > 1 else network
-    chips = [accelerator]
-    if args.against is not None:
-        from ...accel.spec import load_accelerator
+    from ...accel.spec import load_accelerator
 
-        chips.append(load_accelerator(args.against))
+    chips = [accelerator, *(load_accelerator(name) for name in args.against)]
     from ...mapper.estimate import estimate
     from ..life.account import life_cycle
 
@@ -209,22 +227,25 @@ def _life(args: argparse.Namespace) -> None:
                 )
             )
     quantity = "co2e_kg" if args.by == "carbon" else "energy_j"
-    even = lives[0].break_even(lives[1], quantity) if len(lives) > 1 else None
+    evens = [lives[0].break_even(other, quantity) for other in lives[1:]]
     if args.picture is not None:
         from ..life.figures import plot_life
 
         plot_life(lives, args.picture, quantity)
     data = _data(lives[0], args)
-    if even is not None:
-        data["against"] = _data(lives[1], args)
-        data["break_even"] = {"quantity": even.quantity, "uses": list(even.crossings), "better": list(even.better)}
-    output.emit(data, _rows(lives), lambda to: _show(to, args, lives, even))
+    if evens:
+        data["against"] = [_data(other, args) for other in lives[1:]]
+        data["break_even"] = [
+            {"quantity": even.quantity, "uses": list(even.crossings), "better": list(even.better)} for even in evens
+        ]
+    output.emit(data, _rows(lives), lambda to: show_lives(to, args, lives, evens))
 
 
 def _name(result: Estimate, others: Sequence[LifeCycle]) -> str:
     """The design's name; another one where it is compared with its like."""
     name = f"{result.network.name} on {result.accelerator.name}"
-    return f"{name} (as shipped)" if any(other.name == name for other in others) else name
+    same = sum(1 for other in others if other.name == name or other.name.startswith(f"{name} ("))
+    return f"{name} ({same + 1})" if same else name
 
 
 def _check_picture(args: argparse.Namespace) -> None:
@@ -254,17 +275,11 @@ def _data(life: LifeCycle, args: argparse.Namespace) -> dict[str, Any]:
         "delay_metrics": life.delay_metrics().as_dict(),
         "sweep": [
             {"uses": uses, "energy_j": life.line("energy_j").at(uses), "co2e_kg": life.line("co2e_kg").at(uses)}
-            for uses in _sweep(life.uses)
+            for uses in sweep(life.uses)
         ],
         "notes": list(life.notes),
         "sources": list(life.sources),
     }
-
-
-def _sweep(uses: float) -> list[float]:
-    """Powers of ten from a thousand to a milliard, or to beyond the uses."""
-    last = max(9, math.ceil(math.log10(uses)) if uses else 0)
-    return [10.0**power for power in range(3, last + 1)]
 
 
 def _rows(lives: Sequence[LifeCycle]) -> list[dict[str, Any]]:
@@ -275,64 +290,3 @@ def _rows(lives: Sequence[LifeCycle]) -> list[dict[str, Any]]:
         for name, phase in life.phases.items()
         for part, amount in phase.parts.items()
     ]
-
-
-def _show(to: Console, args: argparse.Namespace, lives: Sequence[LifeCycle], even: BreakEven | None) -> None:
-    for life in lives:
-        _show_phases(to, life)
-    _show_sweep(to, lives, "co2e_kg" if args.by == "carbon" else "energy_j")
-    if even is not None:
-        to.print(f"By {args.by}: {even}.", style="bold")
-    for note in dict.fromkeys(note for life in lives for note in life.notes):
-        to.print(f"note: {note}", style="dim")
-    if args.picture is not None:
-        to.print(f"picture: {args.picture}")
-    if args.cite:
-        to.print("\nSources", style="bold")
-        for source in dict.fromkeys(source for life in lives for source in life.sources):
-            to.print(f"  {source}")
-
-
-def _show_phases(to: Console, life: LifeCycle) -> None:
-    whole = life.total
-    rows: list[tuple[str, ...]] = []
-    block = "█" if to.encoding.startswith("utf") else "#"
-    for name, phase in life.phases.items():
-        share = phase.co2e_kg / whole.co2e_kg if whole.co2e_kg else 0.0
-        rows.append((name, kwh(phase.energy_j), format_mass(phase.co2e_kg), f"{share:.1%}", block * round(24 * share)))
-        if len(phase.parts) > 1:
-            parts = phase.parts.items()
-            rows += [(f"  {part}", kwh(one.energy_j), format_mass(one.co2e_kg), "", "") for part, one in parts]
-    rows.append(("total", kwh(whole.energy_j), format_mass(whole.co2e_kg), "", ""))
-    if life.spreads:
-        rows.append(("  give or take", kwh(life.sd("energy_j")), format_mass(life.sd("co2e_kg")), "", ""))
-    columns = (Column("phase"), Column("energy", right=True), Column("carbon", right=True), Column("share", right=True),
-               Column("", style="cyan", least_width=70))  # fmt: skip
-    fleet = life.service.fleet(life.uses)
-    devices = "1 device" if fleet == 1 else f"{fleet:,.4g} devices"
-    title = f"{life.name}: {life.uses:,.4g} uses on {devices} (modelled)"
-    table(to, columns, rows, title=title)
-
-
-def _show_sweep(to: Console, lives: Sequence[LifeCycle], quantity: str) -> None:
-    """Totals and G(MUI) as uses grow."""
-    told = format_mass if quantity == "co2e_kg" else kwh
-    columns = [Column("uses", right=True)]
-    for life in lives:
-        columns += [Column(life.name if len(lives) > 1 else "total", right=True), Column("per use", right=True)]
-        if life.accuracy is not None:
-            columns.append(Column(f"G (tau {life.tau:g})", right=True, least_width=80))
-    rows = []
-    for uses in _sweep(lives[0].uses):
-        row = [f"{uses:,.0f}"]
-        for life in lives:
-            value = life.line(quantity).at(uses)
-            row += [told(value), told(value / uses)]
-            row += [f"{life.at(uses).g_mui():.3g} /J"] if life.accuracy is not None else []
-        rows.append(row)
-    table(to, columns, rows, title="As it is used more often")
-
-
-def kwh(energy_j: float) -> str:
-    """Electricity for people: kWh from 1 Wh on, else joules."""
-    return format_si(energy_j / 3600.0, "Wh") if energy_j >= 3600.0 else format_si(energy_j, "J")

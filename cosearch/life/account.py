@@ -89,24 +89,33 @@ def life_cycle(
 def _service(estimate: Estimate, batch: int, deployment: Deployment) -> tuple[Service, tuple[str, ...], list[str]]:
     """What serving costs: uses, waiting and the devices."""
     accelerator, intensity = estimate.accelerator, deployment.use_grid.kg_per_j
-    notes = []
-    idle_w = deployment.idle_power_w
-    if idle_w is None:
-        idle_w = accelerator.leakage_w
-        notes.append(f"a waiting device takes its leakage, {format_si(idle_w, 'W')}")
-    elif idle_w * estimate.latency_s > estimate.energy_j:
-        waits, runs = (format_si(watts, "W") for watts in (idle_w, estimate.energy_j / estimate.latency_s))
-        notes.append(f"a device takes more while it waits ({waits}) than in use ({runs}), so that uses spare energy")
+    states, notes = _waiting_w(estimate, deployment)
     per_use = estimate.energy_j / batch * deployment.use_pue
-    idle = idle_w * deployment.use_pue
+    waits = {state: watts * deployment.use_pue for state, watts in states.items()}
     footprints, made_notes = made_of(accelerator, deployment, estimate.network)
     service = Service(
         use=Amount(per_use, per_use * intensity),
         latency_s=estimate.latency_s / batch,
-        idle_per_s=Amount(idle, idle * intensity),
+        waits={state: Amount(watts, watts * intensity) for state, watts in waits.items()},
         made={part: Amount(one.energy_j, one.co2e_kg) for part, one in footprints.items()},
         devices=deployment.fleet,
         service_s=deployment.service_s,
         lifetime_s=deployment.lifetime_s,
     )
     return service, (*notes, *made_notes), [line for one in footprints.values() for line in one.sources]
+
+
+def _waiting_w(estimate: Estimate, deployment: Deployment) -> tuple[dict[str, float], list[str]]:
+    """Mean watts of a waiting device by state, each weighed with the share of the waiting spent in it; notes."""
+    notes, idle_w = [], deployment.idle_power_w
+    if idle_w is None:
+        idle_w = estimate.accelerator.leakage_w
+        notes.append(f"a waiting device takes its leakage, {format_si(idle_w, 'W')}")
+    elif idle_w * estimate.latency_s > estimate.energy_j:
+        waits, runs = (format_si(watts, "W") for watts in (idle_w, estimate.energy_j / estimate.latency_s))
+        notes.append(f"a device takes more while it waits ({waits}) than in use ({runs}), so that uses spare energy")
+    share = deployment.standby_share
+    states = {"idle": idle_w * (1.0 - share)}
+    if share:
+        states["standby"] = deployment.standby_power_w * share
+    return states, notes

@@ -27,13 +27,14 @@ class Deployment:
     ``training_grid`` (default: the same) the data centre that searches and trains, ``fab_grid`` the fab; each is a
     name, a mix or an intensity that `dovetail.energy.carbon.grid` knows. ``pue`` is the data centre's power usage
     effectiveness, ``use_pue`` that of the place of use. ``idle_power`` flows while a device waits (default: the
-    accelerator's leakage). ``refreshes`` is how often the training is repeated during service. ``die`` is the
-    footprint of a die whose fab is not in the tables ("0.5 kg"). ``dram`` is the size of each off-chip memory that
-    its spec leaves open (default: what the network needs, in steps of 256 MiB), ``storage`` pairs a kind of flash
-    or disk with its size. ``yield_`` is the share of good dies or the name of a yield model, ``abatement`` the
-    share of fluorinated gases that the fab destroys. ``best_hours`` runs modelled trainings in the cleanest hours of
-    the data centre's grid, which must have an hourly series. Raises `BadInput` for what cannot be, `UnknownName` for
-    unknown grids, yield models and kinds of storage.
+    accelerator's leakage), ``standby_power`` for the ``standby_share`` of that time. ``refreshes`` is how often the
+    training is repeated during service. ``die`` is the footprint of a die whose fab is not in the tables ("0.5
+    kg"). ``dram`` is the size of each off-chip memory that its spec leaves open (default: what the network needs,
+    in steps of 256 MiB), ``storage`` pairs a kind of flash or disk with its size. ``die_yield`` is the share of good
+    dies or the name of a yield model, ``abatement`` the share of fluorinated gases that the fab destroys.
+    ``best_hours`` runs modelled trainings in the cleanest hours of the data centre's grid, which must have an
+    hourly series. Raises `BadInput` for what cannot be, `UnknownName` for unknown grids, yield models and kinds of
+    storage.
     """
 
     devices: float | Literal["shared"] = 1.0
@@ -45,11 +46,13 @@ class Deployment:
     pue: float = 1.1
     use_pue: float = 1.0
     idle_power: _Amount | None = None
+    standby_power: _Amount = 0.0
+    standby_share: float = 0.0
     refreshes: float = 0.0
     die: _Amount | None = None
     dram: _Amount | None = None
     storage: tuple[str, _Amount] | None = None
-    yield_: float | str = 0.875
+    die_yield: float | str = 0.875
     abatement: float = 0.95
     best_hours: bool = False
 
@@ -74,6 +77,10 @@ class Deployment:
             raise BadInput(f"best_hours: grid {name} has no hourly series; give a CSV file of one, or leave it out")
         if self.idle_power_w is not None:
             _check("idle_power", self.idle_power_w, least=0.0)
+        _check("standby_power", self.standby_power_w, least=0.0)
+        _check("standby_share", self.standby_share, least=0.0)
+        if self.standby_share > 1.0:
+            raise BadInput(f"standby_share is {self.standby_share:g}; give a share from 0 to 1")
         if self.die_kg is not None:
             _check("die", self.die_kg, least=0.0)
         if self.dram_bits is not None:
@@ -81,7 +88,7 @@ class Deployment:
         if self.storage_bits is not None:
             kind, bits = self.storage_bits
             storage_footprint(bits, kind)
-        die_yield(self.yield_, 1.0)
+        die_yield(self.die_yield, 1.0)
         if self.abatement not in ABATEMENTS:
             raise BadInput(f"abatement is {self.abatement}; give one of {', '.join(f'{one:g}' for one in ABATEMENTS)}")
 
@@ -114,6 +121,11 @@ class Deployment:
     def idle_power_w(self) -> float | None:
         """Watts of a waiting device, where stated."""
         return None if self.idle_power is None else _si("idle_power", self.idle_power, "power")
+
+    @property
+    def standby_power_w(self) -> float:
+        """Watts of a device in standby."""
+        return _si("standby_power", self.standby_power, "power")
 
     @property
     def die_kg(self) -> float | None:

@@ -48,7 +48,7 @@ def _die(accelerator: Accelerator, deployment: Deployment) -> Footprint:
             accelerator.technology_nm,
             fab_grid=deployment.fab_grid,
             abatement=deployment.abatement,
-            yield_=deployment.yield_,
+            yield_=deployment.die_yield,
         )
     except BadInput as error:
         what = str(error).partition(";")[0]

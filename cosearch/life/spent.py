@@ -119,6 +119,7 @@ def _estimated(name: str, run: TrainingEstimate, times: float, deployment: Deplo
     sources = (*run.sources(), _grid_source(deployment))
     entries = [Once(name, "training", amount, times, note, sources)]
     own = [f"{name}: {line}" for line in run.notes if line not in run.accelerator.notes]
+    own += _when(name, run, deployment)
     try:
         parts, made_notes = made_of(run.accelerator, deployment.of_others())
     except BadInput as error:
@@ -162,6 +163,13 @@ def search_entries(search: SearchSpent | None, trained: Sequence[Once], deployme
         entries.append(replace(following[0], name=SEARCH_HARDWARE, amount=following[0].amount * trainings, times=1.0))
     return tuple(entries), (note,)
 
+
+def _when(name: str, run: TrainingEstimate, deployment: Deployment) -> list[str]:
+    """When a run is to start, and what that saves, where it takes the best hours."""
+    if not deployment.best_hours:
+        return []
+    best = deployment.data_centre_grid.best_hours(run.time_s)
+    return [f"{name}: starts at hour {best.start_hour:g} of the grid's series and emits {best.saved_share:.1%} less so"]
 
 
 def in_data_centre(energy_j: float, deployment: Deployment, seconds: float = 0.0) -> Amount:

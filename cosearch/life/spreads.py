@@ -30,7 +30,7 @@ def spreads_of(
     known = estimate.uncertainty() if estimate.accelerator.spec is not None else None
     spreads = {"inference.uses": known.energy_j.relative} if known else {}
     if known and deployment.idle_power is None:
-        spreads["idle.waiting"] = known.leakage_w.relative
+        spreads["idle.idle"] = known.leakage_w.relative
     spreads |= {f"training.{name}": MODELLED_TRAINING for name in modelled}
     for part in made:
         table = carbon_tables()[_OWN.get(part, "dram")].uncertainty

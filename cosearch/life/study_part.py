@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["LifePart", "SearchPart"]
 
-_DIMENSIONS = {"idle_power": "power", "die": "mass", "dram": "size"}
+_DIMENSIONS = {"idle_power": "power", "standby_power": "power", "die": "mass", "dram": "size"}
 
 
 class SearchPart(BaseModel):
@@ -67,6 +67,10 @@ class LifePart(BaseModel):
     pue: float = Field(default=1.1, ge=1.0, allow_inf_nan=False)
     use_pue: float = Field(default=1.0, ge=1.0, allow_inf_nan=False)
     idle_power: str | None = None
+    standby_power: str = "0 W"
+    standby_share: float = Field(default=0.0, ge=0.0, le=1.0)
+    die_yield: float | str = 0.875
+    abatement: float = 0.95
     refreshes: float = Field(default=0.0, ge=0.0, allow_inf_nan=False)
     die: str | None = None
     dram: str | None = None
@@ -107,6 +111,13 @@ class LifePart(BaseModel):
         with field_errors():
             load_accelerator(name)
         return name
+
+    @field_validator("die_yield", "abatement")
+    @classmethod
+    def _fab_can_be(cls, value: float | str, info: ValidationInfo) -> float | str:
+        with field_errors():
+            Deployment(**{str(info.field_name): value})  # type: ignore[arg-type]
+        return value
 
     @model_validator(mode="after")
     def _parts_agree(self) -> LifePart:

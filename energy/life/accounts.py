@@ -74,6 +74,8 @@ class Once:
 class Service:
     """How a design serves: cost and time of one use, what flows while a device waits, what a device was made of.
 
+    ``waits`` gives what a second of waiting takes, by state ("idle", "standby"), each for its share of the second.
+
     A fleet of ``devices`` is in service for ``service_s`` seconds; a device lasts ``lifetime_s``, over which ``made``
     (parts by name) is written off in equal shares. Where the uses keep the whole fleet busy all the time, it grows with
     them: as many devices as it takes, then none waits. With 0 devices it does so from the first use: the hardware is
@@ -82,7 +84,7 @@ class Service:
 
     use: Amount
     latency_s: float
-    idle_per_s: Amount = Amount()
+    waits: Mapping[str, Amount] = field(default_factory=dict)
     made: Mapping[str, Amount] = field(default_factory=dict)
     devices: float = 1.0
     service_s: float = 3 * 31536000.0
@@ -110,6 +112,11 @@ class Service:
     def idle_s(self, uses: float) -> float:
         """Seconds that the fleet waits."""
         return max(0.0, self.devices * self.service_s - uses * self.latency_s)
+
+    def waited(self, uses: float) -> dict[str, Amount]:
+        """What waiting takes, by state."""
+        seconds = self.idle_s(uses)
+        return {state: amount * seconds for state, amount in self.waits.items()}
 
     def written_off(self, uses: float) -> dict[str, Amount]:
         """What was made, by part, for the share of its lifetime that the fleet serves."""

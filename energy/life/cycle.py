@@ -69,7 +69,7 @@ class LifeCycle:
             into = parts[entry.phase]
             into[entry.name] = into.get(entry.name, Amount()) + entry.total
         parts["inference"]["uses"] = self.service.use * self.uses
-        parts["idle"]["waiting"] = self.service.idle_per_s * self.service.idle_s(self.uses)
+        parts["idle"].update(self.service.waited(self.uses))
         for name, amount in self.service.written_off(self.uses).items():
             parts["embodied"][name] = parts["embodied"].get(name, Amount()) + amount
         return {phase: Phase.of(found) for phase, found in parts.items()}
@@ -90,7 +90,7 @@ class LifeCycle:
         name, service = check_quantity(quantity), self.service
         once = math.fsum(getattr(entry.total, name) for entry in self.once if entry.phase in phases)
         use = getattr(service.use, name) if "inference" in phases else 0.0
-        idle = getattr(service.idle_per_s, name) if "idle" in phases else 0.0
+        idle = math.fsum(getattr(amount, name) for amount in service.waits.values()) if "idle" in phases else 0.0
         made = math.fsum(getattr(amount, name) for amount in service.made.values()) if "embodied" in phases else 0.0
         standing = service.devices * service.service_s * (idle + made / service.lifetime_s)
         return Line(

@@ -52,12 +52,30 @@ def test_the_total_is_as_uncertain_as_its_parts(spotter: dt.Estimate) -> None:
         f"{phase}.{part}": amount.co2e_kg for phase, one in life.phases.items() for part, amount in one.parts.items()
     }
     assert life.spreads["inference.uses"] == pytest.approx(spotter.uncertainty().energy_j.relative)
-    assert life.spreads["idle.waiting"] == pytest.approx(spotter.uncertainty().leakage_w.relative)
+    assert life.spreads["idle.idle"] == pytest.approx(spotter.uncertainty().leakage_w.relative)
     assert life.sd("co2e_kg") == pytest.approx(
         math.hypot(*(life.spreads.get(key, 0) * kg for key, kg in parts.items()))
     )
     assert "training.base" not in life.spreads
     assert dt.life_cycle(spotter, 1.0, training=None, uncertainty=False).sd("co2e_kg") == 0.0
+
+
+def test_waiting_is_split_between_idle_and_standby(spotter: dt.Estimate) -> None:
+    where = Deployment(idle_power="4 mW", standby_power="1 mW", standby_share=0.75)
+    parts = dt.life_cycle(spotter, 0.0, training=None, deployment=where).phases["idle"].parts
+    assert parts["idle"].energy_j == pytest.approx(3 * YEAR_S * 0.25 * 4e-3)
+    assert parts["standby"].energy_j == pytest.approx(3 * YEAR_S * 0.75 * 1e-3)
+
+
+def test_several_designs_are_compared_at_once(capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["life-cycle", "ds_cnn_kws", "edge_tpu", "--mapper", "annealing", "--training", "2 kWh"]
+    words += ["--against", "gemmini", "--against", "gap9"]
+    assert main([*words, "--json", "-"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert [one["name"] for one in told["against"]] == ["ds_cnn_kws on gemmini", "ds_cnn_kws on gap9"]
+    assert len(told["break_even"]) == 2
+    assert main(words) == 0
+    assert "Best by carbon:" in capsys.readouterr().out
 
 
 def test_a_batch_serves_as_many_uses(spotter: dt.Estimate) -> None:
@@ -216,6 +234,11 @@ def test_the_command_prints_phases_that_sum_to_the_total(capsys: pytest.CaptureF
         (["--search", "long"], "'long' is no energy"),
         (["--idle-power", "5"], "has no unit"),
         (["--idle-power", "5 J"], "power is needed"),
+        (["--standby", "5 J"], "power is needed"),
+        (["--standby-share", "1.5"], "not a share"),
+        (["--die-yield", "1.5"], "not a share"),
+        (["--die-yield", "murfy"], "did you mean 'murphy'"),
+        (["--abatement", "0.5"], "0.95"),
         (["--storage", "32 GB"], "write KIND=SIZE"),
         (["--storage", "nand_tlc_v4=32 GB"], "did you mean 'nand_tlc_v3'"),
         (["--picture", "life.txt"], "pictures are .png"),
@@ -253,7 +276,7 @@ def test_impossible_deployments_are_refused() -> None:
         with pytest.raises(BadInput, match="give a kind and a size"):
             Deployment(storage=storage)  # type: ignore[arg-type]
     with pytest.raises(UnknownName, match="did you mean 'murphy'"):
-        Deployment(yield_="murpy")
+        Deployment(die_yield="murpy")
     with pytest.raises(BadInput, match=r"abatement is 0\.5"):
         Deployment(abatement=0.5)
 
@@ -285,6 +308,6 @@ def test_a_design_is_compared_with_its_like(tmp_path: Path, capsys: pytest.Captu
     words = ["life-cycle", "ds_cnn_kws", "edge_tpu", "--mapper", "annealing", "--training", "none"]
     assert main([*words, "--against", "edge_tpu", "--picture", str(tmp_path / "same.svg")]) == 0
     said = capsys.readouterr().out
-    assert "edge_tpu (as shipped)" in said
+    assert "edge_tpu (2)" in said
     assert "the two cost the same" in said
     assert main([*words, "--uses", "1e24", "--picture", str(tmp_path / "often.svg")]) == 0

@@ -21,7 +21,7 @@ def random_life(rng: np.random.Generator, name: str) -> LifeCycle:
     service = Service(
         use=amount(1e-3),
         latency_s=10.0 ** rng.uniform(-4, 0),
-        idle_per_s=amount(1e-4 * rng.integers(0, 2)),
+        waits={"idle": amount(1e-4 * rng.integers(0, 2)), "standby": amount(1e-6)},
         made={"die": amount(10.0), "dram": amount(1.0)},
         devices=float(rng.integers(1, 50)),
         service_s=rng.uniform(0.5, 5) * YEAR_S,
@@ -50,7 +50,7 @@ def test_phases_sum_to_the_total_and_the_total_is_the_closed_form() -> None:
 
 
 def test_a_busy_fleet_grows_and_never_waits() -> None:
-    service = Service(Amount(1.0), latency_s=1.0, idle_per_s=Amount(0.1), made={"die": Amount(0, 2.0)}, devices=2,
+    service = Service(Amount(1.0), latency_s=1.0, waits={"idle": Amount(0.1)}, made={"die": Amount(0, 2.0)}, devices=2,
                       service_s=100.0, lifetime_s=200.0)  # fmt: skip
     assert service.most_uses == 200.0
     assert service.fleet(100) == 2
@@ -62,7 +62,7 @@ def test_a_busy_fleet_grows_and_never_waits() -> None:
 
 def test_shared_hardware_answers_for_the_time_in_use_alone() -> None:
     """ACT, eq. 1: the embodied carbon counts for T / LT."""
-    service = Service(Amount(1.0), 0.5, Amount(9.0), {"die": Amount(0, 2.0)}, devices=0, lifetime_s=100.0)
+    service = Service(Amount(1.0), 0.5, {"idle": Amount(9.0)}, {"die": Amount(0, 2.0)}, devices=0, lifetime_s=100.0)
     one = LifeCycle("shared", (), service, 30.0)
     assert one.phases["idle"].energy_j == 0.0
     assert one.phases["embodied"].co2e_kg == pytest.approx(2.0 * 30 * 0.5 / 100)
@@ -130,7 +130,9 @@ def test_published_crossover_formula_is_the_special_case() -> None:
 def test_g_mui_is_the_published_formula_and_ignores_idle_and_embodied() -> None:
     one = life(accuracy=0.8)
     assert one.g_mui(2.0) == pytest.approx(0.8**2 / (1e6 * 1e-3 + 1e6))
-    with_idle = LifeCycle("x", one.once, Service(one.service.use, 1e-3, Amount(5.0), {"die": Amount(9e9)}), 1e6, 0.8)
+    with_idle = LifeCycle(
+        "x", one.once, Service(one.service.use, 1e-3, {"idle": Amount(5.0)}, {"die": Amount(9e9)}), 1e6, 0.8
+    )
     assert with_idle.g_mui(2.0) == one.g_mui(2.0)
 
 
@@ -180,7 +182,7 @@ def test_impossible_lives_are_refused(change: dict[str, object], message: str) -
 
 def test_the_closed_form_holds_where_waiting_takes_almost_everything() -> None:
     idle = Amount(1e12)
-    service = Service(Amount(1e-6), 1e-3, idle, devices=3.0, service_s=1e8, lifetime_s=1e8)
+    service = Service(Amount(1e-6), 1e-3, {"idle": idle}, devices=3.0, service_s=1e8, lifetime_s=1e8)
     for share in (0.1, 1.0 - 1e-12, 1.0, 1.0 + 1e-12):
         assert LifeCycle("one", (), service, share * service.most_uses).total.energy_j > 0.0
 
