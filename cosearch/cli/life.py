@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ from .request import Request
 from .show_life import show_lives, sweep
 
 if TYPE_CHECKING:
+    from ...accel.accelerator import Accelerator
     from ...energy.life import LifeCycle
     from ...mapper.estimate import Estimate
     from ..life.deployment import Deployment
@@ -98,7 +100,11 @@ def _add_deployment_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--abatement", type=proportion, default=0.95, metavar="S", help="of the fab's gases: 95%%, 97%%, 99%%"
     )
-    group.add_argument("--die", metavar="MASS", help="footprint of a die whose fab is not in the tables, e.g. '0.5 kg'")
+    group.add_argument(
+        "--die",
+        metavar="MASS",
+        help="footprint of a die, e.g. '0.5 kg' (default: by area and node); of --against, where no fab is known",
+    )
     group.add_argument("--dram", metavar="SIZE", help="each memory off the chip whose size the spec leaves open")
     group.add_argument("--storage", metavar="KIND=SIZE", help="flash or disk of a device, e.g. nand_tlc_v3='32 GB'")
     group.add_argument("--best-hours", action="store_true", help="train in the cleanest hours of an hourly grid")
@@ -170,6 +176,14 @@ def _deployment(args: argparse.Namespace) -> Deployment:
     )
 
 
+def _of(chip: Accelerator, deployment: Deployment) -> Deployment:
+    """Of a design compared with: a stated die is that of the first design and of those without a known fab."""
+    from ...energy.carbon.embodied import FAB_NODES_NM
+
+    known = FAB_NODES_NM[0] <= chip.technology_nm <= FAB_NODES_NM[1]
+    return replace(deployment, die=None) if known else deployment
+
+
 def _training(given: Sequence[str]) -> Any:
     """What ``--training`` says, as `life_cycle` takes it."""
     from ..life.spent import RECIPE
@@ -223,7 +237,7 @@ def _life(args: argparse.Namespace) -> None:
                     tau=args.tau,
                     batch=args.batch,
                     name=_name(result, lives),
-                    deployment=deployment,
+                    deployment=_of(chip, deployment) if lives else deployment,
                 )
             )
     quantity = "co2e_kg" if args.by == "carbon" else "energy_j"

@@ -101,7 +101,7 @@ def test_a_recipe_for_several_uses_a_run_needs_the_network(spotter: dt.Estimate)
 
 def test_what_is_stated_of_the_device_leaves_the_training_hardware(spotter: dt.Estimate) -> None:
     run = dt.estimate_training(dt.load_network("ds_cnn_kws"), recipe="digits", mapper="roofline")
-    own = Deployment(die="500 kg", dram="64 GiB", storage=("nand_tlc_v3", "1 TB"))
+    own = Deployment(die_yield=0.5, die="500 kg", dram="64 GiB", storage=("nand_tlc_v3", "1 TB"))
     lives = [dt.life_cycle(spotter, 1.0, training=run, deployment=where) for where in (Deployment(), own)]
     made = [life.phases["embodied"].parts["training hardware"].co2e_kg for life in lives]
     assert made[0] == made[1] > 0
@@ -129,6 +129,26 @@ def test_a_search_that_trains_wears_machines_out(spotter: dt.Estimate) -> None:
     made = life.phases["embodied"].parts
     assert made["search hardware"].co2e_kg == pytest.approx(made["training hardware"].co2e_kg / 4)
     assert life.phases["search"].energy_j == pytest.approx(life.phases["training"].energy_j / 4)
+
+
+def test_a_stated_die_is_not_that_of_a_chip_with_a_known_fab(capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["life-cycle", "ds_cnn_kws", "--mapper", "annealing", "--training", "none", "--json", "-"]
+    assert main([*words, "eyeriss", "--die", "5 g", "--against", "eyeriss_chip", "--against", "gap9"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    dies = [one["phases"]["embodied"]["parts"]["die"]["co2e_kg"] for one in (told, *told["against"])]
+    assert dies[:2] == [0.005, 0.005]
+    assert main([*words, "gap9"]) == 0
+    alone = json.loads(capsys.readouterr().out)
+    assert dies[2] == alone["phases"]["embodied"]["parts"]["die"]["co2e_kg"]
+
+
+def test_standby_counts_for_its_share_of_the_waiting(spotter: dt.Estimate) -> None:
+    with pytest.raises(BadInput, match="flows for no time"):
+        Deployment(standby_power="1 mW")
+    life = dt.life_cycle(
+        spotter, 1.0, training=None, deployment=Deployment(standby_power="20 W", standby_share=0.5, idle_power="1 mW")
+    )
+    assert any("takes more while it waits (10 W)" in note for note in life.notes)
 
 
 def test_a_device_that_takes_more_waiting_than_in_use_is_told(spotter: dt.Estimate) -> None:
