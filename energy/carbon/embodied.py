@@ -76,7 +76,7 @@ def dram_footprint(size_bits: float | str, kind: str, *, yield_: float | str = A
 
 
 def storage_footprint(size_bits: float | str, kind: str, *, yield_: float | str = ACT_YIELD) -> Footprint:
-    """Flash or a drive of a size (bits, or a text such as "1 TB") by kind, e.g. "exosx16" (`storage_kinds`), unpackaged.
+    """Flash or a drive of a size (bits, or a text such as "1 TB") by kind, e.g. "exosx16" (`storage_kinds`), bare.
 
     Raises `BadInput` for a size or yield out of range, `UnknownName` for another kind.
     """
