@@ -12,6 +12,7 @@ import dovetail as dt
 from dovetail.cosearch.cli import main
 from dovetail.cosearch.life import Deployment
 from dovetail.cosearch.life.figures import phases_info, plot_life, uses_info
+from dovetail.cosearch.life.made import made_of
 from dovetail.cosearch.life.published import published_accuracy
 from dovetail.cosearch.life.spent import SearchCost
 from dovetail.energy.carbon import die_footprint, grid
@@ -140,6 +141,16 @@ def test_a_stated_die_is_not_that_of_a_chip_with_a_known_fab(capsys: pytest.Capt
     assert main([*words, "gap9"]) == 0
     alone = json.loads(capsys.readouterr().out)
     assert dies[2] == alone["phases"]["embodied"]["parts"]["die"]["co2e_kg"]
+
+
+def test_a_memory_named_like_a_part_keeps_its_own(tmp_path: Path) -> None:
+    spec = (Path(dt.__file__).parent / "configs" / "accelerators" / "edge_tpu.yaml").read_text()
+    path = tmp_path / "mine.yaml"
+    path.write_text(spec.replace("name: dram", "name: packages", 1))
+    parts, _ = made_of(dt.load_accelerator(path), Deployment(dram="1 GiB"))
+    usual, _ = made_of(dt.load_accelerator("edge_tpu"), Deployment(dram="1 GiB"))
+    assert parts["packages memory"].co2e_kg == usual["dram"].co2e_kg
+    assert parts["packages"].co2e_kg == usual["packages"].co2e_kg
 
 
 def test_standby_counts_for_its_share_of_the_waiting(spotter: dt.Estimate) -> None:
