@@ -1,4 +1,4 @@
-"""How uncertain an estimate's energy and area are, as the technology constants are.
+"""How uncertain an estimate's energy, area and leakage are, as the technology constants are.
 
 The mappings stay as they are, and with them every count of words and operations; so the energy is a sum of counts times
 unit energies, and only the unit energies are found anew for other constants. Each constant is one random number,
@@ -49,13 +49,14 @@ class Spread:
 
 @dataclass(frozen=True)
 class Uncertainty:
-    """Of an estimate's energy and area; ``samples`` 0: to first order, the quantiles those of a log-normal.
+    """Of an estimate's energy, area and leakage; ``samples`` 0: to first order, the quantiles those of a log-normal.
 
     ``shares`` says which part of the energy's variance is each constant's, largest first, to first order.
     """
 
     energy_j: Spread
     area_mm2: Spread
+    leakage_w: Spread
     shares: Mapping[str, float]
     samples: int
     seed: int
@@ -72,10 +73,11 @@ def estimate_uncertainty(result: Estimate, samples: int = 0, seed: int = 0, stat
     _check(samples, seed, stated)
     energy = _EnergySum(result)
     known = uncertainties(result.accelerator, stated)
-    nominal = (result.energy_j, result.accelerator.area_mm2)
-    slopes = {name: _slopes(result.accelerator, energy, name) for name in known}
-    parts = {name: (slopes[name][0] * u, slopes[name][1] * u) for name, u in known.items()}
-    sds = tuple(math.sqrt(math.fsum(part[of] ** 2 for part in parts.values())) for of in (0, 1))
+    nominal = (result.energy_j, *energy.totals(result.accelerator)[1:])
+    parts = {
+        name: tuple(u * slope for slope in _slopes(result.accelerator, energy, name)) for name, u in known.items()
+    }
+    sds = [math.hypot(*(part[of] for part in parts.values())) for of in range(len(nominal))]
     variance = sds[0] ** 2
     shares = {name: part[0] ** 2 / variance for name, part in parts.items() if variance and part[0]}
     ordered = dict(sorted(shares.items(), key=lambda item: (-item[1], item[0])))
@@ -84,7 +86,8 @@ def estimate_uncertainty(result: Estimate, samples: int = 0, seed: int = 0, stat
         spreads = [_sampled(value, column) for value, column in zip(nominal, drawn.T, strict=True)]
     else:
         spreads = [_first_order(value, sd) for value, sd in zip(nominal, sds, strict=True)]
-    return Uncertainty(spreads[0], spreads[1], ordered, samples, seed, stated)
+    energy_j, area_mm2, leakage_w = spreads
+    return Uncertainty(energy_j, area_mm2, leakage_w, ordered, samples, seed, stated)
 
 
 def _check(samples: int, seed: int, stated: float) -> None:
@@ -93,7 +96,7 @@ def _check(samples: int, seed: int, stated: float) -> None:
             raise BadInput(f"{name} is {value!r}; give a whole number, {least} or more")
     if samples == 1 or samples > MOST_SAMPLES:
         raise BadInput(f"samples is {samples}; give 0 for a first-order answer, or 2 to {MOST_SAMPLES:,}")
-    if not 0.0 <= stated <= 1.0:
+    if isinstance(stated, bool) or not isinstance(stated, int | float) or not 0.0 <= stated <= 1.0:
         raise BadInput(f"stated is {stated!r}; give a relative standard deviation from 0 to 1")
 
 
@@ -125,6 +128,10 @@ class _EnergySum:
             prices = _prices(level)
             terms.extend(self.counts.get((level.name, key), 0.0) * price for key, price in prices.items())
         return math.fsum(terms)
+
+    def totals(self, accelerator: Accelerator) -> tuple[float, float, float]:
+        """Energy (J), area (mm2) and leakage (W) with the constants of ``accelerator``."""
+        return self.of(accelerator), accelerator.area_mm2, accelerator.leakage_w
 
 
 def _prices(level: Level) -> dict[str, float]:
@@ -161,11 +168,10 @@ def _read_bits(result: Estimate) -> dict[str, float]:
     return {memory.name: spent.get(memory.name, 0.0) for memory in result.accelerator.memories}
 
 
-def _slopes(accelerator: Accelerator, energy: _EnergySum, name: str) -> tuple[float, float]:
-    """Change of energy (J) and area (mm2) for a relative change of one constant."""
-    up, down = (redrawn(accelerator, {name: math.exp(step)}) for step in (_STEP, -_STEP))
-    width = 2.0 * _STEP
-    return (energy.of(up) - energy.of(down)) / width, (up.area_mm2 - down.area_mm2) / width
+def _slopes(accelerator: Accelerator, energy: _EnergySum, name: str) -> tuple[float, ...]:
+    """Changes of the totals for a relative change of one constant."""
+    up, down = (energy.totals(redrawn(accelerator, {name: math.exp(step)})) for step in (_STEP, -_STEP))
+    return tuple((high - low) / (2.0 * _STEP) for high, low in zip(up, down, strict=True))
 
 
 def _first_order(value: float, sd: float) -> Spread:
@@ -180,16 +186,15 @@ def _first_order(value: float, sd: float) -> Spread:
 def _drawn(
     accelerator: Accelerator, energy: _EnergySum, known: Mapping[str, float], samples: int, seed: int
 ) -> NDArray[np.float64]:
-    """Energy (J) and area (mm2) of each sample, in two columns."""
+    """The totals of each sample, a row each."""
     import numpy as np
 
     sigma = np.sqrt(np.log1p(np.square(np.array(list(known.values()), dtype=np.float64))))
     normal = np.random.default_rng(seed).standard_normal((samples, len(known)))
     factors = np.exp(normal * sigma - sigma**2 / 2.0)
-    found = np.empty((samples, 2))
+    found = np.empty((samples, 3))
     for row, draws in enumerate(factors):
-        chip = redrawn(accelerator, dict(zip(known, draws.tolist(), strict=True)))
-        found[row] = energy.of(chip), chip.area_mm2
+        found[row] = energy.totals(redrawn(accelerator, dict(zip(known, draws.tolist(), strict=True))))
     return found
 
 

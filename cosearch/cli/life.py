@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ from .request import Request
 from .show_life import show_lives, sweep
 
 if TYPE_CHECKING:
+    from ...accel.accelerator import Accelerator
     from ...energy.life import LifeCycle
     from ...mapper.estimate import Estimate
     from ..life.deployment import Deployment
@@ -98,7 +100,11 @@ def _add_deployment_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--abatement", type=proportion, default=0.95, metavar="S", help="of the fab's gases: 95%%, 97%%, 99%%"
     )
-    group.add_argument("--die", metavar="MASS", help="footprint of a die whose fab is not in the tables, e.g. '0.5 kg'")
+    group.add_argument(
+        "--die",
+        metavar="MASS",
+        help="footprint of a die, e.g. '0.5 kg' (default: by area and node); of --against, where no fab is known",
+    )
     group.add_argument("--dram", metavar="SIZE", help="each memory off the chip whose size the spec leaves open")
     group.add_argument("--storage", metavar="KIND=SIZE", help="flash or disk of a device, e.g. nand_tlc_v3='32 GB'")
     group.add_argument("--best-hours", action="store_true", help="train in the cleanest hours of an hourly grid")
@@ -170,6 +176,14 @@ def _deployment(args: argparse.Namespace) -> Deployment:
     )
 
 
+def _of(chip: Accelerator, deployment: Deployment) -> Deployment:
+    """Of a design compared with: a stated die is that of the first design and of those without a known fab."""
+    from ...energy.carbon.embodied import FAB_NODES_NM
+
+    known = FAB_NODES_NM[0] <= chip.technology_nm <= FAB_NODES_NM[1]
+    return replace(deployment, die=None) if known else deployment
+
+
 def _training(given: Sequence[str]) -> Any:
     """What ``--training`` says, as `life_cycle` takes it."""
     from ..life.spent import RECIPE
@@ -194,7 +208,7 @@ def _training(given: Sequence[str]) -> Any:
 def _life(args: argparse.Namespace) -> None:
     output = Output.of(args)
     if args.picture is not None:
-        _check_picture(Path(args.picture))
+        _check_picture(args)
     deployment, training = _deployment(args), _training(args.training)
     network, accelerator = load_pair(args)
     one = load_pair(argparse.Namespace(**{**vars(args), "batch": 1}))[0] if args.batch > 1 else network
@@ -223,7 +237,7 @@ def _life(args: argparse.Namespace) -> None:
                     tau=args.tau,
                     batch=args.batch,
                     name=_name(result, lives),
-                    deployment=deployment,
+                    deployment=_of(chip, deployment) if lives else deployment,
                 )
             )
     quantity = "co2e_kg" if args.by == "carbon" else "energy_j"
@@ -244,11 +258,14 @@ def _life(args: argparse.Namespace) -> None:
 def _name(result: Estimate, others: Sequence[LifeCycle]) -> str:
     """The design's name; another one where it is compared with its like."""
     name = f"{result.network.name} on {result.accelerator.name}"
-    same = sum(1 for other in others if other.name.startswith(name))
+    same = sum(1 for other in others if other.name == name or other.name.startswith(f"{name} ("))
     return f"{name} ({same + 1})" if same else name
 
 
-def _check_picture(path: Path) -> None:
+def _check_picture(args: argparse.Namespace) -> None:
+    path = Path(args.picture)
+    if args.picture in (args.json, args.csv):
+        raise BadInput(f"--picture {path}: figures are written to the same file; name another one")
     check_writable("--picture", path)
     if path.suffix.lower() not in PICTURE_SUFFIXES:
         raise BadInput(f"--picture {path}: pictures are {', '.join(PICTURE_SUFFIXES)}; name such a file")

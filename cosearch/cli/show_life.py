@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from ...energy.life import BreakEven, LifeCycle
 
-__all__ = ["show_lives", "sweep"]
+__all__ = ["kwh", "show_lives", "sweep"]
 
 
 def show_lives(to: Console, args: argparse.Namespace, lives: Sequence[LifeCycle], evens: Sequence[BreakEven]) -> None:

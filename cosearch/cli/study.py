@@ -190,7 +190,7 @@ def _title(name: str) -> str:
 def _text(name: str, value: Any) -> str:
     """A cell for people: a metric with its unit by the ending of its name, anything else short."""
     from ...energy.quantities import format_mass, format_si
-    from .life import kwh
+    from .show_life import kwh
 
     if name == "life_energy_j":
         return kwh(value)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -111,11 +112,11 @@ def _waiting_w(estimate: Estimate, deployment: Deployment) -> tuple[dict[str, fl
     if idle_w is None:
         idle_w = estimate.accelerator.leakage_w
         notes.append(f"a waiting device takes its leakage, {format_si(idle_w, 'W')}")
-    elif idle_w * estimate.latency_s > estimate.energy_j:
-        waits, runs = (format_si(watts, "W") for watts in (idle_w, estimate.energy_j / estimate.latency_s))
-        notes.append(f"a device takes more while it waits ({waits}) than in use ({runs}), so that uses spare energy")
     share = deployment.standby_share
     states = {"idle": idle_w * (1.0 - share)}
     if share:
         states["standby"] = deployment.standby_power_w * share
+    if math.fsum(states.values()) * estimate.latency_s > estimate.energy_j:
+        waits, runs = (format_si(w, "W") for w in (math.fsum(states.values()), estimate.energy_j / estimate.latency_s))
+        notes.append(f"a device takes more while it waits ({waits}) than in use ({runs}), so that uses spare energy")
     return states, notes

@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Literal
 
 from ...energy.carbon import ABATEMENTS, Grid, die_yield, grid, storage_footprint
+from ...energy.carbon.yields import ACT_YIELD
 from ...energy.quantities import to_si
 from ...errors import BadInput
 
@@ -52,7 +53,7 @@ class Deployment:
     die: _Amount | None = None
     dram: _Amount | None = None
     storage: tuple[str, _Amount] | None = None
-    die_yield: float | str = 0.875
+    die_yield: float | str = ACT_YIELD
     abatement: float = 0.95
     best_hours: bool = False
 
@@ -81,6 +82,8 @@ class Deployment:
         _check("standby_share", self.standby_share, least=0.0)
         if self.standby_share > 1.0:
             raise BadInput(f"standby_share is {self.standby_share:g}; give a share from 0 to 1")
+        if self.standby_power_w and not self.standby_share:
+            raise BadInput("standby_power flows for no time; give the standby_share of the waiting, such as 0.9")
         if self.die_kg is not None:
             _check("die", self.die_kg, least=0.0)
         if self.dram_bits is not None:
@@ -148,7 +151,8 @@ class Deployment:
 
     def of_others(self) -> Deployment:
         """The same without what is known of the device's own die, memory and storage: for a data centre's machines."""
-        return replace(self, die=None, dram=None, storage=None)
+        model = self.die_yield if isinstance(self.die_yield, str) else ACT_YIELD
+        return replace(self, die=None, dram=None, storage=None, die_yield=model)
 
     @classmethod
     def names(cls) -> tuple[str, ...]:

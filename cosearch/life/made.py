@@ -14,6 +14,7 @@ from .deployment import Deployment
 
 __all__ = ["made_of"]
 
+_OTHERS = ("die", "storage", "packages")
 DRAM_STEP_BITS = 256 * 2**20 * 8
 
 
@@ -28,7 +29,8 @@ def made_of(
     notes: list[str] = []
     packages = 1
     for memory, bits, note in _off_chip(accelerator, deployment, network):
-        parts[memory.name] = dram_footprint(bits, memory.dram_kind)
+        name = f"{memory.name} memory" if memory.name in _OTHERS else memory.name
+        parts[name] = dram_footprint(bits, memory.dram_kind)
         packages += 1
         notes += [note] if note else []
     if deployment.storage_bits is not None:

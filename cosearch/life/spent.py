@@ -73,8 +73,8 @@ def trainings_of(
         if run is not None:
             found[str(name)] = run
         elif network is not None:
-            notes.append(f"no training is counted: {network.name} has no shipped recipe; "
-                         "give training='imagenet_90' or an energy")  # fmt: skip
+            notes.append(f"no training is counted: {network.name} has no recipe of its own; "
+                         "give one's name (dovetail list recipes) or an energy")  # fmt: skip
     return found, tuple(notes if found or notes else ["no training is counted"])
 
 
@@ -169,7 +169,8 @@ def _when(name: str, run: TrainingEstimate, deployment: Deployment) -> list[str]
     if not deployment.best_hours:
         return []
     best = deployment.data_centre_grid.best_hours(run.time_s)
-    return [f"{name}: starts at hour {best.start_hour:g} of the grid's series and emits {best.saved_share:.1%} less so"]
+    when, saved = f"hour {best.start_hour:.4g} of the grid's series", f"{best.saved_share:.1%}"
+    return [f"{name}: starts at {when} and emits {saved} less so"]
 
 
 def in_data_centre(energy_j: float, deployment: Deployment, seconds: float = 0.0) -> Amount:

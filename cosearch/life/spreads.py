@@ -7,7 +7,6 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from ...energy.carbon.tables import carbon_tables
-from ...energy.technology import constant
 from .deployment import Deployment
 
 if TYPE_CHECKING:
@@ -30,8 +29,8 @@ def spreads_of(
     """
     known = estimate.uncertainty() if estimate.accelerator.spec is not None else None
     spreads = {"inference.uses": known.energy_j.relative} if known else {}
-    if deployment.idle_power is None:
-        spreads["idle.idle"] = constant("logic_leakage").uncertainty
+    if known and deployment.idle_power is None:
+        spreads["idle.idle"] = known.leakage_w.relative
     spreads |= {f"training.{name}": MODELLED_TRAINING for name in modelled}
     for part in made:
         table = carbon_tables()[_OWN.get(part, "dram")].uncertainty

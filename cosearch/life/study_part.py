@@ -132,6 +132,8 @@ class LifePart(BaseModel):
                 raise ValueError(f"training_devices: {devices} do not divide the recipe's batch of {batch}")
             with field_errors():
                 link_of(load_accelerator(self.training_hardware).name, devices)
+        with field_errors():
+            _ = self.deployment  # what does not go together is refused as soon as it is read
         return self
 
     @property

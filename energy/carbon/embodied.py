@@ -6,6 +6,7 @@ import math
 from bisect import bisect_left
 from collections.abc import Iterable
 from functools import lru_cache
+from numbers import Real
 
 from ...errors import BadInput, UnknownName
 from ..quantities import to_si
@@ -32,8 +33,8 @@ _STORAGE = ("ssd_nand", "ssd_seagate", "ssd_western_digital", "hdd_consumer", "h
 
 
 def die_footprint(
-    area_mm2: float,
-    node_nm: float,
+    area_mm2: float | str,
+    node_nm: float | str,
     *,
     fab_grid: Grid | str = "taiwan",
     abatement: float = 0.95,
@@ -42,13 +43,16 @@ def die_footprint(
 ) -> Footprint:
     """One working logic die: area · (fab intensity · electricity + gases + materials) / yield, per area of wafer.
 
-    ``node_nm``: 28 to 3 nm; between the nodes of the table the three figures lie on a straight line. ``abatement``:
-    the share of the gases that is abated, 0.95, 0.99 or their mean, 0.97. ``yield_``: a share, or "poisson", "murphy",
-    "negative_binomial" with ``defects_per_cm2``. Its parts are "electricity", "gases" and "materials"; packaging is
-    `package_footprint`'s. Raises `BadInput` for an area, node, abatement, yield or density out of range, `UnknownName`
-    for another yield model or grid. Method: Gupta et al., ISCA 2022, eq. 4 and 5.
+    Area and node are numbers, or texts with a unit ("80 mm2", "7 nm"). ``node_nm``: 28 to 3 nm; between the nodes
+    of the table the three figures lie on a straight line. ``abatement``: the share of the gases that is abated,
+    0.95, 0.99 or their mean, 0.97. ``yield_``: a share, or "poisson", "murphy", "negative_binomial" with
+    ``defects_per_cm2``. Its parts are "electricity", "gases" and "materials"; packaging is `package_footprint`'s.
+    Raises `BadInput` for an area, node, abatement, yield or density out of range, `UnknownName` for another yield
+    model or grid. Method: Gupta et al., ISCA 2022, eq. 4 and 5.
     """
-    if not (math.isfinite(area_mm2) and area_mm2 > 0.0):
+    area_mm2 = _number(area_mm2, "area")
+    node_nm = 1e9 * to_si(node_nm, "length") if isinstance(node_nm, str) else node_nm
+    if not area_mm2 > 0.0:
         raise BadInput(f"a die of {area_mm2} mm2; its area must be above 0")
     where = grid(fab_grid)
     wafer_mm2 = area_mm2 / die_yield(yield_, area_mm2, defects_per_cm2)
@@ -62,8 +66,8 @@ def die_footprint(
     return Footprint.total(f"die of {area_mm2:g} mm2, {node_nm:g} nm", parts)
 
 
-def dram_footprint(size_bits: float, kind: str, *, yield_: float | str = ACT_YIELD) -> Footprint:
-    """DRAM of ``size_bits`` by kind, e.g. "lpddr4", "ddr4_10nm" (`dram_footprint_kinds`), without its packages.
+def dram_footprint(size_bits: float | str, kind: str, *, yield_: float | str = ACT_YIELD) -> Footprint:
+    """DRAM of a size (bits, or a text such as "8 GB") by kind, e.g. "ddr4_10nm" (`dram_footprint_kinds`), unpackaged.
 
     For kinds nobody published (HBM, GDDR, DDR5, LPDDR5) the nearest published process stands in, which the source
     says. Raises `BadInput` for a size or yield out of range, `UnknownName` for another kind.
@@ -71,8 +75,8 @@ def dram_footprint(size_bits: float, kind: str, *, yield_: float | str = ACT_YIE
     return _by_capacity("DRAM", size_bits, kind, [carbon_tables()["dram"]], yield_)
 
 
-def storage_footprint(size_bits: float, kind: str, *, yield_: float | str = ACT_YIELD) -> Footprint:
-    """Flash or a drive of ``size_bits`` by kind, e.g. "nand_tlc_v3", "exosx16" (`storage_kinds`), without packages.
+def storage_footprint(size_bits: float | str, kind: str, *, yield_: float | str = ACT_YIELD) -> Footprint:
+    """Flash or a drive of a size (bits, or a text such as "1 TB") by kind, e.g. "exosx16" (`storage_kinds`), bare.
 
     Raises `BadInput` for a size or yield out of range, `UnknownName` for another kind.
     """
@@ -95,6 +99,15 @@ def dram_footprint_kinds() -> tuple[str, ...]:
 def storage_kinds() -> tuple[str, ...]:
     """The kinds of storage `storage_footprint` knows."""
     return tuple(_kinds(carbon_tables()[name] for name in _STORAGE))
+
+
+def _number(value: float | str, dimension: str) -> float:
+    """A text in the base unit of its dimension, or a finite number that is in it already."""
+    if isinstance(value, str):
+        return to_si(value, dimension)
+    if isinstance(value, bool) or not isinstance(value, Real) or not math.isfinite(value):
+        raise BadInput(f"{dimension} is {value!r}; give a finite number, or a text with its unit")
+    return float(value)
 
 
 def _at_node(table: str, node_nm: float) -> float:
@@ -134,10 +147,13 @@ def _kinds(tables: Iterable[CarbonTable]) -> dict[str, CarbonTable]:
 
 
 def _by_capacity(
-    what: str, size_bits: float, kind: str, tables: Iterable[CarbonTable], yield_: float | str
+    what: str, size: float | str, kind: str, tables: Iterable[CarbonTable], yield_: float | str
 ) -> Footprint:
-    if not (math.isfinite(size_bits) and size_bits >= 0.0):
+    size_bits = _number(size, "size")
+    if not size_bits >= 0.0:
         raise BadInput(f"{what} of {size_bits} bit; give a size of 0 or more")
+    if not isinstance(kind, str):
+        raise BadInput(f"{what}: kind is {kind!r}; give its name, e.g. 'lpddr4' or 'nand_tlc_v3'")
     if isinstance(yield_, str):
         raise BadInput(f"{what} has no die area for the yield model '{yield_}'; give a share, e.g. {ACT_YIELD:g}")
     known = _kinds(tables)

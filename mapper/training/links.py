@@ -122,7 +122,7 @@ def link_of(accelerator: str, devices: int) -> Link:
             reaches = spec.most is None or devices <= spec.most
             return _link(spec) if reaches or spec.beyond is None else load_link(spec.beyond)
     known = ", ".join(link_names())
-    raise BadInput(f"no link between {accelerator}s is known; take one device, or link='100 GB/s', or one of {known}")
+    raise BadInput(f"no link between {accelerator}s is known; take one, or give link='100 GB/s', or one of {known}")
 
 
 def _link(spec: _LinkSpec) -> Link:

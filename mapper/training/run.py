@@ -92,7 +92,7 @@ def estimate_training(
 def _recipe(network: Network, recipe: str | Path | Recipe | None, changed: dict[str, object]) -> Recipe:
     name = recipe if recipe is not None else recipe_of(network)
     if name is None:
-        raise BadInput(f"{network.name} has no shipped recipe; name one, such as recipe='imagenet_90'")
+        raise BadInput(f"{network.name} has no recipe of its own; name one (dovetail list recipes)")
     return replace(load_recipe(name), **changed)  # type: ignore[arg-type]
 
 

@@ -251,7 +251,7 @@ def test_an_unknown_mapper_is_told_of_the_roofline(resnet):
 
 
 def test_a_network_without_a_recipe_needs_one(resnet):
-    with pytest.raises(BadInput, match="no shipped recipe"):
+    with pytest.raises(BadInput, match="no recipe of its own"):
         run(dt.Network("own", resnet.layers))
 
 

@@ -90,6 +90,15 @@ def test_one_constant_used_everywhere_is_drawn_once(gemmini: dt.Estimate, monkey
     assert list(found.shares) == ["node_interpolation"]
 
 
+def test_leakage_is_as_uncertain_as_its_constants_and_certain_where_it_is_stated(gemmini: dt.Estimate) -> None:
+    told = [gemmini.uncertainty(samples).leakage_w for samples in (0, 2000)]
+    assert told[0].value == gemmini.accelerator.leakage_w
+    assert told[1].relative == pytest.approx(told[0].relative, rel=0.25)
+    assert 0.5 < told[0].relative < 1.5
+    known = dt.estimate(network(), dt.load_accelerator("a100"), mapper="annealing")
+    assert known.uncertainty().leakage_w.sd == 0.0 < known.accelerator.leakage_w
+
+
 def test_shares_of_the_variance_add_up_and_come_largest_first(gemmini: dt.Estimate) -> None:
     shares = gemmini.uncertainty().shares
     assert sum(shares.values()) == pytest.approx(1.0)
@@ -156,9 +165,10 @@ def test_a_plug_ins_figures_are_drawn_under_its_name(monkeypatch: pytest.MonkeyP
         ({"seed": -1}, "seed is -1"),
         ({"stated": -0.1}, "stated is -0.1; give a relative standard deviation from 0 to 1"),
         ({"stated": math.nan}, "stated is nan"),
+        ({"stated": "much"}, "stated is 'much'"),
     ],
 )
-def test_wrong_arguments_are_refused(gemmini: dt.Estimate, arguments: dict[str, float], message: str) -> None:
+def test_wrong_arguments_are_refused(gemmini: dt.Estimate, arguments: dict[str, object], message: str) -> None:
     with pytest.raises(BadInput, match=message.replace("(", r"\(")):
         gemmini.uncertainty(**arguments)  # type: ignore[arg-type]
 

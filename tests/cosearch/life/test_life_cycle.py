@@ -12,6 +12,7 @@ import dovetail as dt
 from dovetail.cosearch.cli import main
 from dovetail.cosearch.life import Deployment
 from dovetail.cosearch.life.figures import phases_info, plot_life, uses_info
+from dovetail.cosearch.life.made import made_of
 from dovetail.cosearch.life.published import published_accuracy
 from dovetail.cosearch.life.spent import SearchCost
 from dovetail.energy.carbon import die_footprint, grid
@@ -52,6 +53,7 @@ def test_the_total_is_as_uncertain_as_its_parts(spotter: dt.Estimate) -> None:
         f"{phase}.{part}": amount.co2e_kg for phase, one in life.phases.items() for part, amount in one.parts.items()
     }
     assert life.spreads["inference.uses"] == pytest.approx(spotter.uncertainty().energy_j.relative)
+    assert life.spreads["idle.idle"] == pytest.approx(spotter.uncertainty().leakage_w.relative)
     assert life.sd("co2e_kg") == pytest.approx(
         math.hypot(*(life.spreads.get(key, 0) * kg for key, kg in parts.items()))
     )
@@ -100,7 +102,7 @@ def test_a_recipe_for_several_uses_a_run_needs_the_network(spotter: dt.Estimate)
 
 def test_what_is_stated_of_the_device_leaves_the_training_hardware(spotter: dt.Estimate) -> None:
     run = dt.estimate_training(dt.load_network("ds_cnn_kws"), recipe="digits", mapper="roofline")
-    own = Deployment(die="500 kg", dram="64 GiB", storage=("nand_tlc_v3", "1 TB"))
+    own = Deployment(die_yield=0.5, die="500 kg", dram="64 GiB", storage=("nand_tlc_v3", "1 TB"))
     lives = [dt.life_cycle(spotter, 1.0, training=run, deployment=where) for where in (Deployment(), own)]
     made = [life.phases["embodied"].parts["training hardware"].co2e_kg for life in lives]
     assert made[0] == made[1] > 0
@@ -128,6 +130,36 @@ def test_a_search_that_trains_wears_machines_out(spotter: dt.Estimate) -> None:
     made = life.phases["embodied"].parts
     assert made["search hardware"].co2e_kg == pytest.approx(made["training hardware"].co2e_kg / 4)
     assert life.phases["search"].energy_j == pytest.approx(life.phases["training"].energy_j / 4)
+
+
+def test_a_stated_die_is_not_that_of_a_chip_with_a_known_fab(capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["life-cycle", "ds_cnn_kws", "--mapper", "annealing", "--training", "none", "--json", "-"]
+    assert main([*words, "eyeriss", "--die", "5 g", "--against", "eyeriss_chip", "--against", "gap9"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    dies = [one["phases"]["embodied"]["parts"]["die"]["co2e_kg"] for one in (told, *told["against"])]
+    assert dies[:2] == [0.005, 0.005]
+    assert main([*words, "gap9"]) == 0
+    alone = json.loads(capsys.readouterr().out)
+    assert dies[2] == alone["phases"]["embodied"]["parts"]["die"]["co2e_kg"]
+
+
+def test_a_memory_named_like_a_part_keeps_its_own(tmp_path: Path) -> None:
+    spec = (Path(dt.__file__).parent / "configs" / "accelerators" / "edge_tpu.yaml").read_text()
+    path = tmp_path / "mine.yaml"
+    path.write_text(spec.replace("name: dram", "name: packages", 1))
+    parts, _ = made_of(dt.load_accelerator(path), Deployment(dram="1 GiB"))
+    usual, _ = made_of(dt.load_accelerator("edge_tpu"), Deployment(dram="1 GiB"))
+    assert parts["packages memory"].co2e_kg == usual["dram"].co2e_kg
+    assert parts["packages"].co2e_kg == usual["packages"].co2e_kg
+
+
+def test_standby_counts_for_its_share_of_the_waiting(spotter: dt.Estimate) -> None:
+    with pytest.raises(BadInput, match="flows for no time"):
+        Deployment(standby_power="1 mW")
+    life = dt.life_cycle(
+        spotter, 1.0, training=None, deployment=Deployment(standby_power="20 W", standby_share=0.5, idle_power="1 mW")
+    )
+    assert any("takes more while it waits (10 W)" in note for note in life.notes)
 
 
 def test_a_device_that_takes_more_waiting_than_in_use_is_told(spotter: dt.Estimate) -> None:
@@ -179,7 +211,7 @@ def test_a_network_without_a_recipe_says_that_no_training_is_counted(spotter: dt
     network = dt.Network("own", spotter.network.layers)
     life = dt.life_cycle(dt.estimate(network, spotter.accelerator, mapper="annealing"), 1.0)
     assert life.phases["training"].energy_j == 0.0
-    assert any("no shipped recipe" in note for note in life.notes)
+    assert any("no recipe of its own" in note for note in life.notes)
 
 
 def test_the_picture_shows_totals_and_phases(spotter: dt.Estimate, tmp_path: Path) -> None:
@@ -241,6 +273,7 @@ def test_the_command_prints_phases_that_sum_to_the_total(capsys: pytest.CaptureF
         (["--storage", "32 GB"], "write KIND=SIZE"),
         (["--storage", "nand_tlc_v4=32 GB"], "did you mean 'nand_tlc_v3'"),
         (["--picture", "life.txt"], "pictures are .png"),
+        (["--picture", "life.svg", "--json", "life.svg"], "name another one"),
         (["--accuracy", "72"], "not a share from 0 to 1"),
         (["--tau", "-1"], "tau is -1"),
         (["--against", "gemini"], "did you mean 'gemmini'"),

@@ -69,6 +69,7 @@ def test_the_section_reads_back_the_same(tmp_path: Path) -> None:
         ("devices: 10", "device: 10", "devices"),
         ("imagenet_300", "imagenet_301", "did you mean 'imagenet_300'"),
         ("imagenet_300", "3 km", "'3 km' has no known unit"),
+        ("uses: 1.0e+9", "uses: 1.0e+9\n  standby_power: 1 mW", "flows for no time"),
         ("uses: 1.0e+9", "uses: 1.0e+300", "mine.yaml:6:"),
         ("imagenet_300", "imagenet_300\n  training_devices: 7", "7 do not divide the recipe's batch of 256"),
         ("imagenet_300", "imagenet_300\n  training_hardware: edge_tpu", "no link between edge_tpus is known"),

@@ -108,6 +108,15 @@ def test_a_node_out_of_range_is_refused_with_a_remedy(node: float) -> None:
         die_footprint(10, node)
 
 
+def test_texts_with_units_are_read_as_numbers_are() -> None:
+    assert die_footprint("1 cm2", "7 nm").co2e_kg == pytest.approx(die_footprint(100.0, 7).co2e_kg)
+    assert dram_footprint("4 GB", "lpddr4") == dram_footprint(4 * GB, "lpddr4")
+    for wrong in (lambda: die_footprint("100", 7), lambda: die_footprint(100, "7"), lambda: die_footprint(None, 7),
+                  lambda: dram_footprint("4 W", "lpddr4"), lambda: dram_footprint(4 * GB, 3)):  # fmt: skip
+        with pytest.raises(BadInput, match=r"write e\.g\.|give"):
+            wrong()
+
+
 def test_bad_areas_abatements_grids_and_kinds_are_refused() -> None:
     with pytest.raises(BadInput, match="area must be above 0"):
         die_footprint(0, 7)
