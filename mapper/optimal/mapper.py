@@ -8,7 +8,7 @@ import os
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, ClassVar
 
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from ...accel.accelerator import Accelerator, Array, Compute, Memory
 from ...accel.analytic import evaluate
-from ...errors import BadInput, ImpossibleResult
+from ...errors import BadInput, ImpossibleResult, Infeasible
 from ...models.op import ROLES, linear
 from ..base import UNLIMITED, Certificate, Limits, Mapper, MappingResult
 from ..baselines.annealing import AnnealingMapper
@@ -70,13 +70,11 @@ class OptimalMapper:
             cost = evaluate(space.op, space.accelerator, mapping)
             value = objective.value(cost.energy_j, cost.latency_s)
             return MappingResult(mapping, cost, Certificate(value, value, 1, 0, time.perf_counter() - begin))
-        # No mapping has smaller tiles than the one with every loop outside: where it does not fit, none does.
-        evaluate(space.op, space.accelerator, space.to_mapping(*everything_outside(space)))
+        _refuse_at_once(space)
         hunt = Hunt(space, objective, limits, begin, self.workers or mapper_threads(), self.effort)
         hunt.run()
         if hunt.point is None:
-            where = f"{space.op.name} on '{space.accelerator.name}'"
-            raise ImpossibleResult(f"{where}: the search lost a mapping that fits")
+            raise _infeasible(space)
         if hunt.lower < hunt.enough and not limits.evaluations:
             hunt.ask(AnnealingMapper(), seed)
         mapping = space.to_mapping(*hunt.point)
@@ -97,6 +95,32 @@ def _load() -> None:
     levels = (Memory("outer", everything), Memory("inner", everything), Array("array", (("x", 2),)), Compute("mac"))
     space = Mapspace(linear("small", n=2, k=2, c=2), Accelerator("small", 1e9, 45.0, levels))
     Hunt(space, Objective.parse("energy"), UNLIMITED, time.perf_counter(), 1, EFFORT).run()
+
+
+def _refuse_at_once(space: Mapspace) -> None:
+    """Raise `Infeasible` where no mapping can fit: not even the smallest tiles with sums as narrow as results.
+
+    The mapping with every loop outside has the smallest tiles, but may leave sums unfinished where others do not.
+    """
+    accelerator = space.accelerator
+    if any(memory.finished_output_bits is not None for memory in accelerator.memories):
+        return
+    narrow = replace(accelerator.compute, accumulator_bits=1)
+    levels = tuple(narrow if isinstance(level, Compute) else level for level in accelerator.levels)
+    mapping = space.to_mapping(*everything_outside(space))
+    try:
+        evaluate(space.op, replace(accelerator, levels=levels, spec=None), mapping)
+    except Infeasible:
+        raise _infeasible(space) from None
+
+
+def _infeasible(space: Mapspace) -> Infeasible:
+    """Why nothing fits: from the mapping with every loop outside."""
+    try:
+        evaluate(space.op, space.accelerator, space.to_mapping(*everything_outside(space)))
+    except Infeasible as error:
+        return error
+    raise ImpossibleResult(f"{space.op.name} on '{space.accelerator.name}': the search lost a mapping that fits")
 
 
 class Scratch:

@@ -8,9 +8,11 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
 
 from ...document import field_errors, load_document, shipped, validate
+from ...energy.components import Component
+from ...energy.estimators import estimate_component
 from ...energy.quantities import is_figure, to_si
 from ...errors import BadInput, UnknownName
 
@@ -56,11 +58,33 @@ class _LinkSpec(BaseModel):
     name: str
     bandwidth: Annotated[str, _quantity("bandwidth")]
     latency: Annotated[str, _quantity("time")] = "0 s"
-    energy: Annotated[str, _quantity("energy_per_bit")] = "0 pJ/bit"
+    energy: str | dict[str, float] = "0 pJ/bit"
     most: Annotated[int, Field(ge=2)] | None = None
     beyond: str | None = None
     accelerators: list[str] = []
     source: str = ""
+
+    @field_validator("energy")
+    @classmethod
+    def _energy_is_known(cls, energy: str | dict[str, float]) -> str | dict[str, float]:
+        with field_errors():
+            _energy_j_per_bit(energy)
+        return energy
+
+
+def _energy_j_per_bit(energy: str | dict[str, float]) -> float:
+    """A quantity, a kind of link of the technology tables, or shares of such kinds by which a bit goes."""
+    if isinstance(energy, str) and is_figure(energy):
+        return to_si(energy, "energy_per_bit")
+    shares = {energy: 1.0} if isinstance(energy, str) else energy
+    total = math.fsum(shares.values())
+    if not math.isclose(total, 1.0) or min(shares.values()) < 0.0:
+        raise BadInput(f"the shares of {', '.join(shares)} add up to {total:g}; they must be 0 or more and add up to 1")
+    found = (
+        estimate_component(Component.of("link", 45, link_kind=kind)).energy_j["transfer"] * share
+        for kind, share in shares.items()
+    )
+    return math.fsum(found)
 
 
 def link_names() -> tuple[str, ...]:
@@ -106,7 +130,7 @@ def _link(spec: _LinkSpec) -> Link:
         spec.name,
         to_si(spec.bandwidth, "bandwidth"),
         to_si(spec.latency, "time"),
-        to_si(spec.energy, "energy_per_bit"),
+        _energy_j_per_bit(spec.energy),
         spec.most,
         spec.source,
     )

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from dovetail.energy import constant
 from dovetail.errors import BadInput, SpecError, UnknownName
 from dovetail.mapper.training import Link, exchange_gradients, link_names, load_link, ring_all_reduce_s
 from dovetail.mapper.training.parallel import ring_bits
@@ -111,3 +113,14 @@ def test_links_that_are_none_are_refused(tmp_path):
     file.write_text("name: slow\nbandwidth: 3 apples/s\n")
     with pytest.raises(SpecError, match=r"slow.yaml:2:1: bandwidth"):
         load_link(str(file))
+
+
+def test_links_take_their_energy_from_the_technology_tables(tmp_path: Path) -> None:
+    nvlink, ethernet = (constant(f"link_energy_{kind}").value for kind in ("nvlink", "ethernet"))
+    assert load_link("nvlink4").energy_j_per_bit == nvlink
+    assert load_link("nvlink4_ndr").energy_j_per_bit == pytest.approx(0.875 * nvlink + 0.125 * ethernet)
+    path = tmp_path / "own.yaml"
+    for energy, message in (("nvlnk", "did you mean 'nvlink'"), ("{nvlink: 0.5}", "add up to 0.5"), ("3 J", "energy")):
+        path.write_text(f"name: own\nbandwidth: 1 GB/s\nenergy: {energy}\n")
+        with pytest.raises(SpecError, match=message):
+            load_link(str(path))
