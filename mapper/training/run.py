@@ -67,9 +67,11 @@ def estimate_training(
     ``bucket`` (25 MiB; "0 B": each layer's alone), hidden behind the backward pass unless ``overlap`` is False.
 
     Raises `UnknownName` for a recipe, accelerator, mapper or link that does not exist, `BadInput` for fewer devices
-    than one and a batch that does not divide, and `CannotDo` where what a device holds is beyond its memory.
+    than one, a batch that does not divide and a network for several samples, and `CannotDo` where what a device holds
+    is beyond its memory.
     """
     check_type(network, Network, "network", "load it with load_network, from_torch or from_onnx")
+    _check_one_sample(network)
     if mapper != ROOFLINE and mapper not in mapper_names():
         raise UnknownName("mapper", mapper, (ROOFLINE, *mapper_names()))
     wanted = Objective.parse(objective)
@@ -87,6 +89,14 @@ def estimate_training(
         costed = estimate(step.network, chip, mapper, wanted, limits=limits, cache=cache, workers=workers)
     exchange = _exchange(step, costed, devices, wire, overlap=overlap, bucket_bits=bits)
     return TrainingEstimate(network, chip, plan, devices, step, costed, exchange, wire, mapper)
+
+
+def _check_one_sample(network: Network) -> None:
+    """Refuse a network that has the batch in it already, as far as its two-dimensional convolutions tell."""
+    bounds = [op.bounds for op in network.contractions]
+    samples = min((own.get("N", 1) for own in bounds if {"P", "Q", "R", "S"} <= own.keys()), default=1)
+    if samples > 1:
+        raise BadInput(f"{network.name} is described for {samples} samples; load it with batch=1, the recipe has one")
 
 
 def _recipe(network: Network, recipe: str | Path | Recipe | None, changed: dict[str, object]) -> Recipe:

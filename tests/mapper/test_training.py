@@ -237,6 +237,8 @@ def test_a_recipe_of_no_samples_is_refused():
     ({"devices": 2, "link": "nvlink"}, UnknownName, "did you mean 'nvlink"),
     ({"devices": 16, "link": "nvlink3"}, BadInput, "reaches 8 devices"),
     ({"accelerator": "eyeriss", "devices": 2}, BadInput, "give link="),
+    ({"devices": 2, "link": "-1 GB/s"}, BadInput, "too small"),
+    ({"objective": "joy"}, BadInput, "joy"),
     ({"bucket": "25"}, BadInput, "has no unit"),
     ({"batch": -8}, BadInput, "batch is -8"),
 ])  # fmt: skip
@@ -248,6 +250,11 @@ def test_what_makes_no_sense_is_refused_with_a_remedy(resnet, changes, kind, mes
 def test_an_unknown_mapper_is_told_of_the_roofline(resnet):
     with pytest.raises(UnknownName, match="roofline"):
         dt.estimate_training(resnet, mapper="rooflin")
+
+
+def test_a_network_with_its_batch_inside_is_refused():
+    with pytest.raises(BadInput, match="described for 4 samples; load it with batch=1"):
+        dt.estimate_training(dt.load_network("ds_cnn_kws", batch=4), mapper="roofline")
 
 
 def test_a_network_without_a_recipe_needs_one(resnet):
