@@ -71,7 +71,7 @@ def answered(capsys, *argv: object) -> str:
         (["--density", "much:0.1"], "not a share"),
         (["--policy", "pipeline"], "give --cores 2 or more"),
         (["--cores", "2", "--policy", "sequence"], "choose --policy branches or pipeline"),
-        (["--also", "resnet81"], "did you mean 'resnet18'?"),
+        (["--also", "resnt18"], "did you mean 'resnet18'?"),
         (["--also", "gemmini"], "'gemmini' is an accelerator"),
     ],
 )

@@ -86,10 +86,8 @@ def test_cells_of_the_same_operators_take_equally_long():
 def test_without_tables_the_stated_figures_are_compared():
     missing = Reference(None)
     (cells,) = nasbench201_edge.run(missing)
-    (phone,) = pixel6.run(missing)
-    assert len(missing.missing) == 2
+    assert len(missing.missing) == 1
     assert cells.mape_pct < 10.0
-    assert phone.met
 
 
 def test_a_fit_needs_its_rows():
@@ -122,11 +120,15 @@ def test_the_fit_finds_constants_in_spite_of_an_outlier():
     assert fit_times(times, {"call": 1.0, "word": 1.0}, exact, least={"word": 2.5})["word"] == pytest.approx(2.5)
 
 
-@measured
 def test_the_order_of_the_phones_networks_is_the_measured_one():
-    (result,) = load_suite("pixel6").run(Reference(REFERENCE))
-    assert len(result.cases) == 9
-    assert result.spearman == 1.0
+    missing = Reference(None)
+    (stated,) = pixel6.run(missing)
+    assert len(missing.missing) == 1
+    assert stated.met
+    if REFERENCE.is_dir():
+        (result,) = load_suite("pixel6").run(Reference(REFERENCE))
+        assert len(result.cases) == 9
+        assert result.spearman == 1.0
 
 
 @measured
