@@ -90,6 +90,7 @@ class Deployment:
             _check("dram", self.dram_bits, above=0.0)
         if self.storage_bits is not None:
             kind, bits = self.storage_bits
+            _check("storage", bits, above=0.0)
             storage_footprint(bits, kind)
         die_yield(self.die_yield, 1.0)
         if self.abatement not in ABATEMENTS:

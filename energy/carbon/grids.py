@@ -188,6 +188,8 @@ def _mix(shares: Mapping[str, float]) -> Grid:
     for name, share in shares.items():
         if isinstance(share, bool) or not isinstance(share, int | float) or not 0.0 <= share < math.inf:
             raise BadInput(f"the share of {name} is {share}; give a number from 0 to 1")
+        if str(name).lower().endswith(".csv"):
+            raise BadInput(f"'{shortened(name)}' cannot be mixed; give places, sources and figures, or one file alone")
     total = math.fsum(shares.values())
     if abs(total - 1.0) > _SHARE_TOLERANCE:
         remedy = "write shares, not percent" if abs(total - 100.0) < 1.0 else "they must add up to 1"

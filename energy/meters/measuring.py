@@ -244,6 +244,8 @@ def _check(block: object, repetitions: int, warmup: int, calls: int, idle: objec
 
 
 def _checked(meters: Sequence[Meter]) -> tuple[Meter, ...]:
+    if not isinstance(meters, Sequence):
+        raise BadInput(f"meters is of type {type(meters).__name__}; give a list of them, such as [Rapl()]")
     if not meters:
         raise BadInput("meters is empty; give one, or leave it out for all that work here")
     for meter in meters:

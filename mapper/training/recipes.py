@@ -8,12 +8,12 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 from ...document import field_errors, load_document, shipped, validate
 from ...errors import BadInput, UnknownName
 from ...models.network import Network
-from ...models.training import SparseSchedule
+from ...models.training import METHODS, SparseSchedule
 from ...models.training.optimizers import optimizer_named
 from ...models.training.precision import precision_named
 
@@ -107,10 +107,19 @@ class _RecipeSpec(BaseModel):
             raise ValueError("no length; add 'samples:' and 'epochs:', or 'steps:'")
         if self.steps is not None and self.epochs is not None:
             raise ValueError("both epochs and steps; keep one of them")
-        with field_errors():
-            optimizer_named(self.optimizer)
-            precision_named(self.precision)
         return self
+
+    @field_validator("optimizer", "precision", "method")
+    @classmethod
+    def _is_known(cls, name: str, info: ValidationInfo) -> str:
+        with field_errors():
+            if info.field_name == "optimizer":
+                optimizer_named(name)
+            elif info.field_name == "precision":
+                precision_named(name)
+            elif name not in METHODS:
+                raise UnknownName("training method", name, METHODS)
+        return name
 
     @property
     def length(self) -> tuple[int, float]:

@@ -204,7 +204,9 @@ def test_a_sparse_recipe_needs_fewer_products_and_says_that_dense_hardware_does_
 @pytest.mark.parametrize(("text", "message"), [
     ("name: x\nbatch: 8\n", "no length"),
     ("name: x\nbatch: 0\nsteps: 1\n", "mine.yaml:2:1: batch"),
-    ("name: x\nbatch: 8\nsteps: 1\noptimizer: adan\n", "adan"),
+    ("name: x\nbatch: 8\nsteps: 1\noptimizer: adan\n", "mine.yaml:4:1: optimizer: no optimizer named 'adan'"),
+    ("name: x\nmethod: backporp\nbatch: 8\nsteps: 1\n", "mine.yaml:2:1: method"),
+    ("name: x\nbatch: 8\nprecision: mixd\nsteps: 1\n", "did you mean 'mixed'"),
     ("name: x\nbatch: 8\nsteps: 1\nepoch: 3\n", "mine.yaml:4:1"),
 ])  # fmt: skip
 def test_a_wrong_recipe_is_answered_with_its_line(tmp_path, text, message):

@@ -271,6 +271,7 @@ def test_the_command_prints_phases_that_sum_to_the_total(capsys: pytest.CaptureF
         (["--die-yield", "murfy"], "did you mean 'murphy'"),
         (["--abatement", "0.5"], "0.95"),
         (["--storage", "32 GB"], "write KIND=SIZE"),
+        (["--storage", "nand_tlc_v3=0 GB"], "storage is 0; it must be above 0"),
         (["--storage", "nand_tlc_v4=32 GB"], "did you mean 'nand_tlc_v3'"),
         (["--picture", "life.txt"], "pictures are .png"),
         (["--picture", "life.svg", "--json", "life.svg"], "name another one"),

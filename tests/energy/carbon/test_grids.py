@@ -81,6 +81,7 @@ def test_a_mix_may_hold_a_figure() -> None:
         ("USA@soon", "no figure of United States for soon; there is 2022, 2023"),
         ("USA@", "no figure of United States for no year"),
         ("wind=0.5,wind=0.5", "names wind twice"),
+        ("wind=0.5,day.csv=0.5", "'day.csv' cannot be mixed"),
         ("coal@2022", "a source of electricity has no year; write 'coal'"),
         ({"wind": 60, "gas": 40}, "add up to 100; write shares, not percent"),
         ({"wind": 0.6}, "add up to 0.6; they must add up to 1"),

@@ -168,6 +168,7 @@ def test_a_gpu_finishes_its_work_inside_the_repetition(monkeypatch: pytest.Monke
         ({"idle": Idle(({"chip": 2.0},), 1.0)}, "in two samples at least"),
         ({"idle": Idle(({"gpu-0": 2.0},) * 2, 1.0)}, "idle was not measured on chip"),
         ({"meters": []}, "meters is empty"),
+        ({"meters": Meter()}, "give a list of them"),
         ({"meters": [object()]}, "a object has not all of"),
         ({"meters": [Meter(), Meter()]}, "'chip' is measured by two of them"),
         ({"block": 3}, "block is of type int"),
