@@ -96,8 +96,9 @@ def _draw_result(ax: Axes, result: SuiteResult) -> None:
         low, high = low - margin, high + margin
     ax.plot([low, high], [low, high], color=MUTED, linewidth=0.8, zorder=1)
     if low >= 0.0:
+        least, most = _band(result)
         ax.fill_between(
-            [low, high], [low * 0.9, high * 0.9], [low * 1.1, high * 1.1], color=GRID, zorder=0, linewidth=0
+            [low, high], [low * least, high * least], [low * most, high * most], color=GRID, zorder=0, linewidth=0
         )
     size, alpha = (4, 0.25) if len(result.cases) > 1000 else (12, 0.5) if len(result.cases) > 100 else (22, 0.85)
     ax.scatter(published, modelled, size, color=MODEL, alpha=alpha, linewidths=0, zorder=3)
@@ -112,6 +113,12 @@ def _draw_result(ax: Axes, result: SuiteResult) -> None:
     ax.grid(True, which="major", linewidth=0.4, color=GRID)
     ax.set_axisbelow(True)
     ax.spines[["top", "right"]].set_visible(False)
+
+
+def _band(result: SuiteResult) -> tuple[float, float]:
+    """Ten percent either way, or the factor that each figure is to keep to."""
+    factors = [target.limit for target in result.targets if target.measure == "each_factor"]
+    return (1.0 / factors[0], factors[0]) if factors else (0.9, 1.1)
 
 
 def _name_worst(ax: Axes, result: SuiteResult, ends: tuple[float, float], *, logarithmic: bool) -> None:

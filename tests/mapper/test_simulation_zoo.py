@@ -16,12 +16,13 @@ NETWORKS = (
 )  # fmt: skip
 SHARES = 4
 # sparse engines take small networks: many are built for one kind of layer, or are one element of a chip; so do chips
-# for microcontrollers, which have no memory outside
+# for microcontrollers, which have no memory outside, and chips for training, whose large batches are none of this
 SMALL = {
     "block_sparse_edge": "ds_cnn_kws", "dual_side_tensor_core": "ds_cnn_kws", "eie": "autoencoder_ad",
     "eyeriss_sparseloop": "ds_cnn_kws", "eyeriss_v2_pe": "ds_cnn_kws", "gap9": "resnet8", "nm_systolic": "ds_cnn_kws",
     "scnn": "ds_cnn_kws", "sparse_tensor_core": "ds_cnn_kws", "spmspm_bitmask": "autoencoder_ad",
-    "syntiant_ndp120": "resnet8",
+    "syntiant_ndp120": "resnet8", "a100": "autoencoder_ad", "h100": "autoencoder_ad", "h200": "autoencoder_ad",
+    "tpu_v4": "autoencoder_ad",
 }  # fmt: skip
 NONE = "spmspm_coordinates"  # has room for two sparse matrices of 128 x 128 only
 WHOLE = [chip for chip in dt.list_accelerators() if chip not in {*SMALL, NONE}]
