@@ -65,21 +65,18 @@ def life_cycle(
     trained, training_notes = training_entries(trainings, chosen)
     searched, search_notes = search_entries(search, trained, chosen)
     service, made_notes, made_sources = _service(estimate, batch, chosen)
-    if accuracy is None:
-        accuracy, accuracy_note = published_accuracy(estimate.network)
-    else:
-        accuracy_note = ""
+    known, known_notes = published_accuracy(estimate.network) if accuracy is None else (accuracy, ())
     modelled = [name for name, spent in trainings.items() if not isinstance(spent, float)]
     if chosen.best_hours and (searched or len(modelled) < len(trainings)):
         untrained = (*untrained, "only modelled trainings run in the best hours; what is stated takes the grid's mean")
-    notes = (*untrained, *training_notes, *search_notes, *made_notes, *([accuracy_note] if accuracy_note else []))
+    notes = (*untrained, *training_notes, *search_notes, *made_notes, *known_notes)
     sources = [one for entry in (*searched, *trained) for one in entry.sources]
     return LifeCycle(
         name or f"{estimate.network.name} on {estimate.accelerator.name}",
         (*searched, *trained),
         service,
         uses,
-        accuracy,
+        known,
         tau,
         spreads_of(estimate, chosen, service.made, modelled) if uncertainty else {},
         tuple(dict.fromkeys(notes)),

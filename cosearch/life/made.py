@@ -78,14 +78,10 @@ def _off_chip(
 
 def _needed_bits(network: Network) -> float:
     """Room for all weights and the largest operator's activations."""
-    weights = sum(op.params * _bits(op) for op in network.ops)
+    weights = sum(op.params * (op.tensor("weight").bits if isinstance(op, Op) else op.bits) for op in network.ops)
     activations = max(
         sum(op.words(role) * op.tensor(role).bits for role in ROLES) if isinstance(op, Op)
         else (op.words_in + op.words_out) * op.bits
         for op in network.ops
     )  # fmt: skip
     return float(weights + activations)
-
-
-def _bits(op: object) -> int:
-    return op.tensor("weight").bits if isinstance(op, Op) else int(getattr(op, "bits", 8))

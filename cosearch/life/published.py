@@ -14,12 +14,12 @@ __all__ = ["published_accuracy"]
 _TOLERANCE = 0.01
 
 
-def published_accuracy(network: Network) -> tuple[float | None, str]:
-    """(share, note): ImageNet top-1 of the published network of the same family with the same work and weights."""
+def published_accuracy(network: Network) -> tuple[float | None, tuple[str, ...]]:
+    """(share, notes): ImageNet top-1 of the published network of the same family with the same work and weights."""
     try:
         own = network_features(network)
     except BadInput:
-        return None, ""
+        return None, ()
     for row in load_published():
         if not network.name.startswith(row.family):
             continue
@@ -29,8 +29,6 @@ def published_accuracy(network: Network) -> tuple[float | None, str]:
             (own.resolution, row.features.resolution),
         )
         if all(math.isclose(mine, published, rel_tol=_TOLERANCE) for mine, published in pairs):
-            return (
-                row.top1_pct / 100.0,
-                f"accuracy {row.top1_pct:g} % is the published one of {row.model} ({row.source})",
-            )
-    return None, ""
+            note = f"accuracy {row.top1_pct:g} % is the published one of {row.model} ({row.source})"
+            return row.top1_pct / 100.0, (note,)
+    return None, ()

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 from ...document import field_errors
-from ...energy.carbon import grid
 from ...energy.life import MOST_USES
 from ...energy.quantities import is_figure, to_si
 from .deployment import Deployment
@@ -75,14 +74,6 @@ class LifePart(BaseModel):
     die: str | None = None
     dram: str | None = None
 
-    @field_validator("grid", "training_grid", "fab_grid")
-    @classmethod
-    def _grid_exists(cls, name: str | None) -> str | None:
-        with field_errors():
-            if name is not None:
-                grid(name)
-        return name
-
     @field_validator(*_DIMENSIONS)
     @classmethod
     def _has_its_unit(cls, text: str | None, info: ValidationInfo) -> str | None:
@@ -112,9 +103,9 @@ class LifePart(BaseModel):
             load_accelerator(name)
         return name
 
-    @field_validator("die_yield", "abatement")
+    @field_validator("grid", "training_grid", "fab_grid", "die_yield", "abatement")
     @classmethod
-    def _fab_can_be(cls, value: float | str, info: ValidationInfo) -> float | str:
+    def _is_known(cls, value: float | str | None, info: ValidationInfo) -> float | str | None:
         with field_errors():
             Deployment(**{str(info.field_name): value})  # type: ignore[arg-type]
         return value
