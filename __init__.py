@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from .accel.spec import list_accelerators, load_accelerator
     from .cosearch.life.account import life_cycle
     from .cosearch.life.deployment import Deployment
-    from .cosearch.study import StudyResult, search
+    from .cosearch.studies.run import StudyResult, search
     from .energy.life import LifeCycle
     from .energy.meters import Measured, measure, read_codecarbon
     from .errors import BadInput, CannotDo, DovetailError, Infeasible
@@ -68,7 +68,7 @@ _HOMES = {
     "Op": "models.op",
     "Schedule": "mapper.estimate",
     "Served": "accel.simulator.served",
-    "StudyResult": "cosearch.study",
+    "StudyResult": "cosearch.studies.run",
     "Timeline": "accel.simulator.timeline",
     "TrainingEstimate": "mapper.training.result",
     "TrainingStep": "models.training.step",
@@ -98,7 +98,7 @@ _HOMES = {
     "prune_n_of_m": "models.pruning",
     "quantise": "models.quantising",
     "read_codecarbon": "energy.meters",
-    "search": "cosearch.study",
+    "search": "cosearch.studies.run",
     "serve": "mapper.serving",
     "simulate": "mapper.simulation",
     "training_step": "models.training.train",

@@ -164,7 +164,7 @@ def _mappers() -> Listing:
 
 
 def _strategies() -> Listing:
-    from ..strategies import strategy_class, strategy_names
+    from ..strategies.registry import strategy_class, strategy_names
 
     return _named((name, _first_line(strategy_class(name))) for name in strategy_names())
 
@@ -242,7 +242,7 @@ def _constraints_schema() -> dict[str, Any]:
 
 
 def _study_schema() -> dict[str, Any]:
-    from ..study_spec import StudySpec
+    from ..studies.spec import StudySpec
 
     return StudySpec.model_json_schema()
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pandas import DataFrame
     from rich.console import Console
 
-    from ..study_files import Context
+    from ..studies.files import Context
 
 __all__ = ["add_commands"]
 
@@ -73,7 +73,7 @@ def _at_least(least: int) -> Any:
 
 
 def _run(args: argparse.Namespace) -> None:
-    from ..study import search
+    from ..studies.run import search
 
     output = Output.of(args)
     out = Path(args.out)
@@ -105,8 +105,8 @@ def _report(args: argparse.Namespace) -> None:
         raise BadInput(f"{folder}: not the folder of a study (it has no trials.jsonl); name the --out folder of a run")
     import pandas as pd
 
-    from ..report import report
-    from ..study_files import Context
+    from ..reports.report import report
+    from ..studies.files import Context
 
     report(folder)
     front, trials = pd.read_csv(folder / "front.csv"), pd.read_csv(folder / "trials.csv")

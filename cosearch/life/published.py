@@ -6,8 +6,8 @@ import math
 
 from ...errors import BadInput
 from ...models.network import Network
-from ..accuracy import load_published
-from ..features import network_features
+from ..accuracy.features import network_features
+from ..accuracy.published import load_published
 
 __all__ = ["published_accuracy"]
 

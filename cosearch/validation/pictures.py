@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..figures import plain_ticks, spans_decades
+from ..reports.figures import plain_ticks, spans_decades
 from .result import SuiteResult
 
 if TYPE_CHECKING:

@@ -12,10 +12,11 @@ from ...accel.accelerator import Accelerator
 from ...accel.spec import load_accelerator
 from ...errors import BadInput, Infeasible
 from ...mapper.estimate import estimate
-from ..evaluator import StudyEvaluator, exceeded
-from ..space import Value, hardware_values
-from ..study_spec import StudySpec
-from ..trial import Status
+from ..spaces.hardware import hardware_values
+from ..spaces.space import Value
+from ..studies.evaluator import StudyEvaluator, exceeded
+from ..studies.spec import StudySpec
+from ..studies.trial import Status
 from .backbone import block_sparse, detector_resnet18
 from .frame_filter import FilterSettings
 from .quality import Quality, tracking_quality

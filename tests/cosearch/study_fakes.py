@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from dovetail.cosearch.space import Choice, Space
-from dovetail.cosearch.study_load import check_shape
-from dovetail.cosearch.trial import TrialResult
+from dovetail.cosearch.spaces.space import Choice, Space
+from dovetail.cosearch.studies.load import check_shape
+from dovetail.cosearch.studies.trial import TrialResult
 from dovetail.document import parse_document
 
 STUDY = """\

@@ -8,8 +8,8 @@ import pytest
 
 import dovetail as dt
 from dovetail.cosearch.cli import main
-from dovetail.cosearch.evaluator import StudyEvaluator
-from dovetail.cosearch.study_load import load_study, study_text
+from dovetail.cosearch.studies.evaluator import StudyEvaluator
+from dovetail.cosearch.studies.load import load_study, study_text
 from dovetail.errors import SpecError
 
 GOOD = """\

@@ -7,9 +7,9 @@ import pickle
 import pytest
 
 from dovetail import BadInput
-from dovetail.cosearch.network_spaces import VideoLevers
-from dovetail.cosearch.study_load import load_study
-from dovetail.cosearch.study_spec import StudySpec
+from dovetail.cosearch.spaces.networks import VideoLevers
+from dovetail.cosearch.studies.load import load_study
+from dovetail.cosearch.studies.spec import StudySpec
 from dovetail.cosearch.video.evaluator import VideoEvaluator
 
 

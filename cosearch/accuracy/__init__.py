@@ -1,0 +1,1 @@
+"""Where a candidate's accuracy comes from: sources behind one protocol, each with an uncertainty and a cost."""

@@ -1,0 +1,1 @@
+"""Where designs are evaluated: this process, a pool of processes, a cluster."""

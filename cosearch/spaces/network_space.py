@@ -1,0 +1,55 @@
+"""What a space of networks promises: choices, and how a point of them becomes a network."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
+
+from ...models.network import Network
+from .space import Space, Value
+
+if TYPE_CHECKING:
+    import torch
+
+__all__ = ["NETWORK_PREFIX", "NetworkSpace", "Trainable", "network_values", "values_key"]
+
+NETWORK_PREFIX = "net."
+
+
+class NetworkSpace(Protocol):
+    """A space whose points are networks."""
+
+    @property
+    def name(self) -> str:
+        """The name a study refers to."""
+
+    @property
+    def space(self) -> Space:
+        """The choices; every name starts with ``net.``."""
+
+    def build(self, values: Mapping[str, Value]) -> Network:
+        """The network of one point; choices of other spaces in ``values`` are ignored, `BadInput` for a wrong value."""
+
+    def baseline(self) -> dict[str, Value]:
+        """The point of the published network that the space varies."""
+
+    def key(self, values: Mapping[str, Value]) -> str:
+        """The architecture's name: equal for points that are the same network to whoever trains it."""
+
+
+@runtime_checkable
+class Trainable(Protocol):
+    """A space whose points can be trained."""
+
+    def module(self, values: Mapping[str, Value], shape: tuple[int, int, int], classes: int) -> torch.nn.Module:
+        """The point as an untrained module for images (channels, height, width); `BadInput` for a wrong value."""
+
+
+def network_values(values: Mapping[str, Value]) -> dict[str, Value]:
+    """The network's part of a joint point."""
+    return {name: value for name, value in values.items() if name.startswith(NETWORK_PREFIX)}
+
+
+def values_key(values: Mapping[str, Value]) -> str:
+    """A name for spaces without one of their own: the network's choices, sorted by name."""
+    return ",".join(f"{name}={value}" for name, value in sorted(network_values(values).items()))

@@ -1,0 +1,1 @@
+"""How a search proposes: strategies behind one ask/tell protocol, found by name."""

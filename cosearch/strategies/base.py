@@ -1,0 +1,118 @@
+"""Search strategies: each proposes designs (`ask`) and learns from their results (`tell`).
+
+A strategy is one class behind the `Strategy` protocol. Its proposals depend on the task, its options and what it was
+told, on nothing else: a run is continued by asking again and telling it the logged results.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Protocol
+
+from pydantic import BaseModel, ConfigDict
+
+from ..spaces.space import Space, Value
+from ..studies.trial import Proposal, TrialResult
+
+__all__ = ["Batched", "Strategy", "StrategyOptions", "Task"]
+
+
+class StrategyOptions(BaseModel):
+    """Base of a strategy's options as a study writes them under ``strategy:``."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+@dataclass(frozen=True)
+class Task:
+    """What a strategy is told of a search.
+
+    ``objectives`` are minimised; ``limits`` is the most each constrained metric may be (SI units); ``first`` are
+    designs to propose before any other. ``baseline`` holds the baseline design's metrics, may be empty.
+    """
+
+    space: Space
+    objectives: tuple[str, ...]
+    seed: int = 1
+    first: tuple[Mapping[str, Value], ...] = ()
+    limits: Mapping[str, float] = field(default_factory=dict)
+    baseline: Mapping[str, float] = field(default_factory=dict)
+
+
+class Strategy(Protocol):
+    """Asks for results and is told them, a batch at a time."""
+
+    Options: ClassVar[type[StrategyOptions]]
+
+    def __init__(self, task: Task, options: Any) -> None:
+        """``options`` is an instance of ``Options``."""
+
+    @property
+    def batch(self) -> int:
+        """How many proposals can be had before results are needed; asking in such batches is independent of workers."""
+
+    def ask(self, count: int) -> list[Proposal]:
+        """The next ``count`` proposals, numbered on from the last; fewer where results are needed first or the space
+        has no more. The same ones come whether they are asked for at once or piece by piece.
+        """
+
+    def tell(self, numbers: Sequence[int], results: Sequence[TrialResult]) -> None:
+        """The results of proposals asked for earlier, in the order of their numbers."""
+
+
+class Batched:
+    """A strategy that thinks once a batch: what it proposes depends on whole batches' results alone.
+
+    Subclasses give ``_propose`` and ``_learn``. Numbers, the first designs, and asking and telling piece by piece are
+    kept here.
+    """
+
+    Options: ClassVar[type[StrategyOptions]] = StrategyOptions
+
+    def __init__(self, task: Task, batch: int) -> None:
+        self.task = task
+        self.batch = batch
+        self._first = deque(task.space.validate(values) for values in task.first)
+        self._queue: deque[Mapping[str, Value]] = deque()
+        self._asked: dict[int, Mapping[str, Value]] = {}
+        self._told: dict[int, TrialResult] = {}
+        self._next = 0
+
+    def _propose(self, count: int) -> Sequence[Mapping[str, Value]]:
+        """``count`` points for the next batch; fewer where the space has no more."""
+        raise NotImplementedError
+
+    def _learn(self, points: Sequence[Mapping[str, Value]], results: Sequence[TrialResult]) -> None:
+        """A whole batch's results, in the order in which its points were proposed."""
+        raise NotImplementedError
+
+    def ask(self, count: int) -> list[Proposal]:
+        """The next points of this batch; of the next one once all of this one's results are told."""
+        proposals: list[Proposal] = []
+        while len(proposals) < count:
+            if not self._queue and not self._refill():
+                break
+            values = self._queue.popleft()
+            self._asked[self._next] = values
+            proposals.append(Proposal(self._next, values))
+            self._next += 1
+        return proposals
+
+    def _refill(self) -> bool:
+        if len(self._told) < len(self._asked):
+            return False
+        if self._asked:
+            numbers = sorted(self._asked)
+            self._learn([self._asked[number] for number in numbers], [self._told[number] for number in numbers])
+            self._asked, self._told = {}, {}
+        given = [self._first.popleft() for _ in range(min(self.batch, len(self._first)))]
+        self._queue.extend(given)
+        if len(given) < self.batch:
+            self._queue.extend(self._propose(self.batch - len(given)))
+        return bool(self._queue)
+
+    def tell(self, numbers: Sequence[int], results: Sequence[TrialResult]) -> None:
+        """Kept until the batch is whole."""
+        self._told.update(zip(numbers, results, strict=True))

@@ -1,0 +1,39 @@
+"""What a study's folder keeps beside its trials."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from ...errors import BadInput
+from .log import write_atomically
+
+__all__ = ["Context"]
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a report needs beside the trials; kept as ``context.json`` in the study's folder."""
+
+    fingerprint: str
+    baseline: dict[str, float] = field(default_factory=dict)
+    limits: dict[str, float] = field(default_factory=dict)
+    accuracy: str = ""
+    labels: dict[str, dict[str, str]] = field(default_factory=dict)
+    designs: float = 0.0
+    """Number of points of the space, as a float: it may have thirty digits."""
+
+    @staticmethod
+    def read(path: Path) -> Context:
+        """Raises `BadInput` where the file is missing or is no context."""
+        try:
+            return Context(**json.loads(path.read_text(encoding="utf-8")))
+        except FileNotFoundError as error:
+            raise BadInput(f"{path.parent}: no study's folder ({path.name} is missing); name another") from error
+        except (ValueError, TypeError, OSError) as error:
+            raise BadInput(f"{path}: cannot be read as a study's context; restore it, or use another folder") from error
+
+    def write(self, path: Path) -> None:
+        """The inverse of ``read``."""
+        write_atomically(path, json.dumps(asdict(self), indent=1, allow_nan=False))

@@ -1,0 +1,125 @@
+"""What flows through a search: a proposal goes out, a result comes back, together they are one trial."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol, get_args
+
+from ...energy.life.accounts import PHASES
+from ..spaces.space import Value
+
+__all__ = ["LIFE_METRICS", "METRICS", "OBJECTIVES", "Evaluator", "Metric", "Proposal", "Status", "Trial", "TrialResult"]
+
+Status = Literal["ok", "constraint", "infeasible"]
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A number a trial may have. ``dimension`` is how the units module calls it, ``scale`` takes SI to ``unit``."""
+
+    name: str
+    label: str
+    dimension: str
+    unit: str = ""
+    scale: float = 1.0
+
+    @property
+    def title(self) -> str:
+        """Label and unit, as on an axis."""
+        return f"{self.label} ({self.unit})" if self.unit else self.label
+
+
+METRICS: dict[str, Metric] = {
+    metric.name: metric
+    for metric in (
+        Metric("latency_s", "Latency", "time", "ms", 1e3),
+        Metric("energy_j", "Energy", "energy", "mJ", 1e3),
+        Metric("error_pct", "Top-1 error", "none", "%"),
+        Metric("error_sigma_pct", "Uncertainty of the error", "none", "%"),
+        Metric("tracking_loss_pct", "Tracking loss", "none", "%"),
+        Metric("area_mm2", "Area", "area", "mm²"),
+        Metric("co2e_kg", "Life-cycle carbon", "mass", "kg CO₂e"),
+        Metric("life_energy_j", "Life-cycle energy", "energy", "kWh", 1.0 / 3.6e6),
+        *(Metric(f"co2e_{phase}_kg", f"Carbon of {phase}", "mass", "kg CO₂e") for phase in PHASES),
+        Metric("edp", "Energy-delay product", "none", "µJ·s", 1e6),
+        Metric("cycles", "Cycles", "none"),
+        Metric("utilization", "Utilisation", "none"),
+        Metric("macs", "MACs", "none", "M", 1e-6),
+        Metric("params", "Parameters", "none", "M", 1e-6),
+        Metric("peak_ops_per_s", "Peak", "none", "TOPS", 1e-12),
+    )
+}
+LIFE_METRICS: tuple[str, ...] = ("co2e_kg", "life_energy_j")
+OBJECTIVES: tuple[str, ...] = (
+    "latency_s", "energy_j", "error_pct", "area_mm2", "edp", "tracking_loss_pct", *LIFE_METRICS,
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """A design to try: its ``number`` in the search (from 0) and one option of every choice."""
+
+    number: int
+    values: Mapping[str, Value]
+
+
+@dataclass(frozen=True)
+class TrialResult:
+    """What became of a design.
+
+    ``ok``: every metric is known and every constraint kept. ``constraint``: a limit is exceeded; ``violation`` is by
+    how much (relative, summed), and ``metrics`` holds what was known when it was rejected. ``infeasible``: there is no
+    such design, or no mapping fits it. ``reason`` says it in words. ``wall_s`` is the time it took, and no result.
+    """
+
+    status: Status
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    reason: str = ""
+    violation: float = 0.0
+    wall_s: float = 0.0
+
+
+class Evaluator(Protocol):
+    """Judges one design. It travels to worker processes by pickle, and equal values must give equal results."""
+
+    def evaluate(self, values: Mapping[str, Value]) -> TrialResult:
+        """The result of one point of the joint space; a design that cannot be is a result, not an exception."""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A finished trial."""
+
+    number: int
+    values: Mapping[str, Value]
+    result: TrialResult
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data for one line of the log."""
+        result = self.result
+        return {
+            "number": self.number, "status": result.status, "reason": result.reason, "violation": result.violation,
+            "metrics": dict(result.metrics), "values": dict(self.values), "wall_s": result.wall_s,
+        }  # fmt: skip
+
+    @staticmethod
+    def from_json(data: Any) -> Trial:
+        """The inverse of ``to_json``; raises ``ValueError`` where ``data`` is no trial."""
+        if not isinstance(data, dict) or set(data) != _KEYS:
+            raise ValueError(f"a trial has the keys {', '.join(sorted(_KEYS))}")
+        number, metrics, values = data["number"], data["metrics"], data["values"]
+        if isinstance(number, bool) or not isinstance(number, int) or number < 0:
+            raise ValueError(f"'{number}' is no trial's number")
+        if data["status"] not in get_args(Status):
+            raise ValueError(f"'{data['status']}' is no status")
+        if not isinstance(metrics, dict) or not isinstance(values, dict):
+            raise ValueError("'metrics' and 'values' must be mappings")
+        numbers = {name: float(value) for name, value in metrics.items()}
+        result = TrialResult(
+            data["status"], numbers, str(data["reason"]), float(data["violation"]), float(data["wall_s"])
+        )
+        return Trial(number, values, result)
+
+
+_KEYS = frozenset({"number", "status", "reason", "violation", "metrics", "values", "wall_s"})
