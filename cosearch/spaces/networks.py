@@ -10,7 +10,9 @@ from .video_levers import VideoLevers
 
 __all__ = ["NETWORK_SPACES", "network_space"]
 
-NETWORK_SPACES: dict[str, NetworkSpace] = {space.name: space for space in (MobilenetIbn(), Nasbench201(), VideoLevers())}
+NETWORK_SPACES: dict[str, NetworkSpace] = {
+    space.name: space for space in (MobilenetIbn(), Nasbench201(), VideoLevers())
+}
 
 
 def network_space(name: str) -> NetworkSpace:
