@@ -15,6 +15,7 @@ from ...document import Document, YamlPath, load_document, problems_of, shipped
 from ...errors import BadInput, Problem, SpecError, UnknownName
 from ..accuracy.registry import accuracy_class, accuracy_names
 from ..spaces.hardware import hardware_space
+from ..strategies.modes import mode_class, mode_names
 from ..strategies.registry import strategy_class, strategy_names
 from .evaluator import network_choices
 from .spec import Budget, StudySpec
@@ -67,10 +68,11 @@ def check_shape(document: Document) -> StudySpec:
 
 
 def _option_problems(document: Document) -> list[Problem]:
-    """The strategy's and the accuracy source's own options, checked even where something else is wrong too."""
+    """The own options of strategy, mode and accuracy source, checked even where something else is wrong too."""
     found = []
     for part, key, default, names, find in (
         ("strategy", "name", "nsga2", strategy_names, strategy_class),
+        ("mode", "name", "joint", mode_names, mode_class),
         ("accuracy", "source", "published_imagenet", accuracy_names, accuracy_class),
     ):
         data = document.data.get(part)

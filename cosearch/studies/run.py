@@ -15,7 +15,7 @@ from ..life.spent import SearchCost
 from ..spaces.space import Space, Value
 from ..spaces.video_levers import VIDEO_SPACE
 from ..strategies.base import Strategy, Task
-from ..strategies.registry import strategy_class
+from ..strategies.modes import make_strategy
 from .files import Context
 from .load import load_study, study_text
 from .log import TrialLog, read_trials, write_atomically
@@ -138,7 +138,9 @@ def run_study(
         task = Task(
             problem.space, tuple(spec.objectives), spec.seed, tuple(problem.first), context.limits, context.baseline
         )
-        strategy = strategy_class(spec.strategy.name)(task, spec.strategy.options)
+        strategy = make_strategy(
+            spec.mode.name, spec.strategy.name, task, spec.strategy.options, spec.mode.options
+        )
         finished: list[Trial] = []
         with Executor(problem, workers) as executor:
             for trial in _trials(strategy, executor, spec.budget.trials, logged, keep):
