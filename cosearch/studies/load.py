@@ -34,7 +34,8 @@ def load_study(study: str | Path, *, trials: int | None = None, seed: int | None
         if value is not None and value < least:
             raise BadInput(f"{name} = {value}: must be at least {least}")
     if trials is not None:
-        spec = spec.model_copy(update={"budget": Budget(trials=trials)})
+        budget = Budget(trials=trials, accuracy_evaluations=spec.budget.accuracy_evaluations)
+        spec = spec.model_copy(update={"budget": budget})
     return spec if seed is None else spec.model_copy(update={"seed": seed})
 
 
