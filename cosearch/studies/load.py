@@ -92,6 +92,9 @@ def _with_absolute_paths(spec: StudySpec, folder: Path) -> StudySpec:
     update: dict[str, Any] = {
         "hardware": spec.hardware.model_copy(update={"accelerator": absolute(spec.hardware.accelerator)})
     }
+    table = (spec.accuracy.model_extra or {}).get("path")
+    if isinstance(table, str):
+        update["accuracy"] = spec.accuracy.model_copy(update={"path": absolute(table)})
     if spec.baseline:
         names = {"network": absolute(spec.baseline.network), "accelerator": absolute(spec.baseline.accelerator)}
         update["baseline"] = spec.baseline.model_copy(update=names)
