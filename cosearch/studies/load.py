@@ -13,7 +13,7 @@ import yaml
 from ...accel.spec import load_accelerator
 from ...document import Document, YamlPath, load_document, problems_of, shipped
 from ...errors import BadInput, Problem, SpecError, UnknownName
-from ..accuracy.registry import accuracy_class, accuracy_names
+from ..accuracy.registry import accuracy_class, accuracy_names, accuracy_source
 from ..spaces.hardware import hardware_space
 from ..strategies.registry import strategy_class, strategy_names
 from .evaluator import network_choices
@@ -138,6 +138,9 @@ def references(spec: StudySpec) -> Iterator[tuple[YamlPath, Callable[[], object]
             yield ("hardware", "search", index), partial(_among, f"parameter of {accelerator.name}", name, names)
         if all(name in names for name in hardware.search or ()):
             yield ("hardware", "points"), lambda: hardware_space(accelerator, hardware.search, hardware.points)
+    if "path" in (spec.accuracy.model_extra or {}):
+        source, space = spec.accuracy.source, spec.network.space
+        yield ("accuracy", "path"), lambda: accuracy_source(source, space, spec.accuracy.model_extra)
     yield ("mapper", "name"), lambda: mapper_class(spec.mapper.name)
     if baseline:
         yield ("baseline", "network"), lambda: load_network(baseline.network)
