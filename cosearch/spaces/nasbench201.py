@@ -5,16 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
 
-from ...errors import BadInput
 from ...models.network import Network
 from ...models.zoo.nasbench201 import NASBENCH201_EDGES, NASBENCH201_OPERATIONS, nasbench201
 from .network_space import network_values
 from .space import Choice, Space, Value
-
-if TYPE_CHECKING:
-    import torch
 
 __all__ = ["Nasbench201"]
 
@@ -42,22 +37,6 @@ class Nasbench201:
     def build(self, values: Mapping[str, Value]) -> Network:
         """The network of one cell; `BadInput` also for a cell through which no path leads."""
         return nasbench201(self.key(values), resolution=self.resolution, classes=self.classes)
-
-    def module(
-        self, values: Mapping[str, Value], shape: tuple[int, int, int], classes: int, *, channels: int = 16,
-        cells: int = 5, stages: int = 3,
-    ) -> torch.nn.Module:
-        """The untrained network for images (channels, height, width); `BadInput` also for images below 4×4 pixels.
-
-        Fewer ``channels``, ``cells`` a stage and ``stages`` make a smaller network of the same cell.
-        """
-        from .nasbench201_module import nasbench201_module
-
-        if min(shape[1:]) < 2 ** (stages - 1):
-            raise BadInput(f"{self.name}: images of {shape[1]}x{shape[2]} pixels are too small to be halved twice")
-        return nasbench201_module(
-            self.key(values), classes=classes, image_channels=shape[0], channels=channels, cells=cells, stages=stages
-        )
 
     def baseline(self) -> dict[str, Value]:
         """A residual cell: convolutions everywhere, and the cell's input added to its output."""
