@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ...errors import UnknownName
-from .mobilenet_ibn import MobilenetIbn
+from .mobilenet_ibn import EfficientnetEdge, MobilenetIbn, MobilenetS3, MobilenetV2
 from .nasbench201 import Nasbench201
 from .network_space import NetworkSpace
 from .video_levers import VideoLevers
@@ -11,7 +11,8 @@ from .video_levers import VideoLevers
 __all__ = ["NETWORK_SPACES", "network_space"]
 
 NETWORK_SPACES: dict[str, NetworkSpace] = {
-    space.name: space for space in (MobilenetIbn(), Nasbench201(), VideoLevers())
+    space.name: space
+    for space in (MobilenetIbn(), MobilenetV2(), EfficientnetEdge(), MobilenetS3(), Nasbench201(), VideoLevers())
 }
 
 
