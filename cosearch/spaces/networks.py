@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ...errors import UnknownName
 from .digits_ibn import DigitsIbn
-from .mobilenet_ibn import MobilenetIbn
+from .mobilenet_ibn import EfficientnetEdge, MobilenetIbn, MobilenetS3, MobilenetV2
 from .nasbench201 import Nasbench201
 from .network_space import NetworkSpace
 from .video_levers import VideoLevers
@@ -15,7 +15,11 @@ __all__ = ["DIGITS_CELLS", "NETWORK_SPACES", "network_space"]
 DIGITS_CELLS = Nasbench201("digits_cells", resolution=8, classes=10, channels=4, cells=1, image_channels=1)
 
 NETWORK_SPACES: dict[str, NetworkSpace] = {
-    space.name: space for space in (MobilenetIbn(), Nasbench201(), VideoLevers(), DIGITS_CELLS, DigitsIbn())
+    space.name: space
+    for space in (
+        MobilenetIbn(), MobilenetV2(), EfficientnetEdge(), MobilenetS3(), Nasbench201(), VideoLevers(), DIGITS_CELLS,
+        DigitsIbn(),
+    )
 }
 
 
