@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from ...errors import UnknownName
 from .mobilenet_ibn import MobilenetIbn
+from .nasbench201 import Nasbench201
 from .network_space import NetworkSpace
 from .video_levers import VideoLevers
 
 __all__ = ["NETWORK_SPACES", "network_space"]
 
-NETWORK_SPACES: dict[str, NetworkSpace] = {space.name: space for space in (MobilenetIbn(), VideoLevers())}
+NETWORK_SPACES: dict[str, NetworkSpace] = {
+    space.name: space for space in (MobilenetIbn(), Nasbench201(), VideoLevers())
+}
 
 
 def network_space(name: str) -> NetworkSpace:

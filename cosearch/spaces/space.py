@@ -112,6 +112,23 @@ class Space:
                 raise BadInput(f"{choice.name}: index {index} is outside 0..{len(choice.options) - 1}")
         return {choice.name: choice.options[index] for choice, index in zip(self.choices, code, strict=True)}
 
+    def number(self, values: Mapping[str, Value]) -> int:
+        """The point's place among all, from 0, the last choice varying fastest; `BadInput` as in ``validate``."""
+        place = 0
+        for choice, index in zip(self.choices, self.encode(values), strict=True):
+            place = place * len(choice.options) + index
+        return place
+
+    def point(self, number: int) -> dict[str, Value]:
+        """The inverse of ``number``; `BadInput` outside ``0..size - 1``."""
+        if not 0 <= number < self.size:
+            raise BadInput(f"point {number}: the space has the points 0..{self.size - 1}")
+        code = []
+        for choice in reversed(self.choices):
+            number, index = divmod(number, len(choice.options))
+            code.append(index)
+        return self.decode(code[::-1])
+
     def sample(self, rng: np.random.Generator) -> dict[str, Value]:
         """A point drawn uniformly; one draw of ``rng`` per choice, in order."""
         return {choice.name: choice.options[int(rng.integers(len(choice.options)))] for choice in self.choices}

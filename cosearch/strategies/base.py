@@ -7,14 +7,17 @@ told, on nothing else: a run is continued by asking again and telling it the log
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
 from ..spaces.space import Space, Value
 from ..studies.trial import Proposal, TrialResult
+from ..sweep.base import Sweep
 
 __all__ = ["Batched", "Strategy", "StrategyOptions", "Task"]
 
@@ -31,6 +34,9 @@ class Task:
 
     ``objectives`` are minimised; ``limits`` is the most each constrained metric may be (SI units); ``first`` are
     designs to propose before any other. ``baseline`` holds the baseline design's metrics, may be empty.
+
+    What can be known without asking for a network's accuracy, where the study offers it: ``sweep`` gives its costs on
+    all hardware, ``statistics`` numbers that tell of its accuracy (log MACs, log parameters, depth, …; always as many).
     """
 
     space: Space
@@ -39,6 +45,8 @@ class Task:
     first: tuple[Mapping[str, Value], ...] = ()
     limits: Mapping[str, float] = field(default_factory=dict)
     baseline: Mapping[str, float] = field(default_factory=dict)
+    sweep: Sweep | None = None
+    statistics: Callable[[Mapping[str, Value]], NDArray[np.float64]] | None = None
 
 
 class Strategy(Protocol):

@@ -140,3 +140,13 @@ def test_building_ignores_hardware_choices_and_names_a_wrong_network_choice():
         space.build({**values, "net.b03.kernel": 4})
     with pytest.raises(UnknownName, match="did you mean 'mobilenet_ibn'"):
         network_space("mobilenet_ibm")
+
+
+def test_points_are_numbered_like_an_odometer():
+    space = Space((Choice("a", (1, 2)), Choice("b", ("x", "y", "z")), Choice("c", (False, True))))
+    points = [space.point(number) for number in range(space.size)]
+    assert [space.number(point) for point in points] == list(range(12))
+    assert points[1] == {"a": 1, "b": "x", "c": True}
+    for number in (-1, 12):
+        with pytest.raises(BadInput, match=r"0\.\.11"):
+            space.point(number)

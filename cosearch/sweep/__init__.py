@@ -1,0 +1,1 @@
+"""What a network costs on every accelerator of a hardware space at once."""
