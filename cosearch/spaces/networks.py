@@ -6,13 +6,16 @@ from ...errors import UnknownName
 from .mobilenet_ibn import EfficientnetEdge, MobilenetIbn, MobilenetS3, MobilenetV2
 from .nasbench201 import Nasbench201
 from .network_space import NetworkSpace
+from .transformers import Bert, Vit
 from .video_levers import VideoLevers
 
 __all__ = ["NETWORK_SPACES", "network_space"]
 
 NETWORK_SPACES: dict[str, NetworkSpace] = {
     space.name: space
-    for space in (MobilenetIbn(), MobilenetV2(), EfficientnetEdge(), MobilenetS3(), Nasbench201(), VideoLevers())
+    for space in (
+        MobilenetIbn(), MobilenetV2(), EfficientnetEdge(), MobilenetS3(), Nasbench201(), Vit(), Bert(), VideoLevers(),
+    )
 }
 
 
