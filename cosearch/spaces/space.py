@@ -113,7 +113,7 @@ class Space:
         return {choice.name: choice.options[index] for choice, index in zip(self.choices, code, strict=True)}
 
     def number(self, values: Mapping[str, Value]) -> int:
-        """The point's place among all of them, from 0, the last choice varying fastest; `BadInput` as in ``validate``."""
+        """The point's place among all, from 0, the last choice varying fastest; `BadInput` as in ``validate``."""
         place = 0
         for choice, index in zip(self.choices, self.encode(values), strict=True):
             place = place * len(choice.options) + index
