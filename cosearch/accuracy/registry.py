@@ -14,7 +14,10 @@ from .source import AccuracySource
 
 __all__ = ["accuracy_class", "accuracy_names", "accuracy_source"]
 
-_BUILT_IN: dict[str, tuple[str, str]] = {"published_imagenet": ("published", "PublishedImagenet")}
+_BUILT_IN: dict[str, tuple[str, str]] = {
+    "published_imagenet": ("published", "PublishedImagenet"),
+    "table": ("table", "AccuracyTable"),
+}
 
 
 def _plugged_in() -> Iterable[tuple[str, Any]]:

@@ -176,9 +176,10 @@ class ModePart(BaseModel):
 
 
 class Budget(_Part):
-    """When to stop."""
+    """When to stop: after so many trials, or before a design whose accuracy would be one network's too many."""
 
     trials: int = Field(ge=1, le=1_000_000, strict=True)
+    accuracy_evaluations: int | None = Field(default=None, ge=1, strict=True)
 
 
 class StudySpec(_Part):
