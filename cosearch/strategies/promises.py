@@ -26,7 +26,9 @@ _SPACE = Space((
     Choice("net.kind", ("x", "y", "z")), *(Choice(f"net.c{index}", tuple(range(6))) for index in range(6)),
     Choice("hw.size", (1, 2, 4, 8)), Choice("hw.fixed", (True,)), Choice("hw.rate", (0.5, 1.0, 1.5)),
 ))  # fmt: skip
-_FIRST = {"net.kind": "y", **{f"net.c{index}": 5 for index in range(6)}, "hw.size": 4, "hw.fixed": True, "hw.rate": 1.5}
+_FIRST: dict[str, Value] = {
+    "net.kind": "y", **{f"net.c{index}": 5 for index in range(6)}, "hw.size": 4, "hw.fixed": True, "hw.rate": 1.5,
+}  # fmt: skip
 _TASK = Task(_SPACE, ("error_pct", "latency_s"), 1, (_FIRST,), {"area_mm2": 10.0})
 
 Judge = Callable[[Mapping[str, Value]], TrialResult]
@@ -196,12 +198,15 @@ def _takes_one_point(candidate: _Candidate) -> None:
 
 
 def _keeps_global_randomness(candidate: _Candidate) -> None:
-    state = np.random.get_state(legacy=True)
-    before = np.asarray(state[1]).copy(), state[2]
+    before = _global_state()
     candidate.run(20)
-    state = np.random.get_state(legacy=True)
-    same = bool(np.array_equal(before[0], np.asarray(state[1]))) and before[1] == state[2]
+    same = _global_state() == before
     candidate.require(same, "it draws from numpy's global random state; use numpy.random.default_rng(task.seed)")
+
+
+def _global_state() -> tuple[list[int], int]:
+    state: Any = np.random.get_state(legacy=False)
+    return state["state"]["key"].tolist(), int(state["state"]["pos"])
 
 
 def _no_worse_than_chance(candidate: _Candidate) -> None:
