@@ -90,6 +90,22 @@ class Bottlenecks:
         """The choices in the order of the network: resolution, then stage by stage its width and its blocks."""
         return Space(tuple(Choice(name, options) for name, options in self._properties.items() if len(options) > 1))
 
+    @cached_property
+    def addresses(self) -> dict[str, str]:
+        """The choices by stage and place in it, both from 1: ``stage3.block1.op`` and ``stage3.width``."""
+        found = {}
+        for stage, (_, blocks) in enumerate(self._stages, start=1):
+            found[f"stage{stage}.width"] = f"net.s{stage}.width"
+            for place, (label, _) in enumerate(self._labelled(stage, blocks), start=1):
+                names = [name for name in self._properties if name.startswith(f"{label}.")]
+                found |= {f"stage{stage}.block{place}.{name.removeprefix(f'{label}.')}": name for name in names}
+        return found
+
+    @property
+    def spellings(self) -> dict[str, Value]:
+        """Other names of the operators."""
+        return {"fused_ibn": "fused", "inverted_bottleneck": "ibn"}
+
     def blocks(self, values: Mapping[str, Value]) -> tuple[IbnBlock, ...]:
         """The blocks of one point, with their channels at width 1; `BadInput` for a wrong value."""
         own = self._all(values)
