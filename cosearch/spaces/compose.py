@@ -12,12 +12,12 @@ from typing import Any
 
 from ...document import load_document, validate
 from ...errors import BadInput, UnknownName, nearest
-from .built_in import NETWORK_SPACES
 from .composed_space import ComposedSpace, TrainableSpace
 from .gene_parts import gene_choices, genes_of
 from .genes import NetworkGene
 from .network_part import NetworkPart, SpaceFile, is_elsewhere
 from .network_space import NetworkSpace, Trainable
+from .networks import NETWORK_SPACES
 from .patch_choices import patch_space
 from .space import Choice, Space, Value
 

@@ -8,9 +8,9 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_valida
 
 from ...document import field_errors
 from ...errors import UnknownName
-from .built_in import NETWORK_SPACES
 from .genes import sparsity_option
 from .layer_groups import Per
+from .networks import NETWORK_SPACES
 from .patches import parse_patch
 from .space import Value
 
