@@ -7,6 +7,7 @@ from .digits_ibn import DigitsIbn
 from .mobilenet_ibn import EfficientnetEdge, MobilenetIbn, MobilenetS3, MobilenetV2
 from .nasbench201 import Nasbench201
 from .network_space import NetworkSpace
+from .transformers import Bert, Vit
 from .video_levers import VideoLevers
 
 __all__ = ["DIGITS_CELLS", "NETWORK_SPACES", "network_space"]
@@ -17,8 +18,8 @@ DIGITS_CELLS = Nasbench201("digits_cells", resolution=8, classes=10, channels=4,
 NETWORK_SPACES: dict[str, NetworkSpace] = {
     space.name: space
     for space in (
-        MobilenetIbn(), MobilenetV2(), EfficientnetEdge(), MobilenetS3(), Nasbench201(), VideoLevers(), DIGITS_CELLS,
-        DigitsIbn(),
+        MobilenetIbn(), MobilenetV2(), EfficientnetEdge(), MobilenetS3(), Nasbench201(), Vit(), Bert(), VideoLevers(),
+        DIGITS_CELLS, DigitsIbn(),
     )
 }
 

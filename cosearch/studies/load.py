@@ -15,6 +15,7 @@ from ...document import Document, YamlPath, load_document, problems_of, shipped
 from ...errors import BadInput, Problem, SpecError, UnknownName
 from ..accuracy.registry import accuracy_class, accuracy_names, accuracy_source
 from ..spaces.hardware import hardware_space
+from ..strategies.modes import mode_class, mode_names
 from ..strategies.registry import strategy_class, strategy_names
 from .evaluator import network_choices
 from .spec import Budget, StudySpec
@@ -33,7 +34,8 @@ def load_study(study: str | Path, *, trials: int | None = None, seed: int | None
         if value is not None and value < least:
             raise BadInput(f"{name} = {value}: must be at least {least}")
     if trials is not None:
-        spec = spec.model_copy(update={"budget": Budget(trials=trials)})
+        budget = Budget(trials=trials, accuracy_evaluations=spec.budget.accuracy_evaluations)
+        spec = spec.model_copy(update={"budget": budget})
     return spec if seed is None else spec.model_copy(update={"seed": seed})
 
 
@@ -67,10 +69,11 @@ def check_shape(document: Document) -> StudySpec:
 
 
 def _option_problems(document: Document) -> list[Problem]:
-    """The strategy's and the accuracy source's own options, checked even where something else is wrong too."""
+    """The own options of strategy, mode and accuracy source, checked even where something else is wrong too."""
     found = []
     for part, key, default, names, find in (
         ("strategy", "name", "nsga2", strategy_names, strategy_class),
+        ("mode", "name", "joint", mode_names, mode_class),
         ("accuracy", "source", "published_imagenet", accuracy_names, accuracy_class),
     ):
         data = document.data.get(part)

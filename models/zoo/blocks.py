@@ -53,28 +53,31 @@ def inverted_bottleneck(
 
 def multi_head_attention(
     builder: NetworkBuilder, name: str, *, heads: int, context: int | None = None, joint_projection: bool = True,
+    head_size: int | None = None,
 ) -> str:
     """Self-attention (Vaswani et al., 2017): projections, scores, softmax, weighted sum, output projection.
 
     ``context`` is the number of tokens attended to (default: those of the current tensor); where it is larger, keys and
     values of the earlier tokens are read from a cache as the second operand of the products. ``joint_projection``
     computes queries, keys and values in one layer. Scores of masked positions are computed like the others, as dense
-    hardware does. The division by √d is folded into the query projection.
+    hardware does. The division by √d is folded into the query projection. ``head_size`` is the features of a head
+    (default: those of the current tensor divided among the heads).
     """
     start = builder.here
     features, tokens = start.channels, start.height
     context = tokens if context is None else context
-    size = features // heads
+    size = features // heads if head_size is None else head_size
+    inner = features if head_size is None else heads * head_size
     if joint_projection:
-        query = key = value = builder.linear(f"{name}.qkv", 3 * features)
+        query = key = value = builder.linear(f"{name}.qkv", 3 * inner)
     else:
-        query, key, value = (_project(builder, f"{name}.{part}", start) for part in ("query", "key", "value"))
+        query, key, value = (_project(builder, f"{name}.{part}", start, inner) for part in ("query", "key", "value"))
     builder.matmul(f"{name}.scores", (query, key), g=heads, n=tokens, k=context, c=size)
     weights = builder.softmax(f"{name}.softmax")
     builder.matmul(f"{name}.context", (weights, value), g=heads, n=tokens, k=size, c=context)
     return builder.linear(f"{name}.output", features)
 
 
-def _project(builder: NetworkBuilder, name: str, start: Point) -> str:
+def _project(builder: NetworkBuilder, name: str, start: Point, features: int) -> str:
     builder.resume(start)
-    return builder.linear(name, start.channels)
+    return builder.linear(name, features)
