@@ -13,7 +13,7 @@ from ...accel.accelerator import Accelerator
 from ...accel.spec import load_accelerator
 from ...errors import BadInput, ImpossibleResult, Infeasible, UnknownName
 from ...models.network import Network
-from ..accuracy.registry import accuracy_class, accuracy_source
+from ..accuracy.registry import accuracy_source
 from ..accuracy.source import Accuracy, AccuracySource
 from ..spaces.hardware import HARDWARE_PREFIX, hardware_defaults, hardware_space, hardware_values
 from ..spaces.network_space import NetworkSpace
@@ -115,7 +115,7 @@ class StudyEvaluator:
                 lambda: accuracy_metrics(accuracy or self._accuracy.predict(network, values)),
                 lambda: self._mapped(network, accelerator),
             ]
-            if accuracy_class(self.spec.accuracy.source).expensive:
+            if self._accuracy.expensive:
                 steps.append(steps.pop(1))
             for step in steps:
                 metrics.update(step())

@@ -38,7 +38,8 @@ def saliencies(module: nn.Module, probe: Probe) -> dict[str, float]:
     for output in outputs:
         if output.grad is None:
             continue
-        per_image = (output.detach() * output.grad).flatten(2).sum(2) if output.ndim > 2 else output * output.grad
+        product = output.detach() * output.grad
+        per_image = product.flatten(2).sum(2) if product.ndim > 2 else product
         fisher += float((per_image.double() ** 2).mean(0).sum()) / 2.0
     return {
         "grad_norm": sum(float(gradient.norm()) for _, gradient in pairs),
