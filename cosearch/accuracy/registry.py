@@ -16,7 +16,9 @@ __all__ = ["accuracy_class", "accuracy_names", "accuracy_source"]
 
 _BUILT_IN: dict[str, tuple[str, str]] = {
     "published_imagenet": ("published", "PublishedImagenet"),
+    "function": ("function", "AccuracyFunction"),
     "table": ("table", "AccuracyTable"),
+    "training_free": ("training_free.source", "TrainingFree"),
     "trained": ("trained.source", "Trained"),
 }
 
