@@ -16,6 +16,7 @@ __all__ = ["accuracy_class", "accuracy_names", "accuracy_source"]
 
 _BUILT_IN: dict[str, tuple[str, str]] = {
     "published_imagenet": ("published", "PublishedImagenet"),
+    "supernet": ("supernet.source", "Supernet"),
     "trained": ("trained.source", "Trained"),
 }
 

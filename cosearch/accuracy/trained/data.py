@@ -9,12 +9,12 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils.data import Dataset, TensorDataset, default_collate
+from torch.utils.data import Dataset, Subset, TensorDataset, default_collate
 
 from ....errors import BadInput
 from ..named import named_object
 
-__all__ = ["Data", "batches", "digits", "digits_test", "load_data"]
+__all__ = ["Data", "batches", "digits", "digits_test", "load_data", "part_of"]
 
 DIGITS = "digits"
 
@@ -111,3 +111,10 @@ def batches(dataset: Any, size: int, order: Tensor | None = None) -> Iterator[tu
         else:
             images, labels = default_collate([dataset[int(place)] for place in part])
         yield images, labels
+
+
+def part_of(dataset: Any, places: Tensor) -> Dataset[Any]:
+    """The samples at ``places``."""
+    if isinstance(dataset, TensorDataset):
+        return TensorDataset(*(tensor[places] for tensor in dataset.tensors))
+    return Subset(dataset, places.tolist())

@@ -125,8 +125,8 @@ class Trained:
         stopped = ", stopped early where its learning curve allows" if options.stopping else ""
         return (
             f"Each network is trained on '{options.dataset}' for {options.epochs} epochs with {seeds}{stopped}; "
-            "accuracy is that on held-out data. Its uncertainty holds the spread of seeds and the finite number of these "
-            "data."
+            "accuracy is that on held-out data. Its uncertainty holds the spread of seeds and the finite number of "
+            "these data."
         )
 
 

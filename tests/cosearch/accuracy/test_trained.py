@@ -104,7 +104,7 @@ def test_what_is_no_data_set_is_refused(name, message):
 
 
 def test_a_data_sets_name_must_be_a_place():
-    with pytest.raises(ValidationError, match="package.module:callable"):
+    with pytest.raises(ValidationError, match="for your own"):
         TrainedOptions(dataset="mnist")
 
 
