@@ -58,21 +58,29 @@ class Nasbench201:
         """An edge each, the same in all cells."""
         return slots_of(self.space, {name: [name] for name in _NAMES})
 
-    def module(self, values: Mapping[str, Value], shape: tuple[int, int, int], classes: int) -> torch.nn.Module:
+    def module(
+        self, values: Mapping[str, Value], shape: tuple[int, int, int], classes: int, *, all_edges: bool = False,
+        stages: int = 3,
+    ) -> torch.nn.Module:
         """The network as an untrained module for images (channels, height, width), without edges on no path.
 
-        Raises `BadInput` for a wrong value and for a cell through which no path leads.
+        ``all_edges`` keeps those edges, as the benchmark itself does, whose own counts include them; fewer ``stages``
+        end the network earlier. Raises `BadInput` for a wrong value and for a cell through which no path leads.
         """
         from .modules.cells import CellNetwork, edge_operation
 
         operations = self.operations(values)
-        live = dict(zip(NASBENCH201_EDGES, live_edges(operations), strict=True))
-        named = dict(zip(NASBENCH201_EDGES, operations, strict=True))
-        if not any(live.values()):
+        if not any(live_edges(operations)):
             raise BadInput(f"{self.name}: no path leads through the cell {self.key(values)}; there is nothing to train")
+        kept = [operation != "none" for operation in operations] if all_edges else live_edges(operations)
+        named = {
+            edge: operation
+            for edge, operation, keep in zip(NASBENCH201_EDGES, operations, kept, strict=True)
+            if keep
+        }
         return CellNetwork(
-            lambda edge, width: edge_operation(named[edge], width) if live[edge] else None,
-            image_channels=shape[0], channels=self.channels, cells=self.cells, classes=classes,
+            lambda edge, width: edge_operation(named[edge], width) if edge in named else None,
+            image_channels=shape[0], channels=self.channels, cells=self.cells, classes=classes, stages=stages,
         )  # fmt: skip
 
     def shared_module(self, shape: tuple[int, int, int], classes: int) -> SharedModule:

@@ -13,6 +13,7 @@ from .base import Strategy
 __all__ = ["strategy_class", "strategy_names"]
 
 _BUILT_IN: dict[str, tuple[str, str]] = {
+    "evolution": ("evolution", "RegularizedEvolution"),
     "nsga2": ("nsga2", "NSGA2"),
     "random": ("random_search", "RandomSearch"),
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from fnmatch import fnmatchcase
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -13,14 +13,14 @@ from ...accel.accelerator import Accelerator
 from ...accel.spec import load_accelerator
 from ...errors import BadInput, ImpossibleResult, Infeasible, UnknownName
 from ...models.network import Network
-from ..accuracy.registry import accuracy_source
-from ..accuracy.source import AccuracySource
+from ..accuracy.registry import accuracy_class, accuracy_source
+from ..accuracy.source import Accuracy, AccuracySource
 from ..spaces.hardware import HARDWARE_PREFIX, hardware_defaults, hardware_space, hardware_values
 from ..spaces.network_space import NetworkSpace
 from ..spaces.networks import network_space
 from ..spaces.space import Choice, Space, Value
 from .spec import StudySpec
-from .trial import METRICS, Status, TrialResult
+from .trial import METRICS, Status, TrialResult, accuracy_metrics
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -34,7 +34,7 @@ class StudyEvaluator:
     """What a study asks of a design. Equal values give equal results, in any process.
 
     A design's limits are checked in the order of what they cost to know: silicon area and the network's size before
-    anything is mapped.
+    anything is mapped, and an accuracy that takes training (`AccuracySource.expensive`) last of all.
     """
 
     def __init__(self, spec: StudySpec) -> None:
@@ -94,35 +94,42 @@ class StudyEvaluator:
         own = self.space.validate(values)
         return self.networks.build(own), self.accelerator.with_parameters(**hardware_values(own))
 
-    def evaluate(self, values: Mapping[str, Value]) -> TrialResult:
-        """The metrics of a design, or why it has none."""
+    def network_key(self, values: Mapping[str, Value]) -> str | None:
+        """The name of a point's network to whoever finds its accuracy; None where that is not the network's alone."""
+        return self.networks.key(values)
+
+    def evaluate(self, values: Mapping[str, Value], accuracy: Accuracy | None = None) -> TrialResult:
+        """The metrics of a design, or why it has none; ``accuracy`` where its network's is known already."""
         start = time.perf_counter()
-        status, metrics, reason, violation = self._judge(values)
+        status, metrics, reason, violation = self._judge(values, accuracy)
         return TrialResult(status, metrics, reason, violation, time.perf_counter() - start)
 
-    def _judge(self, values: Mapping[str, Value]) -> tuple[Status, dict[str, float], str, float]:
+    def _judge(
+        self, values: Mapping[str, Value], accuracy: Accuracy | None
+    ) -> tuple[Status, dict[str, float], str, float]:
         metrics: dict[str, float] = {}
         try:
             network, accelerator = self.design(values)
-            metrics.update(_known_at_once(network, accelerator))
-            reason, violation = exceeded(metrics, self.limits)
-            if not reason:
-                metrics.update(self._predicted(network, values))
+            steps: list[Callable[[], dict[str, float]]] = [
+                lambda: _known_at_once(network, accelerator),
+                lambda: accuracy_metrics(accuracy or self._accuracy.predict(network, values)),
+                lambda: self._mapped(network, accelerator),
+            ]
+            if accuracy_class(self.spec.accuracy.source).expensive:
+                steps.append(steps.pop(1))
+            for step in steps:
+                metrics.update(step())
                 reason, violation = exceeded(metrics, self.limits)
-            if not reason:
-                metrics.update(self._mapped(network, accelerator))
-                reason, violation = exceeded(metrics, self.limits)
+                if reason:
+                    break
         except (Infeasible, BadInput) as error:
             return "infeasible", metrics, " ".join(str(error).split()), 0.0
         return ("constraint" if reason else "ok"), metrics, reason, violation
 
     def _measured(self, network: Network, accelerator: Accelerator) -> dict[str, float]:
         known = _known_at_once(network, accelerator)
-        return {**known, **self._predicted(network, None), **self._mapped(network, accelerator)}
-
-    def _predicted(self, network: Network, values: Mapping[str, Value] | None) -> dict[str, float]:
-        accuracy = self._accuracy.predict(network, values)
-        return {"error_pct": round(100.0 - accuracy.top1_pct, 4), "error_sigma_pct": accuracy.sigma_pct}
+        accuracy = accuracy_metrics(self._accuracy.predict(network, None))
+        return {**known, **accuracy, **self._mapped(network, accelerator)}
 
     def _mapped(self, network: Network, accelerator: Accelerator) -> dict[str, float]:
         estimate = self._estimate(network, accelerator)

@@ -13,8 +13,9 @@ import yaml
 from ...accel.spec import load_accelerator
 from ...document import Document, YamlPath, load_document, problems_of, shipped
 from ...errors import BadInput, Problem, SpecError, UnknownName
-from ..accuracy.registry import accuracy_class, accuracy_names
+from ..accuracy.registry import accuracy_class, accuracy_names, accuracy_source
 from ..spaces.hardware import hardware_space
+from ..strategies.modes import mode_class, mode_names
 from ..strategies.registry import strategy_class, strategy_names
 from .evaluator import network_choices
 from .spec import Budget, StudySpec
@@ -33,7 +34,8 @@ def load_study(study: str | Path, *, trials: int | None = None, seed: int | None
         if value is not None and value < least:
             raise BadInput(f"{name} = {value}: must be at least {least}")
     if trials is not None:
-        spec = spec.model_copy(update={"budget": Budget(trials=trials)})
+        budget = Budget(trials=trials, accuracy_evaluations=spec.budget.accuracy_evaluations)
+        spec = spec.model_copy(update={"budget": budget})
     return spec if seed is None else spec.model_copy(update={"seed": seed})
 
 
@@ -67,10 +69,11 @@ def check_shape(document: Document) -> StudySpec:
 
 
 def _option_problems(document: Document) -> list[Problem]:
-    """The strategy's and the accuracy source's own options, checked even where something else is wrong too."""
+    """The own options of strategy, mode and accuracy source, checked even where something else is wrong too."""
     found = []
     for part, key, default, names, find in (
         ("strategy", "name", "nsga2", strategy_names, strategy_class),
+        ("mode", "name", "joint", mode_names, mode_class),
         ("accuracy", "source", "published_imagenet", accuracy_names, accuracy_class),
     ):
         data = document.data.get(part)
@@ -92,6 +95,9 @@ def _with_absolute_paths(spec: StudySpec, folder: Path) -> StudySpec:
     update: dict[str, Any] = {
         "hardware": spec.hardware.model_copy(update={"accelerator": absolute(spec.hardware.accelerator)})
     }
+    table = (spec.accuracy.model_extra or {}).get("path")
+    if isinstance(table, str):
+        update["accuracy"] = spec.accuracy.model_copy(update={"path": absolute(table)})
     if spec.baseline:
         names = {"network": absolute(spec.baseline.network), "accelerator": absolute(spec.baseline.accelerator)}
         update["baseline"] = spec.baseline.model_copy(update=names)
@@ -135,6 +141,9 @@ def references(spec: StudySpec) -> Iterator[tuple[YamlPath, Callable[[], object]
             yield ("hardware", "search", index), partial(_among, f"parameter of {accelerator.name}", name, names)
         if all(name in names for name in hardware.search or ()):
             yield ("hardware", "points"), lambda: hardware_space(accelerator, hardware.search, hardware.points)
+    if "path" in (spec.accuracy.model_extra or {}):
+        source, space = spec.accuracy.source, spec.network.space
+        yield ("accuracy", "path"), lambda: accuracy_source(source, space, spec.accuracy.model_extra)
     yield ("mapper", "name"), lambda: mapper_class(spec.mapper.name)
     if baseline:
         yield ("baseline", "network"), lambda: load_network(baseline.network)

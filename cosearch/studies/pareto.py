@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from ...errors import BadInput
 
-__all__ = ["balanced", "dominates", "hypervolume", "hypervolume_history", "non_dominated"]
+__all__ = ["balanced", "dominates", "hypervolume", "hypervolume_history", "non_dominated", "scaled"]
 
 Points = npt.NDArray[np.float64]
 
@@ -91,22 +91,29 @@ def hypervolume_history(points: npt.ArrayLike, reference: npt.ArrayLike) -> Iter
 
 
 def balanced(points: npt.ArrayLike) -> int:
-    """Index of the front's point nearest to the ideal one, each objective scaled to 0..1 over the front.
-
-    Objectives that span more than a factor of three are compared by their logarithm: halving counts the same anywhere.
-    """
+    """Index of the front's point nearest to the ideal one, each objective `scaled` to 0..1 over the front."""
     values = _checked(points)
     if len(values) == 0:
         raise BadInput("an empty front has no balanced design")
-    low, high = values.min(axis=0), values.max(axis=0)
-    scaled = np.zeros_like(values)
+    return int(np.argmin(np.sum(scaled(values, values) ** 2, axis=1)))
+
+
+def scaled(points: npt.ArrayLike, over: npt.ArrayLike) -> Points:
+    """Points (n, objectives) with each objective scaled to 0 at the least and 1 at the most of ``over`` (m, objectives).
+
+    Objectives of which ``over`` spans more than a factor of three are compared by their logarithm: halving counts the
+    same anywhere. An objective that ``over`` does not vary is 0.
+    """
+    values, known = _checked(points), _checked(over)
+    low, high = known.min(axis=0), known.max(axis=0)
+    found = np.zeros_like(values)
     for axis in range(values.shape[1]):
         column, bottom, top = values[:, axis], low[axis], high[axis]
         if bottom > 0 and top > 3 * bottom:
-            column, bottom, top = np.log(column), np.log(bottom), np.log(top)
+            column, bottom, top = np.log(np.maximum(column, np.finfo(float).tiny)), np.log(bottom), np.log(top)
         if top > bottom:
-            scaled[:, axis] = (column - bottom) / (top - bottom)
-    return int(np.argmin(np.sum(scaled**2, axis=1)))
+            found[:, axis] = (column - bottom) / (top - bottom)
+    return found
 
 
 def _checked(points: npt.ArrayLike) -> Points:

@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from ...errors import BadInput, CannotDo
-from ..executors.pool import Executor
+from ...errors import CannotDo
+from ..executors.executor import Executor
+from ..executors.pool import Pool
+from ..executors.workers import Here, Workers
 from ..life.spent import SearchCost
 from ..spaces.space import Space, Value
 from ..spaces.video_levers import VIDEO_SPACE
-from ..strategies.base import Strategy, Task
-from ..strategies.registry import strategy_class
+from ..strategies.base import Task
+from ..strategies.modes import make_strategy
 from .files import Context
-from .load import load_study, study_text
-from .log import TrialLog, read_trials, write_atomically
+from .folder import claim, earlier_trials, open_log
+from .load import load_study
+from .log import write_atomically
+from .loop import Purse, finished_trials
 from .spec import StudySpec
 from .tables import front_frame, trials_frame
 from .trial import Evaluator, Trial
@@ -32,7 +36,11 @@ Progress = Callable[[int, int], None]
 
 
 class SearchProblem(Evaluator, Protocol):
-    """What a study searches: `StudyEvaluator`, or a stand-in for it."""
+    """What a study searches: `StudyEvaluator`, or a stand-in for it.
+
+    It may have ``network_key(values) -> str | None`` (`executors.executor.NetworkKey`): designs of one key share their
+    network's accuracy, which is then found once and handed to ``evaluate``. Without it every design finds its own.
+    """
 
     @property
     def space(self) -> Space:
@@ -128,20 +136,24 @@ def run_study(
     with contextlib.ExitStack() as stack:
         logged: list[Trial] = []
         keep: Callable[[Trial], None] = _forget
-        if out is None:
-            context = _context(spec, problem)
-        else:
-            log = stack.enter_context(_open_log(out))
-            logged = _earlier(log, out, resume)
-            context = _claim(out, spec, problem, logged)
+        if out is not None:
+            log = stack.enter_context(open_log(out))
+            logged = earlier_trials(log, out, resume)
             keep = log.append
+        context = _context(spec, problem)
+        if out is not None:
+            claim(out, spec, context, logged)
+        network_key = getattr(problem, "network_key", None)
+        purse = Purse(spec.budget.accuracy_evaluations, network_key)
         task = Task(
             problem.space, tuple(spec.objectives), spec.seed, tuple(problem.first), context.limits, context.baseline
         )
-        strategy = strategy_class(spec.strategy.name)(task, spec.strategy.options)
+        strategy = make_strategy(
+            spec.mode.name, spec.strategy.name, task, spec.strategy.options, spec.mode.options
+        )
         finished: list[Trial] = []
-        with Executor(problem, workers) as executor:
-            for trial in _trials(strategy, executor, spec.budget.trials, logged, keep):
+        with Executor(_workers(problem, workers), network_key) as executor:
+            for trial in finished_trials(strategy, executor, spec.budget, purse, logged, keep):
                 finished.append(trial)
                 if progress is not None:
                     progress(len(finished), spec.budget.trials)
@@ -151,38 +163,12 @@ def run_study(
     return result
 
 
+def _workers(problem: SearchProblem, workers: int) -> Workers:
+    return Here(problem) if workers == 1 else Pool(problem, workers)
+
+
 def _forget(trial: Trial) -> None:
     """Without a folder nothing is kept but the result."""
-
-
-def _trials(
-    strategy: Strategy, executor: Executor, budget: int, logged: Sequence[Trial], keep: Callable[[Trial], None]
-) -> Iterator[Trial]:
-    """Batch after batch: logged trials are replayed, the others evaluated and kept; all are told in numbers' order."""
-    executor.learn(logged)
-    known = {trial.number: trial for trial in logged}
-    asked = 0
-    while asked < budget:
-        proposals = strategy.ask(min(strategy.batch, budget - asked))
-        if not proposals:
-            return
-        asked += len(proposals)
-        batch: dict[int, Trial] = {}
-        for proposal in proposals:
-            if proposal.number in known:
-                batch[proposal.number] = known[proposal.number]
-                if dict(known[proposal.number].values) != dict(proposal.values):
-                    raise BadInput(
-                        f"trial {proposal.number} of the log is another design than this study proposes; the log was "
-                        "made by another version; use another folder"
-                    )
-        yield from list(batch.values())
-        for trial in executor.run([proposal for proposal in proposals if proposal.number not in known]):
-            keep(trial)
-            batch[trial.number] = trial
-            yield trial
-        numbers = sorted(batch)
-        strategy.tell(numbers, [batch[number].result for number in numbers])
 
 
 def _context(spec: StudySpec, problem: SearchProblem) -> Context:
@@ -192,40 +178,6 @@ def _context(spec: StudySpec, problem: SearchProblem) -> Context:
         spec.fingerprint(), dict(problem.baseline), dict(problem.limits), problem.accuracy_statement(), labels,
         float(problem.space.size),
     )  # fmt: skip
-
-
-def _open_log(out: Path) -> TrialLog:
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        return TrialLog(out / "trials.jsonl")
-    except OSError as error:
-        raise BadInput(f"{out}: cannot be written ({error.strerror}); name another folder") from error
-
-
-def _earlier(log: TrialLog, out: Path, resume: bool) -> list[Trial]:
-    """The trials an earlier run logged, made ready to be continued."""
-    logged = read_trials(log.path)
-    if logged and not resume:
-        raise BadInput(f"{out}: holds {len(logged)} trials already; go on with --resume, or name another folder")
-    log.drop_torn_line()
-    return logged
-
-
-def _claim(out: Path, spec: StudySpec, problem: SearchProblem, logged: Sequence[Trial]) -> Context:
-    """Write the study and its context, after making sure that what is logged was made by the same."""
-    context = _context(spec, problem)
-    if logged:
-        before = Context.read(out / "context.json")
-        if before.fingerprint != context.fingerprint:
-            raise BadInput(f"{out}: holds trials of another study or seed; name another folder")
-        if (before.baseline, before.limits) != (context.baseline, context.limits):
-            raise BadInput(
-                f"{out}: the baseline costs something else than when these trials were made (a spec or the model has "
-                "changed); name another folder"
-            )
-    write_atomically(out / "study.yaml", study_text(spec))
-    context.write(out / "context.json")
-    return context
 
 
 def _write_results(result: StudyResult, problem: SearchProblem, out: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
@@ -18,6 +18,8 @@ from ..life.study_part import LifePart
 from ..spaces.networks import NETWORK_SPACES
 from ..spaces.space import Value
 from ..strategies.base import StrategyOptions
+from ..strategies.mode_base import ModeOptions
+from ..strategies.modes import mode_class, mode_names
 from ..strategies.registry import strategy_class, strategy_names
 from .trial import LIFE_METRICS, METRICS, OBJECTIVES
 
@@ -145,10 +147,39 @@ class StrategyPart(BaseModel):
         return strategy_class(self.name).Options.model_validate(self.model_extra or {})
 
 
+def _or_a_name(schema: dict[str, Any]) -> None:
+    whole = dict(schema)
+    schema.clear()
+    schema["anyOf"] = [{"type": "string"}, whole]
+
+
+class ModePart(BaseModel):
+    """Which part of a design is searched when: a mode's name, alone or with its own options."""
+
+    model_config = ConfigDict(extra="allow", frozen=True, json_schema_extra=_or_a_name)
+    name: str = "joint"
+
+    @model_validator(mode="before")
+    @classmethod
+    def _a_name_is_enough(cls, data: Any) -> Any:
+        return {"name": data} if isinstance(data, str) else data
+
+    @field_validator("name")
+    @classmethod
+    def _mode_exists(cls, name: str) -> str:
+        return _known("mode", name, mode_names())
+
+    @property
+    def options(self) -> ModeOptions:
+        """The options, checked and completed by the mode's own model."""
+        return mode_class(self.name).Options.model_validate(self.model_extra or {})
+
+
 class Budget(_Part):
-    """When to stop."""
+    """When to stop: after so many trials, or before a design whose accuracy would be one network's too many."""
 
     trials: int = Field(ge=1, le=1_000_000, strict=True)
+    accuracy_evaluations: int | None = Field(default=None, ge=1, strict=True)
 
 
 class StudySpec(_Part):
@@ -165,6 +196,7 @@ class StudySpec(_Part):
     life_cycle: LifePart | None = None
     mapper: MapperPart = MapperPart()
     strategy: StrategyPart = StrategyPart()
+    mode: ModePart = ModePart()
     budget: Budget
     seed: int = Field(default=1, ge=0, lt=2**32, strict=True)
 
@@ -199,7 +231,9 @@ class StudySpec(_Part):
 
     def fingerprint(self) -> str:
         """Equal for studies whose trials are the same, however many of them: all but the budget and the prose."""
-        data = self.model_dump(mode="json", exclude={"name", "description", "budget"})
+        data = self.model_dump(mode="json", exclude={"name", "description", "budget", "mode"})
         data["strategy"] = {"name": self.strategy.name, **self.strategy.options.model_dump(mode="json")}
+        if self.mode.name != "joint":  # what a study is that says nothing of its mode
+            data["mode"] = {"name": self.mode.name, **self.mode.options.model_dump(mode="json")}
         data["accuracy"] = {"source": self.accuracy.source, **self.accuracy.options.model_dump(mode="json")}
         return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()

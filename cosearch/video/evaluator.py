@@ -12,6 +12,7 @@ from ...accel.accelerator import Accelerator
 from ...accel.spec import load_accelerator
 from ...errors import BadInput, Infeasible
 from ...mapper.estimate import estimate
+from ..accuracy.source import Accuracy
 from ..spaces.hardware import hardware_values
 from ..spaces.space import Value
 from ..studies.evaluator import StudyEvaluator, exceeded
@@ -86,7 +87,13 @@ class VideoEvaluator(StudyEvaluator):
         design = VideoDesign(chip, shares=_SHARES, mapper=self.spec.mapper.name, **levers)
         return VideoStudy(self.video, design, self.detector_scenes)
 
-    def _judge(self, values: Mapping[str, Value]) -> tuple[Status, dict[str, float], str, float]:
+    def network_key(self, values: Mapping[str, Value]) -> str | None:
+        """None: what tracking loses depends on the engine's speed too."""
+        return None
+
+    def _judge(
+        self, values: Mapping[str, Value], accuracy: Accuracy | None
+    ) -> tuple[Status, dict[str, float], str, float]:
         metrics: dict[str, float] = {}
         try:
             study = self.pipeline(values)

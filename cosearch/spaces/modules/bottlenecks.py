@@ -22,23 +22,25 @@ def _conv(
 class InvertedBottleneck(nn.Module):
     """Expand 1×1, depthwise k×k, project 1×1; ``fused``: one full k×k convolution in place of the first two.
 
-    The input is added where the stride is 1 and the channels agree.
+    Fused without an expansion is that convolution alone. ``groups`` are those of the 1×1 convolutions. The input is
+    added where the stride is 1 and the channels agree.
     """
 
     def __init__(
-        self, inputs: int, outputs: int, *, kernel: int, expansion: int, stride: int = 1, fused: bool = False,
-        shared: bool = False,
+        self, inputs: int, outputs: int, *, kernel: int, expansion: float, stride: int = 1, fused: bool = False,
+        groups: int = 1, shared: bool = False,
     ) -> None:  # fmt: skip
         super().__init__()
-        inner = inputs * expansion
+        inner = round(inputs * expansion)
         layers: list[nn.Module] = []
         if fused:
-            layers += _conv(inputs, inner, kernel, stride=stride, shared=shared)
+            layers += _conv(inputs, outputs if expansion == 1 else inner, kernel, stride=stride, shared=shared)
         else:
             if expansion != 1:
-                layers += _conv(inputs, inner, 1, shared=shared)
+                layers += _conv(inputs, inner, 1, groups=groups, shared=shared)
             layers += _conv(inner, inner, kernel, stride=stride, groups=inner, shared=shared)
-        layers += _conv(inner, outputs, 1, active=False, shared=shared)
+        if not (fused and expansion == 1):
+            layers += _conv(inner, outputs, 1, groups=groups, active=False, shared=shared)
         self.body = nn.Sequential(*layers)
         self.residual = stride == 1 and inputs == outputs
 
@@ -49,15 +51,16 @@ class InvertedBottleneck(nn.Module):
 
 
 class BottleneckNetwork(nn.Module):
-    """A 3×3 stem of stride 1, the blocks, a 1×1 head, mean over positions, classifier."""
+    """A 3×3 stem (stride 1 unless said otherwise), the blocks, a 1×1 head, mean over positions, classifier."""
 
     def __init__(
         self, blocks: Sequence[nn.Module], *, image_channels: int, stem: int, last: int, head: int, classes: int,
-        shared: bool = False,
+        stem_stride: int = 1, shared: bool = False,
     ) -> None:  # fmt: skip
         super().__init__()
         self.body = nn.Sequential(
-            *_conv(image_channels, stem, 3, shared=shared), *blocks, *_conv(last, head, 1, shared=shared)
+            *_conv(image_channels, stem, 3, stride=stem_stride, shared=shared), *blocks,
+            *_conv(last, head, 1, shared=shared),
         )
         self.classifier = nn.Linear(head, classes)
 

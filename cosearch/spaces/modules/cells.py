@@ -79,21 +79,22 @@ class _Reduction(nn.Module):
 
 
 class CellNetwork(nn.Module):
-    """Stem, three stages of ``cells`` equal cells with a reduction between them, batch norm, ReLU, mean, classifier.
+    """Stem, ``stages`` of ``cells`` equal cells with a reduction between them, batch norm, ReLU, mean, classifier.
 
     ``make_edge(edge, channels)`` gives the module of an edge, None for one that is not there. Images are (n,
     ``image_channels``, height, width) with even quarters of the sides, scores (n, ``classes``).
     """
 
     def __init__(
-        self, make_edge: MakeEdge, *, image_channels: int, channels: int, cells: int, classes: int, shared: bool = False
-    ) -> None:
+        self, make_edge: MakeEdge, *, image_channels: int, channels: int, cells: int, classes: int,
+        shared: bool = False, stages: int = 3,
+    ) -> None:  # fmt: skip
         super().__init__()
         layers: list[nn.Module] = [
             nn.Conv2d(image_channels, channels, 3, padding=1, bias=False),
             nn.BatchNorm2d(channels, track_running_stats=not shared),
         ]
-        for stage in range(3):
+        for stage in range(stages):
             width = channels << stage
             if stage:
                 layers.append(_Reduction(width // 2, width, shared=shared))

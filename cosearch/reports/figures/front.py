@@ -9,17 +9,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from ...errors import BadInput
-from ..studies.trial import METRICS, Metric
+from ....errors import BadInput
+from ...studies.trial import METRICS, Metric
+from .style import INK, Column, calm, own_axes, plain_ticks, spans_decades
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.axis import Axis
     from pandas import DataFrame
 
-__all__ = ["FrontInfo", "front_info", "metric_of", "plain_ticks", "plot_front", "spans_decades"]
-
-Column = npt.NDArray[np.float64]
+__all__ = ["FrontInfo", "front_info", "metric_of", "plot_front"]
 
 
 @dataclass(frozen=True)
@@ -63,24 +61,17 @@ def front_info(trials: DataFrame, objectives: Sequence[str], baseline: Mapping[s
 def plot_front(info: FrontInfo, ax: Axes | None = None) -> Axes:
     """Draw the first objective against the second, coloured by the third; ``ax.figure.savefig`` writes it.
 
-    Without ``ax`` a figure of one column's width of a paper (3.5 in) is made. Raises `BadInput` for one objective.
+    Bars are one standard error of a predicted accuracy. Without ``ax`` a figure of one column's width of a paper
+    (3.5 in) is made. Raises `BadInput` for one objective.
     """
     if len(info.metrics) < 2:
         raise BadInput("a front is drawn in two objectives or more; the study has one")
-    if ax is None:
-        from matplotlib import rc_context
-        from matplotlib.figure import Figure
-
-        with rc_context({"font.size": 8, "axes.linewidth": 0.6}):
-            return _draw(info, Figure(figsize=(3.5, 2.7), layout="constrained").subplots())
-    return _draw(info, ax)
-
-
-def _draw(info: FrontInfo, ax: Axes) -> Axes:
+    ax = ax if ax is not None else own_axes()
     x, y = info.values[:2]
     front, other = info.on_front, ~info.on_front
     ax.scatter(x[other], y[other], 7, color="#b8bec9", linewidths=0, label="dominated", rasterized=True)
-    style: dict[str, Any] = {"edgecolors": "#1c2430", "linewidths": 0.4, "label": "Pareto front", "zorder": 3}
+    _draw_sigma(ax, info)
+    style: dict[str, Any] = {"edgecolors": INK, "linewidths": 0.4, "label": "Pareto front", "zorder": 3}
     if len(info.metrics) > 2:
         drawn = ax.scatter(x[front], y[front], 20, c=info.values[2][front], cmap="viridis_r", **style)
         if ax.figure is not None:
@@ -95,23 +86,18 @@ def _draw(info: FrontInfo, ax: Axes) -> Axes:
         if spans_decades(column):
             scale("log")
             plain_ticks(axis)
-    ax.grid(True, which="major", linewidth=0.4, color="#e4e7ec")
-    ax.set_axisbelow(True)
-    ax.spines[["top", "right"]].set_visible(False)
+    calm(ax)
     tight = {"handletextpad": 0.0, "columnspacing": 1.0, "borderaxespad": 0.3}
     ax.legend(fontsize=7, frameon=False, loc="lower left", bbox_to_anchor=(0, 1), ncols=3, **tight)
     return ax
 
 
-def plain_ticks(axis: Axis) -> None:
-    """Label a logarithmic axis 1, 2, 5, 10, … in plain numbers."""
-    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
-
-    axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
-    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    axis.set_minor_formatter(NullFormatter())
-
-
-def spans_decades(column: Column) -> bool:
-    """Whether a logarithmic axis serves these values: all positive, and over a factor of eight from end to end."""
-    return bool(len(column) and column.min() > 0 and column.max() > 8 * column.min())
+def _draw_sigma(ax: Axes, info: FrontInfo) -> None:
+    """Bars of one standard error on the front, where an axis is a predicted error."""
+    names = [metric.name for metric in info.metrics[:2]]
+    if info.sigma is None or "error_pct" not in names:
+        return
+    front = info.on_front
+    bars = {"xerr" if names[0] == "error_pct" else "yerr": info.sigma[front]}
+    points = (info.values[0][front], info.values[1][front])
+    ax.errorbar(*points, **bars, fmt="none", ecolor="#9fb4c9", elinewidth=0.7, capsize=1.2, zorder=2)

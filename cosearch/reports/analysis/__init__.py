@@ -1,0 +1,1 @@
+"""What a report works out from the trials."""

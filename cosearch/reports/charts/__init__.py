@@ -1,0 +1,1 @@
+"""The report's interactive charts, as plain plotly data."""

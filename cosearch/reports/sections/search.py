@@ -1,0 +1,52 @@
+"""How the search went, what it turned away, and how all of it was made."""
+
+from __future__ import annotations
+
+from ..charts.limits import limits_chart
+from ..figures.front import metric_of
+from ..findings import Findings
+from ..html_parts import chart_block, escape, frame_table, section
+
+__all__ = ["method_section", "rejected_section", "search_section"]
+
+
+def search_section(findings: Findings) -> str:
+    reference, origin = findings.reference
+    stated = ", ".join(
+        f"{metric_of(name).label.lower()} {value * metric_of(name).scale:.4g} {metric_of(name).unit}"
+        for name, value in zip(findings.spec.objectives, reference, strict=True)
+    )
+    history = charts.history_chart(findings.trials, findings.spec.objectives, reference)
+    box = f"Share of the box from zero to {origin} ({stated}) that is dominated."
+    blocks = [chart_block(history, 380, "Hypervolume", box)]
+    limits = limits_chart(findings.trials, findings.context.limits)
+    if limits is not None:
+        note = "Area and peak rate are known without mapping; what is over the limit is never mapped."
+        blocks.append(chart_block(limits, 380, "All trials, before mapping", note))
+    return section("How the search went", "", f"<div class='pair'>{''.join(blocks)}</div>")
+
+
+def rejected_section(findings: Findings) -> str:
+    rejected = findings.trials[findings.trials["status"] != "ok"][["number", "status", "reason"]]
+    if not len(rejected):
+        return section("Turned away", "Every trial was feasible.")
+    listing = frame_table(rejected, {"number": "Trial", "status": "Status", "reason": "Reason"}, wrapped=["reason"])
+    note = f"{len(rejected)} designs broke a limit or have no mapping; a search learns from them as from the others."
+    summary = f"<details open><summary>All {len(rejected)}</summary><div class='card'>{listing}</div></details>"
+    return section("Turned away", note, summary)
+
+
+def method_section(findings: Findings) -> str:
+    spec, context = findings.spec, findings.context
+    lines = [f"Accuracy: {context.accuracy}"] if context.accuracy else []
+    for name, most in context.limits.items():
+        metric = metric_of(name)
+        lines.append(f"Limit: {metric.label.lower()} at most {most * metric.scale:.4g} {metric.unit}.")
+    lines.append(
+        f"Strategy {spec.strategy.name}, seed {spec.seed}; each layer mapped by '{spec.mapper.name}' for least "
+        f"{spec.mapper.objective}. The same seed gives the same trials with any number of workers."
+    )
+    text = (findings.folder / "study.yaml").read_text(encoding="utf-8")
+    paragraphs = "".join(f"<p>{escape(line)}</p>" for line in lines)
+    source = f"<details><summary>study.yaml</summary><pre>{escape(text)}</pre></details>"
+    return section("How this was made", "", paragraphs, source)
