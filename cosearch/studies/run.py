@@ -146,8 +146,9 @@ def run_study(
         network_key = getattr(problem, "network_key", None)
         purse = Purse(spec.budget.accuracy_evaluations, network_key)
         task = Task(
-            problem.space, tuple(spec.objectives), spec.seed, tuple(problem.first), context.limits, context.baseline
-        )
+            problem.space, tuple(spec.objectives), spec.seed, tuple(problem.first), context.limits, context.baseline,
+            networks=getattr(problem, "networks", None), judge=problem.evaluate,
+        )  # fmt: skip
         strategy = make_strategy(
             spec.mode.name, spec.strategy.name, task, spec.strategy.options, spec.mode.options
         )
