@@ -19,6 +19,7 @@ from ..spaces.hardware import HARDWARE_PREFIX, hardware_defaults, hardware_space
 from ..spaces.network_space import NetworkSpace
 from ..spaces.networks import network_space
 from ..spaces.space import Choice, Space, Value
+from .costs import CostSource, cost_source
 from .spec import StudySpec
 from .trial import METRICS, Status, TrialResult, accuracy_metrics
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
     from ...mapper.estimate import Estimate
+    from ..sweep.base import Sweep
 
 __all__ = ["StudyEvaluator", "exceeded", "network_choices"]
 
@@ -60,10 +62,36 @@ class StudyEvaluator:
         return accuracy_source(part.source, self.spec.network.space, part.model_extra)
 
     @cached_property
+    def hardware(self) -> Space:
+        """The accelerator's parameters that are searched."""
+        return hardware_space(self.accelerator, self.spec.hardware.search, self.spec.hardware.points)
+
+    @cached_property
     def space(self) -> Space:
         """Networks and hardware together."""
-        hardware = self.spec.hardware
-        return network_choices(self.spec) + hardware_space(self.accelerator, hardware.search, hardware.points)
+        return network_choices(self.spec) + self.hardware
+
+    @cached_property
+    def costs(self) -> CostSource:
+        """Where latency and energy come from."""
+        return cost_source(self.spec.mapper, self.networks, self.accelerator, self.hardware)
+
+    @property
+    def sweep(self) -> Sweep | None:
+        """A network's costs on all hardware, where the study has tables of them."""
+        return self.costs.sweep
+
+    @property
+    def _default_hardware(self) -> dict[str, Value] | None:
+        """The baseline's accelerator as a point of the hardware space; None where it is none of it."""
+        baseline = self.spec.baseline
+        if baseline is None or baseline.accelerator != self.spec.hardware.accelerator:
+            return None
+        known = hardware_defaults(self.accelerator)
+        try:
+            return self.hardware.validate({name: known[name] for name in self.hardware.names})
+        except BadInput:
+            return None
 
     @property
     def first(self) -> tuple[dict[str, Value], ...]:
@@ -81,8 +109,13 @@ class StudyEvaluator:
             return {}
         from ...models.load import load_network
 
-        network = load_network(self.spec.baseline.network)
-        return self._measured(network, load_accelerator(self.spec.baseline.accelerator))
+        name, accelerator = self.spec.baseline.network, load_accelerator(self.spec.baseline.accelerator)
+        own = name == self.networks.name
+        network = self.networks.build(self.networks.baseline()) if own else load_network(name)
+        values = self.networks.baseline() if own else None
+        known = _known_at_once(network, accelerator)
+        accuracy = accuracy_metrics(self._accuracy.predict(network, values))
+        return {**known, **accuracy, **self._mapped(network, accelerator, self._default_hardware)}
 
     @cached_property
     def limits(self) -> dict[str, float]:
@@ -113,7 +146,7 @@ class StudyEvaluator:
             steps: list[Callable[[], dict[str, float]]] = [
                 lambda: _known_at_once(network, accelerator),
                 lambda: accuracy_metrics(accuracy or self._accuracy.predict(network, values)),
-                lambda: self._mapped(network, accelerator),
+                lambda: self._mapped(network, accelerator, self._hardware_part(values)),
             ]
             if accuracy_class(self.spec.accuracy.source).expensive:
                 steps.append(steps.pop(1))
@@ -126,13 +159,10 @@ class StudyEvaluator:
             return "infeasible", metrics, " ".join(str(error).split()), 0.0
         return ("constraint" if reason else "ok"), metrics, reason, violation
 
-    def _measured(self, network: Network, accelerator: Accelerator) -> dict[str, float]:
-        known = _known_at_once(network, accelerator)
-        accuracy = accuracy_metrics(self._accuracy.predict(network, None))
-        return {**known, **accuracy, **self._mapped(network, accelerator)}
-
-    def _mapped(self, network: Network, accelerator: Accelerator) -> dict[str, float]:
-        estimate = self._estimate(network, accelerator)
+    def _mapped(
+        self, network: Network, accelerator: Accelerator, hardware: Mapping[str, Value] | None
+    ) -> dict[str, float]:
+        estimate = self.costs.estimate(network, accelerator, hardware)
         names = ("latency_s", "energy_j", "edp", "cycles", "utilization")
         metrics = {name: float(getattr(estimate, name)) for name in names}
         wrong = [name for name, value in metrics.items() if not (math.isfinite(value) and value >= 0)]
@@ -148,15 +178,12 @@ class StudyEvaluator:
         phases = {f"co2e_{name}_kg": phase.co2e_kg for name, phase in life.phases.items()}
         return {"co2e_kg": life.total.co2e_kg, "life_energy_j": life.total.energy_j, **phases}
 
-    def _estimate(self, network: Network, accelerator: Accelerator) -> Estimate:
-        from ...mapper.estimate import estimate
-
-        mapper = self.spec.mapper
-        return estimate(network, accelerator, mapper=mapper.name, objective=mapper.objective)
+    def _hardware_part(self, values: Mapping[str, Value]) -> dict[str, Value]:
+        return {name: values[name] for name in self.hardware.names}
 
     def layers(self, values: Mapping[str, Value]) -> DataFrame:
         """A row per operator of a design: cycles, energy by component, bound, mapping."""
-        layers: DataFrame = self._estimate(*self.design(values)).layers()
+        layers: DataFrame = self.costs.estimate(*self.design(values), self._hardware_part(values)).layers()
         return layers
 
     def accuracy_statement(self) -> str:

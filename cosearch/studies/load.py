@@ -18,7 +18,7 @@ from ..spaces.hardware import hardware_space
 from ..strategies.modes import mode_class, mode_names
 from ..strategies.registry import strategy_class, strategy_names
 from .evaluator import network_choices
-from .spec import Budget, StudySpec
+from .spec import TABLES, Budget, StudySpec
 
 __all__ = ["check_shape", "load_study", "read_study", "study_text"]
 
@@ -144,9 +144,11 @@ def references(spec: StudySpec) -> Iterator[tuple[YamlPath, Callable[[], object]
     if "path" in (spec.accuracy.model_extra or {}):
         source, space = spec.accuracy.source, spec.network.space
         yield ("accuracy", "path"), lambda: accuracy_source(source, space, spec.accuracy.model_extra)
-    yield ("mapper", "name"), lambda: mapper_class(spec.mapper.name)
+    if spec.mapper.name != TABLES:
+        yield ("mapper", "name"), lambda: mapper_class(spec.mapper.name)
     if baseline:
-        yield ("baseline", "network"), lambda: load_network(baseline.network)
+        if baseline.network != spec.network.space:
+            yield ("baseline", "network"), lambda: load_network(baseline.network)
         yield ("baseline", "accelerator"), lambda: load_accelerator(baseline.accelerator)
 
 

@@ -147,6 +147,7 @@ def run_study(
         purse = Purse(spec.budget.accuracy_evaluations, network_key)
         task = Task(
             problem.space, tuple(spec.objectives), spec.seed, tuple(problem.first), context.limits, context.baseline,
+            sweep=getattr(problem, "sweep", None), statistics=getattr(problem, "statistics", None),
             networks=getattr(problem, "networks", None), judge=problem.evaluate,
         )  # fmt: skip
         strategy = make_strategy(
