@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -95,13 +95,22 @@ def _with_absolute_paths(spec: StudySpec, folder: Path) -> StudySpec:
     update: dict[str, Any] = {
         "hardware": spec.hardware.model_copy(update={"accelerator": absolute(spec.hardware.accelerator)})
     }
-    table = (spec.accuracy.model_extra or {}).get("path")
-    if isinstance(table, str):
-        update["accuracy"] = spec.accuracy.model_copy(update={"path": absolute(table)})
+    extra = spec.accuracy.model_extra or {}
+    update["accuracy"] = spec.accuracy.model_copy(update=_with_absolute_tables(extra, absolute))
     if spec.baseline:
         names = {"network": absolute(spec.baseline.network), "accelerator": absolute(spec.baseline.accelerator)}
         update["baseline"] = spec.baseline.model_copy(update=names)
     return spec.model_copy(update=update)
+
+
+def _with_absolute_tables(options: Mapping[str, Any], absolute: Callable[[str], str]) -> dict[str, Any]:
+    """An accuracy source's options with the paths of tables made absolute, also of the one it is calibrated by."""
+    found = dict(options)
+    if isinstance(found.get("path"), str):
+        found["path"] = absolute(found["path"])
+    if isinstance(found.get("calibrate"), Mapping):
+        found["calibrate"] = _with_absolute_tables(found["calibrate"], absolute)
+    return found
 
 
 def _reference_problems(spec: StudySpec, document: Document) -> list[Problem]:
@@ -141,9 +150,13 @@ def references(spec: StudySpec) -> Iterator[tuple[YamlPath, Callable[[], object]
             yield ("hardware", "search", index), partial(_among, f"parameter of {accelerator.name}", name, names)
         if all(name in names for name in hardware.search or ()):
             yield ("hardware", "points"), lambda: hardware_space(accelerator, hardware.search, hardware.points)
-    if "path" in (spec.accuracy.model_extra or {}):
-        source, space = spec.accuracy.source, spec.network.space
-        yield ("accuracy", "path"), lambda: accuracy_source(source, space, spec.accuracy.model_extra)
+    accuracy = spec.accuracy
+    if accuracy.model_extra:
+        where = "path" if "path" in accuracy.model_extra else "source"
+        yield (
+            ("accuracy", where),
+            lambda: accuracy_source(accuracy.source, spec.network.space, accuracy.model_extra),
+        )
     if spec.mapper.name != TABLES:
         yield ("mapper", "name"), lambda: mapper_class(spec.mapper.name)
     if baseline:

@@ -154,6 +154,7 @@ def run_study(
         task = Task(
             problem.space, tuple(spec.objectives), spec.seed, tuple(problem.first), context.limits, context.baseline,
             sweep=getattr(problem, "sweep", None), statistics=getattr(problem, "statistics", None),
+            networks=getattr(problem, "networks", None), judge=problem.evaluate,
         )  # fmt: skip
         strategy = make_strategy(
             spec.mode.name, spec.strategy.name, task, spec.strategy.options, spec.mode.options
