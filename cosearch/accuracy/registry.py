@@ -17,7 +17,10 @@ __all__ = ["accuracy_class", "accuracy_names", "accuracy_source"]
 
 _BUILT_IN: dict[str, tuple[str, str]] = {
     "published_imagenet": ("published", "PublishedImagenet"),
+    "function": ("function", "AccuracyFunction"),
+    "supernet": ("supernet.source", "Supernet"),
     "table": ("table", "AccuracyTable"),
+    "training_free": ("training_free.source", "TrainingFree"),
     "trained": ("trained.source", "Trained"),
 }
 

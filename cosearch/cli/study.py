@@ -51,6 +51,9 @@ def add_commands(parser: argparse.ArgumentParser) -> None:
     run.add_argument(
         "--workers", type=_at_least(1), default=os.cpu_count() or 1, metavar="N", help="processes (default: all cores)"
     )
+    run.add_argument(
+        "--cluster", metavar="ADDRESS", help="Dask cluster to use: tcp://HOST:8786, or local:N for N processes here"
+    )
     run.add_argument("--trials", type=_at_least(1), metavar="N", help="number of trials, instead of the study's")
     run.add_argument("--patch", action="append", default=[], metavar="PATCH", dest="patches", help=PATCH_HELP)
     run.add_argument("--seed", type=_at_least(0), metavar="S", help="random seed, instead of the study's")
@@ -92,6 +95,7 @@ def _run(args: argparse.Namespace) -> None:
                 trials=args.trials,
                 seed=args.seed,
                 workers=args.workers,
+                cluster=args.cluster,
                 resume=args.resume,
                 patches=args.patches,
                 progress=progress,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -12,17 +12,18 @@ from ...accel.accelerator import Accelerator
 from ...accel.spec import load_accelerator
 from ...errors import BadInput, ImpossibleResult, Infeasible
 from ...models.network import Network
-from ..accuracy.registry import accuracy_class, accuracy_source
+from ..accuracy.registry import accuracy_source
 from ..accuracy.source import Accuracy, AccuracySource
 from ..accuracy.stated_losses import StatedLosses
 from ..spaces.compose import choices_of, networks_of
 from ..spaces.composed_space import ComposedSpace
-from ..spaces.dataflow import DATAFLOW, FREE, dataflow_choice, dataflow_constraints
+from ..spaces.dataflow import DATAFLOW, FREE, dataflow_choice
 from ..spaces.genes import training_recipe
 from ..spaces.hardware import HARDWARE_PREFIX, hardware_defaults, hardware_space, hardware_values
 from ..spaces.network_space import NetworkSpace
 from ..spaces.patch_accelerator import patch_accelerator
 from ..spaces.space import Space, Value
+from .costs import CostSource, cost_source
 from .spec import HardwarePart, StudySpec
 from .trial import METRICS, Status, TrialResult, accuracy_metrics
 
@@ -30,8 +31,9 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
     from ...mapper.estimate import Estimate
+    from ..sweep.base import Sweep
 
-__all__ = ["StudyEvaluator", "exceeded", "network_choices", "patched_accelerator"]
+__all__ = ["StudyEvaluator", "exceeded", "mean_costs", "network_choices", "patched_accelerator"]
 
 
 class StudyEvaluator:
@@ -66,11 +68,38 @@ class StudyEvaluator:
         return accuracy_source(part.source, networks, part.model_extra)
 
     @cached_property
+    def hardware(self) -> Space:
+        """The accelerator's parameters that are searched, and the dataflow where the study offers a choice."""
+        hardware = self.spec.hardware
+        space = hardware_space(self.accelerator, hardware.search, hardware.points)
+        return space + Space((dataflow_choice(hardware.dataflow, self.accelerator),)) if hardware.dataflow else space
+
+    @cached_property
     def space(self) -> Space:
         """Networks and hardware together."""
-        hardware = self.spec.hardware
-        space = network_choices(self.spec) + hardware_space(self.accelerator, hardware.search, hardware.points)
-        return space + Space((dataflow_choice(hardware.dataflow, self.accelerator),)) if hardware.dataflow else space
+        return network_choices(self.spec) + self.hardware
+
+    @cached_property
+    def costs(self) -> CostSource:
+        """Where latency and energy come from."""
+        return cost_source(self.spec.mapper, self.networks, self.accelerator, self.hardware)
+
+    @property
+    def sweep(self) -> Sweep | None:
+        """A network's costs on all hardware, where the study has tables of them."""
+        return self.costs.sweep
+
+    @property
+    def _default_hardware(self) -> dict[str, Value] | None:
+        """The baseline's accelerator as a point of the hardware space; None where it is none of it."""
+        baseline, hardware = self.spec.baseline, self.spec.hardware
+        if baseline is None or baseline.accelerator != hardware.accelerator or hardware.patch:
+            return None
+        known = {DATAFLOW: FREE, **hardware_defaults(self.accelerator)}
+        try:
+            return self.hardware.validate({name: known[name] for name in self.hardware.names})
+        except BadInput:
+            return None
 
     @property
     def first(self) -> tuple[dict[str, Value], ...]:
@@ -89,8 +118,13 @@ class StudyEvaluator:
             return {}
         from ...models.load import load_network
 
-        network = load_network(self.spec.baseline.network)
-        return self._measured(network, load_accelerator(self.spec.baseline.accelerator))
+        name, accelerator = self.spec.baseline.network, load_accelerator(self.spec.baseline.accelerator)
+        own = name == self.networks.name
+        network = self.networks.build(self.networks.baseline()) if own else load_network(name)
+        values = self.networks.baseline() if own else None
+        known = _known_at_once(network, accelerator)
+        accuracy = accuracy_metrics(self._accuracy.predict(network, values))
+        return {**known, **accuracy, **self._mapped(network, accelerator, values or {}, self._default_hardware)}
 
     @cached_property
     def limits(self) -> dict[str, float]:
@@ -121,9 +155,9 @@ class StudyEvaluator:
             steps: list[Callable[[], dict[str, float]]] = [
                 lambda: _known_at_once(network, accelerator),
                 lambda: accuracy_metrics(accuracy or self._accuracy.predict(network, values)),
-                lambda: self._mapped(network, accelerator, values),
+                lambda: self._mapped(network, accelerator, values, self._hardware_part(values)),
             ]
-            if accuracy_class(self.spec.accuracy.source).expensive:
+            if self._accuracy.expensive:
                 steps.append(steps.pop(1))
             for step in steps:
                 metrics.update(step())
@@ -134,33 +168,20 @@ class StudyEvaluator:
             return "infeasible", metrics, " ".join(str(error).split()), 0.0
         return ("constraint" if reason else "ok"), metrics, reason, violation
 
-    def _measured(self, network: Network, accelerator: Accelerator) -> dict[str, float]:
-        known = _known_at_once(network, accelerator)
-        accuracy = accuracy_metrics(self._accuracy.predict(network, None))
-        return {**known, **accuracy, **self._mapped(network, accelerator, {})}
-
-    def _mapped(self, network: Network, accelerator: Accelerator, values: Mapping[str, Value]) -> dict[str, float]:
+    def _mapped(
+        self,
+        network: Network,
+        accelerator: Accelerator,
+        values: Mapping[str, Value],
+        hardware: Mapping[str, Value] | None,
+    ) -> dict[str, float]:
         """Costs of an input: the mean over where inputs leave, for a network with early exits."""
         parts = self.networks.parts(network, values) if isinstance(self.networks, ComposedSpace) else ((1.0, network),)
-        found = [self._part(network, one, accelerator, values) for _, one in parts]
-        if len(found) == 1:
-            return found[0]
-        shares = [share for share, _ in parts]
-        mean = {name: math.fsum(s * one[name] for s, one in zip(shares, found, strict=True)) for name in found[0]}
-        busy = math.fsum(s * one["utilization"] * one["cycles"] for s, one in zip(shares, found, strict=True))
-        return mean | {"edp": mean["latency_s"] * mean["energy_j"], "utilization": busy / (mean["cycles"] or 1.0)}
-
-    def _part(
-        self, network: Network, run: Network, accelerator: Accelerator, values: Mapping[str, Value]
-    ) -> dict[str, float]:
-        """Costs of an input that runs through ``run``, the beginning of a network or all of it."""
-        estimate = self._estimate(run, accelerator, values)
-        names = ("latency_s", "energy_j", "edp", "cycles", "utilization")
-        metrics = {name: float(getattr(estimate, name)) for name in names}
-        wrong = [name for name, value in metrics.items() if not (math.isfinite(value) and value >= 0)]
-        if wrong:
-            raise ImpossibleResult(f"{network.name} on {accelerator.name}: {wrong[0]} = {metrics[wrong[0]]}")
-        return metrics | self._lived(network, estimate, values)
+        found = []
+        for _, run in parts:
+            estimate = self.costs.estimate(run, accelerator, hardware)
+            found.append(_metrics(estimate, network, accelerator) | self._lived(network, estimate, values))
+        return mean_costs([share for share, _ in parts], found)
 
     def _lived(self, network: Network, estimate: Estimate, values: Mapping[str, Value]) -> dict[str, float]:
         """What the whole life spends and emits, where the study describes one."""
@@ -170,16 +191,12 @@ class StudyEvaluator:
         phases = {f"co2e_{name}_kg": phase.co2e_kg for name, phase in life.phases.items()}
         return {"co2e_kg": life.total.co2e_kg, "life_energy_j": life.total.energy_j, **phases}
 
-    def _estimate(self, network: Network, accelerator: Accelerator, values: Mapping[str, Value]) -> Estimate:
-        from ...mapper.estimate import estimate
-
-        mapper = self.spec.mapper
-        constraints = dataflow_constraints(values.get(DATAFLOW, FREE), accelerator)
-        return estimate(network, accelerator, mapper.name, mapper.objective, constraints=constraints)
+    def _hardware_part(self, values: Mapping[str, Value]) -> dict[str, Value]:
+        return {name: values[name] for name in self.hardware.names if name in values}
 
     def layers(self, values: Mapping[str, Value]) -> DataFrame:
         """A row per operator of a design: cycles, energy by component, bound, mapping."""
-        layers: DataFrame = self._estimate(*self.design(values), values).layers()
+        layers: DataFrame = self.costs.estimate(*self.design(values), self._hardware_part(values)).layers()
         return layers
 
     def accuracy_statement(self) -> str:
@@ -205,6 +222,24 @@ def patched_accelerator(hardware: HardwarePart) -> Accelerator:
     """The accelerator of a study as its patches leave it."""
     accelerator = load_accelerator(hardware.accelerator)
     return patch_accelerator(accelerator, hardware.patch) if hardware.patch else accelerator
+
+
+def _metrics(estimate: Estimate, network: Network, accelerator: Accelerator) -> dict[str, float]:
+    names = ("latency_s", "energy_j", "edp", "cycles", "utilization")
+    metrics = {name: float(getattr(estimate, name)) for name in names}
+    wrong = [name for name, value in metrics.items() if not (math.isfinite(value) and value >= 0)]
+    if wrong:
+        raise ImpossibleResult(f"{network.name} on {accelerator.name}: {wrong[0]} = {metrics[wrong[0]]}")
+    return metrics
+
+
+def mean_costs(shares: Sequence[float], costs: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """What an input costs on average, by the shares of inputs that cost so much; utilisation is that of the cycles."""
+    if len(costs) == 1:
+        return dict(costs[0])
+    mean = {name: math.fsum(s * one[name] for s, one in zip(shares, costs, strict=True)) for name in costs[0]}
+    busy = math.fsum(s * one["utilization"] * one["cycles"] for s, one in zip(shares, costs, strict=True))
+    return mean | {"edp": mean["latency_s"] * mean["energy_j"], "utilization": busy / (mean["cycles"] or 1.0)}
 
 
 def _known_at_once(network: Network, accelerator: Accelerator) -> dict[str, float]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -17,13 +17,14 @@ from ..accuracy.registry import accuracy_class, accuracy_names, accuracy_source
 from ..spaces.compose import choices_of, networks_of
 from ..spaces.composed_space import ComposedSpace
 from ..spaces.dataflow import dataflow_choice
+from ..spaces.exits import Exits
 from ..spaces.hardware import hardware_space
 from ..spaces.network_part import NetworkPart
 from ..strategies.modes import mode_class, mode_names
 from ..strategies.registry import strategy_class, strategy_names
 from .evaluator import patched_accelerator
 from .patching import patch_study
-from .spec import Budget, StudySpec
+from .spec import TABLES, Budget, StudySpec
 
 __all__ = ["check_shape", "load_study", "read_study", "study_text"]
 
@@ -106,13 +107,22 @@ def _with_absolute_paths(spec: StudySpec, folder: Path) -> StudySpec:
         "network": spec.network.model_copy(update={"space": absolute(spec.network.space)}),
         "hardware": spec.hardware.model_copy(update=hardware),
     }
-    table = (spec.accuracy.model_extra or {}).get("path")
-    if isinstance(table, str):
-        update["accuracy"] = spec.accuracy.model_copy(update={"path": absolute(table)})
+    extra = spec.accuracy.model_extra or {}
+    update["accuracy"] = spec.accuracy.model_copy(update=_with_absolute_tables(extra, absolute))
     if spec.baseline:
         names = {"network": absolute(spec.baseline.network), "accelerator": absolute(spec.baseline.accelerator)}
         update["baseline"] = spec.baseline.model_copy(update=names)
     return spec.model_copy(update=update)
+
+
+def _with_absolute_tables(options: Mapping[str, Any], absolute: Callable[[str], str]) -> dict[str, Any]:
+    """An accuracy source's options with the paths of tables made absolute, also of the one it is calibrated by."""
+    found = dict(options)
+    if isinstance(found.get("path"), str):
+        found["path"] = absolute(found["path"])
+    if isinstance(found.get("calibrate"), Mapping):
+        found["calibrate"] = _with_absolute_tables(found["calibrate"], absolute)
+    return found
 
 
 def _reference_problems(spec: StudySpec, document: Document) -> list[Problem]:
@@ -157,12 +167,20 @@ def references(spec: StudySpec) -> Iterator[tuple[YamlPath, Callable[[], object]
             yield ("hardware", "dataflow", index), partial(dataflow_choice, [dataflow], accelerator)
         if hardware.dataflow:
             yield ("hardware", "dataflow"), partial(dataflow_choice, hardware.dataflow, accelerator)
-    if "path" in (spec.accuracy.model_extra or {}):
-        source, networks = spec.accuracy.source, networks_of(spec.network)
-        yield ("accuracy", "path"), lambda: accuracy_source(source, networks, spec.accuracy.model_extra)
-    yield ("mapper", "name"), lambda: mapper_class(spec.mapper.name)
+    accuracy = spec.accuracy
+    if accuracy.model_extra:
+        where = "path" if "path" in accuracy.model_extra else "source"
+        yield (
+            ("accuracy", where),
+            lambda: accuracy_source(accuracy.source, networks_of(spec.network), accuracy.model_extra),
+        )
+    if spec.mapper.name != TABLES:
+        yield ("mapper", "name"), lambda: mapper_class(spec.mapper.name)
+    else:
+        yield from _what_tables_lack(spec)
     if baseline:
-        yield ("baseline", "network"), lambda: load_network(baseline.network)
+        if baseline.network not in (spec.network.space, _name_of(spec)):
+            yield ("baseline", "network"), lambda: load_network(baseline.network)
         yield ("baseline", "accelerator"), lambda: load_accelerator(baseline.accelerator)
 
 
@@ -185,6 +203,28 @@ def _network_references(spec: StudySpec) -> Iterator[tuple[YamlPath, Callable[[]
     if unstated and getattr(accuracy_class(spec.accuracy.source), "blind", False):
         what = f"{spec.accuracy.source} cannot see what '{unstated[0]}' costs in accuracy"
         yield ("network", unstated[0].partition(".")[0]), _raise(BadInput(f"{what}; state it as loss_pct (0 for none)"))
+
+
+def _name_of(spec: StudySpec) -> str:
+    """The name of the study's networks; empty where they are wrong, which is complained about elsewhere."""
+    try:
+        return networks_of(spec.network).name
+    except BadInput:
+        return ""
+
+
+def _what_tables_lack(spec: StudySpec) -> Iterator[tuple[YamlPath, Callable[[], object]]]:
+    """What cannot be costed from tables of operators on free mappings."""
+    if spec.hardware.dataflow:
+        what = "'mapper: tables' maps freely; leave dataflows out, or take a mapper"
+        yield ("hardware", "dataflow"), _raise(BadInput(what))
+    try:
+        networks = networks_of(spec.network)
+    except BadInput:
+        return
+    if isinstance(networks, ComposedSpace) and any(isinstance(gene, Exits) for gene in networks.genes):
+        what = "'mapper: tables' costs whole networks; leave early exits out, or take a mapper"
+        yield ("network", "exits"), _raise(BadInput(what))
 
 
 def _recipes_exist(part: NetworkPart) -> None:

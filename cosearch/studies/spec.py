@@ -27,6 +27,7 @@ __all__ = ["HardwarePart", "Limit", "StudySpec"]
 
 BASELINE: Literal["baseline"] = "baseline"
 _ALWAYS = ("space", "only", "accelerator", "search", "points")
+TABLES = "tables"
 
 
 class _Part(BaseModel):
@@ -112,14 +113,21 @@ class Constraints(_Part):
 
 
 class BaselinePart(_Part):
-    """The published network and the accelerator every design is compared with."""
+    """The network and the accelerator every design is compared with.
+
+    ``network`` is a zoo name or a path, or the network space's own name: then it is the one that the space varies.
+    """
 
     network: str
     accelerator: str
 
 
 class MapperPart(_Part):
-    """The mapper, and what it minimises for each layer."""
+    """The mapper, and what it minimises for each layer.
+
+    ``tables`` costs each operator on the whole hardware space when a network first has it, and adds up: for spaces of
+    few different operators, where it makes a network's costs on all hardware known at once.
+    """
 
     name: str = "annealing"
     objective: Literal["energy", "latency", "edp"] = "edp"
