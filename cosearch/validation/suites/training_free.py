@@ -77,7 +77,8 @@ def scored(arch: str) -> dict[str, float]:
     def made(space: Nasbench201) -> torch.nn.Module:
         return fresh_module(lambda: space.module(values, _SHAPE, 10, all_edges=True), 0)
 
-    found = indicator_scores([name for name in _COLUMNS if name not in ("params", "macs")], made(space), _probe(_IMAGES))
+    looked_at = [name for name in _COLUMNS if name not in ("params", "macs")]
+    found = indicator_scores(looked_at, made(space), _probe(_IMAGES))
     thin = made(Nasbench201(channels=4, cells=1))
     found |= indicator_scores(("ntk_condition", "ntk_error"), thin, _probe(_IMAGES // 2))
     found |= indicator_scores(("linear_regions",), made(Nasbench201(channels=1, cells=1)), _probe(_IMAGES // 2))
