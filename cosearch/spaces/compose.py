@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 from functools import lru_cache
 from importlib import import_module
@@ -62,15 +62,17 @@ def _networks(text: str) -> NetworkSpace:
             conditions.setdefault(choice.name, {}).update(when)
     if not genes and not conditions:
         return base
-    return _composed(base.name, base, space.conditioned(conditions), genes)
+    return _composed(base.name, base, space.conditioned(conditions), genes, part.unstated_losses())
 
 
-def _composed(name: str, base: NetworkSpace, space: Space, genes: tuple[NetworkGene, ...]) -> ComposedSpace:
+def _composed(
+    name: str, base: NetworkSpace, space: Space, genes: tuple[NetworkGene, ...], unstated: Sequence[str] = ()
+) -> ComposedSpace:
     if isinstance(base, ComposedSpace):
-        genes = (*base.genes, *genes)
+        genes, unstated = (*base.genes, *genes), (*base.unstated, *unstated)
         base = base.base
     kind = TrainableSpace if isinstance(base, Trainable) else ComposedSpace
-    return kind(name, base, space, genes)
+    return kind(name, base, space, genes, tuple(unstated))
 
 
 def _base(name: str) -> NetworkSpace:

@@ -25,12 +25,14 @@ class ComposedSpace:
     """Networks of ``base`` changed by ``genes``; ``space`` holds those of both's choices that are left.
 
     A choice of ``base`` that a point lacks has the option of the baseline, a gene without one changes nothing.
+    ``unstated`` names genes of which nobody has said what they cost in accuracy.
     """
 
     name: str
     base: NetworkSpace
     space: Space
     genes: tuple[NetworkGene, ...] = ()
+    unstated: tuple[str, ...] = ()
 
     def base_values(self, values: Mapping[str, Value]) -> dict[str, Value]:
         """The point of the base space that a point means."""

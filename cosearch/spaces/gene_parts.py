@@ -35,7 +35,9 @@ def genes_of(base: NetworkSpace, part: NetworkPart) -> tuple[NetworkGene, ...]:
         _check_losses("bits", widths, part.bits.options)
         genes.append(Bits(_groups(base, part.bits.per, part.bits.layers), widths, tuple(part.bits.options)))
     if part.recipe:
-        genes.append(Recipe(tuple((name, tuple(options)) for name, options in part.recipe.items())))
+        named: dict[Value, float] = dict((part.recipe.loss_pct or {}).items())
+        _check_losses("recipe", named, part.recipe.name or ())
+        genes.append(Recipe(part.recipe.options(), named))
     return tuple(genes)
 
 

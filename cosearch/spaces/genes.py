@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Protocol
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ...errors import BadInput
 from ...models.network import Network
@@ -15,7 +15,20 @@ from .layer_groups import LayerGroup
 from .network_space import NETWORK_PREFIX
 from .space import Choice, Value
 
-__all__ = ["DENSE", "RECIPE_PREFIX", "Bits", "NetworkGene", "Recipe", "Sparsity", "recipe_values", "sparsity_option"]
+if TYPE_CHECKING:
+    from ...mapper.training import Recipe as TrainingRecipe
+
+__all__ = [
+    "DENSE",
+    "RECIPE_PREFIX",
+    "Bits",
+    "NetworkGene",
+    "Recipe",
+    "Sparsity",
+    "recipe_values",
+    "sparsity_option",
+    "training_recipe",
+]
 
 DENSE = "dense"
 RECIPE_PREFIX = "net.recipe."
@@ -149,6 +162,7 @@ class Recipe:
     """
 
     options: tuple[tuple[str, tuple[Value, ...]], ...]
+    losses: Mapping[Value, float] = field(default_factory=dict, hash=False)
 
     @property
     def choices(self) -> tuple[Choice, ...]:
@@ -164,8 +178,22 @@ class Recipe:
         return network
 
     def loss_pct(self, network: Network, values: Mapping[str, Value]) -> float:
-        """Nothing is stated."""
-        return 0.0
+        """As stated for the recipe's name."""
+        return self.losses.get(values.get(f"{RECIPE_PREFIX}name", ""), 0.0)
+
+
+def training_recipe(values: Mapping[str, Value]) -> TrainingRecipe | None:
+    """The recipe that a point trains by, with its epochs and batch where these are chosen; None where none is named.
+
+    Raises `UnknownName` for a recipe that is not shipped, `BadInput` for epochs or a batch that cannot be.
+    """
+    from ...mapper.training import load_recipe
+
+    own = recipe_values(values)
+    if "name" not in own:
+        return None
+    changed: dict[str, Any] = {what: own[what] for what in ("epochs", "batch") if what in own}
+    return replace(load_recipe(str(own["name"])), **changed)
 
 
 def recipe_values(values: Mapping[str, Value]) -> dict[str, Value]:

@@ -14,7 +14,7 @@ from .networks import NETWORK_SPACES
 from .patches import parse_patch
 from .space import Value
 
-__all__ = ["BitsPart", "ExitPart", "NetworkPart", "SpaceFile", "SparsityPart", "is_elsewhere"]
+__all__ = ["BitsPart", "ExitPart", "NetworkPart", "RecipePart", "SpaceFile", "SparsityPart", "is_elsewhere"]
 
 
 class _Part(BaseModel):
@@ -59,6 +59,23 @@ class ExitPart(_Part):
     loss_pct: float | None = Field(default=None, ge=0.0)
 
 
+class RecipePart(BaseModel):
+    """How networks may be trained: ``name`` lists recipes, any other key the values of what it names (``lr``).
+
+    ``loss_pct`` states by name what the accuracy lacks with a recipe.
+    """
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+    __pydantic_extra__: dict[str, list[Value]]
+    name: list[str] | None = Field(default=None, min_length=1)
+    loss_pct: dict[str, float] | None = None
+
+    def options(self) -> tuple[tuple[str, tuple[Value, ...]], ...]:
+        """What there is to choose, by name."""
+        named = (("name", tuple(self.name)),) if self.name else ()
+        return (*named, *((name, tuple(values)) for name, values in self.__pydantic_extra__.items()))
+
+
 def _listed(value: Any) -> Any:
     """A plain list stands for its options."""
     return {"options": value} if isinstance(value, list) else value
@@ -81,7 +98,7 @@ class NetworkPart(_Part):
     bits: Annotated[BitsPart | None, BeforeValidator(_listed)] = None
     sparsity: Annotated[SparsityPart | None, BeforeValidator(_listed)] = None
     exits: dict[str, ExitPart] = Field(default_factory=dict)
-    recipe: dict[str, list[Value]] = Field(default_factory=dict)
+    recipe: RecipePart | None = None
 
     @field_validator("space")
     @classmethod
@@ -100,8 +117,9 @@ class NetworkPart(_Part):
         return texts
 
     def unstated_losses(self) -> list[str]:
-        """Genes that change what is inferred, without a word on what that does to the accuracy."""
-        unstated = [name for name in ("bits", "sparsity") if (one := getattr(self, name)) and one.loss_pct is None]
+        """Genes that change the accuracy, without a word on how much."""
+        genes = ("bits", "sparsity", "recipe")
+        unstated = [name for name in genes if (one := getattr(self, name)) and one.loss_pct is None]
         return unstated + [f"exits.{name}" for name, one in self.exits.items() if one.loss_pct is None]
 
 

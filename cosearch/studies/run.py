@@ -103,21 +103,22 @@ class StudyResult:
 def search(
     study: str | Path, *, out: str | Path | None = None, trials: int | None = None, seed: int | None = None,
     workers: int = 1, cluster: str | None = None, resume: bool = False, progress: Progress | None = None,
-    watch: Watch | None = None,
+    watch: Watch | None = None, patches: Sequence[str] = (),
 ) -> StudyResult:  # fmt: skip
     """Search networks and hardware together: run a shipped study, or one in a YAML file.
 
     ``out`` is the folder for trials, front and report (None: memory only); ``resume`` goes on with what is in it.
-    ``trials`` and ``seed`` replace the study's. The same seed gives the same trials with any number of ``workers``
-    processes, and on a Dask ``cluster`` (``tcp://HOST:8786``, or ``local:4`` for one of this machine's processes; its
-    workers read the paths in a study as this machine does). ``progress(done, total)`` is called after each trial, and
-    so is ``watch`` with the `Standing`: the front so far, its hypervolume, the best of each objective. Trial 0 is the baseline network on the default hardware where the space holds it, so that the front never loses to
-    it.
+    ``trials`` and ``seed`` replace the study's; ``patches`` such as ``pes?x=8`` change it (see `patch_study`). The
+    same seed gives the same trials with any number of ``workers`` processes, and on a Dask ``cluster``
+    (``tcp://HOST:8786``, or ``local:4`` for one of this machine's processes; its workers read the paths in a study as
+    this machine does). After each trial ``progress(done, total)`` is called, and ``watch`` with the `Standing`: the
+    front so far, its hypervolume, the best of each objective. Trial 0 is the baseline network on the default hardware
+    where the space holds it, so that the front never loses to it.
 
     Raises `SpecError` for a wrong study, `BadInput` for a folder that holds other trials, `CannotDo` where no worker
     can be had or the disk is full; finished trials stay in the log.
     """
-    spec = load_study(study, trials=trials, seed=seed)
+    spec = load_study(study, trials=trials, seed=seed, patches=patches)
     folder = Path(out) if out is not None else None
     return run_study(
         spec, _problem(spec), out=folder, workers=workers, cluster=cluster, resume=resume, progress=progress,
