@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +12,7 @@ from ...errors import CannotDo
 from ..executors.executor import Executor
 from ..executors.pool import Pool
 from ..executors.workers import Here, Workers
+from ..life.search_energy import HOST_POWER_W, TRIAL_S, search_energy
 from ..life.spent import SearchCost
 from ..spaces.space import Space, Value
 from ..spaces.video_levers import VIDEO_SPACE
@@ -94,10 +94,17 @@ class StudyResult:
         """The trials no other one dominates, by the first objective."""
         return front_frame(self.trials(), self.spec.objectives)
 
-    def search_cost(self, host_power_w: float = 100.0) -> SearchCost:
-        """What the search itself spent, for `life_cycle`: each trial's time on a machine of so many watts."""
-        seconds = math.fsum(trial.result.wall_s for trial in self.finished)
-        return SearchCost(len(self.finished), seconds * host_power_w / (len(self.finished) or 1))
+    def search_cost(
+        self, host_power_w: float = HOST_POWER_W, *, trial_s: float | None = TRIAL_S, training_hardware: str = "a100"
+    ) -> SearchCost:
+        """What the search itself spent, for `life_cycle`: by counts, so that equal searches cost the same.
+
+        See `search_energy` for what is counted; ``trial_s=None`` takes the measured seconds.
+        """
+        return search_energy(
+            self.finished, self.baseline, host_power_w=host_power_w, trial_s=trial_s,
+            training_hardware=training_hardware,
+        )  # fmt: skip
 
 
 def search(
