@@ -148,6 +148,10 @@ def run_study(
     cluster: str | None = None, resume: bool = False, progress: Progress | None = None, watch: Watch | None = None,
 ) -> StudyResult:  # fmt: skip
     """As `search`, for a study and a problem at hand."""
+    if cluster is not None:
+        from ..executors.dask_cluster import check_cluster
+
+        check_cluster(cluster)
     with contextlib.ExitStack() as stack:
         logged: list[Trial] = []
         keep: Callable[[Trial], None] = _forget
