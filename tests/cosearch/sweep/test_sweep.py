@@ -35,7 +35,7 @@ def folder(tmp_path_factory):
 @pytest.fixture(scope="module")
 def sweep(folder):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("DOVETAIL_CACHE", str(folder))
+        patch.setattr("dovetail.cosearch.sweep.tables.cache_folder", lambda: folder)
         made = TableSweep(CELLS, CHIP, HARDWARE, QUICK, workers=1)
         made.prepare([CELLS.baseline(), {**CELLS.baseline(), "net.edge_01": "nor_conv_1x1"}])
         yield made
@@ -76,7 +76,7 @@ def test_two_processes_make_the_tables_that_one_makes(sweep):
 
 
 def test_tables_are_remembered_and_damaged_ones_made_again(sweep, folder, monkeypatch):
-    monkeypatch.setenv("DOVETAIL_CACHE", str(folder))
+    monkeypatch.setattr("dovetail.cosearch.sweep.tables.cache_folder", lambda: folder)
     again = TableSweep(CELLS, CHIP, HARDWARE, QUICK, workers=1)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("dovetail.cosearch.sweep.tables.cost_groups", None)  # nothing may be made
