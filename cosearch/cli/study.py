@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...errors import BadInput, CannotDo
-from .output import Column, Output, progress_bar, table
+from .metric_words import HARDWARE_PREFIX, METRICS, text_of, title_of
+from .output import Column, Output, table
+from .study_progress import study_progress
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -20,23 +22,10 @@ __all__ = ["add_commands"]
 
 SHOWN_DESIGNS = 15
 REPORT = "report.html"
-HARDWARE_PREFIX = "hw."
 PATCH_HELP = (
     "change the study, its networks or its hardware: 'pes?x=8', 'stage3.block*?op=fused', 'strategy?population=10'; "
     "may be repeated"
 )
-METRICS = {
-    "latency_s": "latency",
-    "energy_j": "energy",
-    "error_pct": "error",
-    "error_sigma_pct": "+-",
-    "tracking_loss_pct": "loss",
-    "area_mm2": "area",
-    "co2e_kg": "life carbon",
-    "life_energy_j": "life energy",
-    "macs": "MACs",
-    "params": "parameters",
-}
 
 
 def add_commands(parser: argparse.ArgumentParser) -> None:
@@ -88,7 +77,7 @@ def _run(args: argparse.Namespace) -> None:
     if out.exists() and not out.is_dir():
         raise BadInput(f"--out {out}: this is a file; name a folder")
     try:
-        with progress_bar(args.study) as progress:
+        with study_progress(args.study) as watch:
             result = search(
                 args.study,
                 out=out,
@@ -98,7 +87,7 @@ def _run(args: argparse.Namespace) -> None:
                 cluster=args.cluster,
                 resume=args.resume,
                 patches=args.patches,
-                progress=progress,
+                watch=watch,
             )
     except KeyboardInterrupt as stop:
         raise KeyboardInterrupt(f"finished trials are kept in {out}; go on with --resume") from stop
@@ -145,7 +134,8 @@ def _why_none(trials: DataFrame, context: Context) -> str:
         reasons.append(f"{counts['infeasible']} cannot be had ({told.index[0]})")
     if counts.get("constraint", 0):
         limits = (
-            f"{_title(name)} at most {_text(name, limit)}, the least found is {_text(name, trials[name].min())}"
+            f"{title_of(name)} at most {text_of(name, limit)}, "
+            f"the least found is {text_of(name, trials[name].min())}"
             for name, limit in context.limits.items()
         )
         reasons.append(f"{counts['constraint']} break a constraint ({'; '.join(limits)})")
@@ -160,7 +150,8 @@ def _show(to: Console, out: Path, front: DataFrame, trials: DataFrame, context: 
         show_front(to, front, title=f"Pareto front: {len(front)} of {len(trials)} trials")
     if context.baseline:
         known = [name for name in METRICS if name in context.baseline]
-        to.print("baseline: " + ", ".join(f"{_title(name)} {_text(name, context.baseline[name])}" for name in known))
+        told = (f"{title_of(name)} {text_of(name, context.baseline[name])}" for name in known)
+        to.print(f"baseline: {', '.join(told)}")
     to.print(f"{context.accuracy}\n", style="dim")
     for name in (REPORT, "front.csv", "trials.csv"):
         to.print(str(out / name), style="bold" if name == REPORT else "", soft_wrap=True)
@@ -178,11 +169,11 @@ def show_front(to: Console, front: DataFrame, *, title: str) -> None:
     cells: list[list[str]] = []
     width = 0
     for name in names:
-        texts = [_text(name, value) for value in shown[name]]
-        width += max(map(len, (_title(name), *texts))) + 3
+        texts = [text_of(name, value) for value in shown[name]]
+        width += max(map(len, (title_of(name), *texts))) + 3
         if width > to.width:
             break
-        columns.append(Column(_title(name), right=True))
+        columns.append(Column(title_of(name), right=True))
         cells.append(texts)
     table(to, columns, list(zip(*cells, strict=True)), title=title)
     rest = f"{len(front) - len(shown)} more designs and " if len(front) > len(shown) else ""
@@ -191,28 +182,3 @@ def show_front(to: Console, front: DataFrame, *, title: str) -> None:
 
 def _is_hardware(name: str) -> bool:
     return name.startswith(HARDWARE_PREFIX)
-
-
-def _title(name: str) -> str:
-    return METRICS.get(name, name.removeprefix(HARDWARE_PREFIX))
-
-
-def _text(name: str, value: Any) -> str:
-    """A cell for people: a metric with its unit by the ending of its name, anything else short."""
-    from ...energy.quantities import format_mass, format_si
-    from .show_life import kwh
-
-    if name == "life_energy_j":
-        return kwh(value)
-    if name.endswith("_kg"):
-        return format_mass(value)
-    for ending, unit in (("_s", "s"), ("_j", "J")):
-        if name.endswith(ending):
-            return format_si(value, unit)
-    if name.endswith("_pct"):
-        return f"{value:.1f} %"
-    if name.endswith("_mm2"):
-        return f"{value:,.1f} mm2" if value >= 1 else f"{value:.3g} mm2"
-    if name in ("macs", "params"):
-        return f"{value / 1e6:,.1f} M"
-    return f"{value:g}" if isinstance(value, float) else str(value)

@@ -24,6 +24,7 @@ from .load import load_study
 from .log import write_atomically
 from .loop import Purse, finished_trials
 from .spec import StudySpec
+from .standing import Scoreboard, Watch
 from .tables import front_frame, trials_frame
 from .trial import Evaluator, Trial
 
@@ -102,17 +103,17 @@ class StudyResult:
 def search(
     study: str | Path, *, out: str | Path | None = None, trials: int | None = None, seed: int | None = None,
     workers: int = 1, cluster: str | None = None, resume: bool = False, progress: Progress | None = None,
-    patches: Sequence[str] = (),
+    watch: Watch | None = None, patches: Sequence[str] = (),
 ) -> StudyResult:  # fmt: skip
     """Search networks and hardware together: run a shipped study, or one in a YAML file.
 
     ``out`` is the folder for trials, front and report (None: memory only); ``resume`` goes on with what is in it.
     ``trials`` and ``seed`` replace the study's; ``patches`` such as ``pes?x=8`` change it (see `patch_study`). The
-    same seed gives the same trials with any number of ``workers``
-    processes, and on a Dask ``cluster`` (``tcp://HOST:8786``, or ``local:4`` for one of this machine's processes; its
-    workers read the paths in a study as this machine does). ``progress(done, total)`` is called after each trial.
-    Trial 0 is the baseline network on the default hardware where the space holds it, so that the front never loses to
-    it.
+    same seed gives the same trials with any number of ``workers`` processes, and on a Dask ``cluster``
+    (``tcp://HOST:8786``, or ``local:4`` for one of this machine's processes; its workers read the paths in a study as
+    this machine does). After each trial ``progress(done, total)`` is called, and ``watch`` with the `Standing`: the
+    front so far, its hypervolume, the best of each objective. Trial 0 is the baseline network on the default hardware
+    where the space holds it, so that the front never loses to it.
 
     Raises `SpecError` for a wrong study, `BadInput` for a folder that holds other trials, `CannotDo` where no worker
     can be had or the disk is full; finished trials stay in the log.
@@ -120,8 +121,9 @@ def search(
     spec = load_study(study, trials=trials, seed=seed, patches=patches)
     folder = Path(out) if out is not None else None
     return run_study(
-        spec, _problem(spec), out=folder, workers=workers, cluster=cluster, resume=resume, progress=progress
-    )
+        spec, _problem(spec), out=folder, workers=workers, cluster=cluster, resume=resume, progress=progress,
+        watch=watch,
+    )  # fmt: skip
 
 
 def _problem(spec: StudySpec) -> SearchProblem:
@@ -136,7 +138,7 @@ def _problem(spec: StudySpec) -> SearchProblem:
 
 def run_study(
     spec: StudySpec, problem: SearchProblem, *, out: Path | None = None, workers: int = 1,
-    cluster: str | None = None, resume: bool = False, progress: Progress | None = None,
+    cluster: str | None = None, resume: bool = False, progress: Progress | None = None, watch: Watch | None = None,
 ) -> StudyResult:  # fmt: skip
     """As `search`, for a study and a problem at hand."""
     with contextlib.ExitStack() as stack:
@@ -162,9 +164,12 @@ def run_study(
             spec.mode.name, spec.strategy.name, task, spec.strategy.options, spec.mode.options
         )
         finished: list[Trial] = []
+        board = Scoreboard(spec.objectives, context.baseline, spec.budget)
         with Executor(_workers(problem, workers, cluster), network_key) as executor:
             for trial in finished_trials(strategy, executor, spec.budget, purse, logged, keep):
                 finished.append(trial)
+                if watch is not None:
+                    watch(board.show(trial, purse.spent))
                 if progress is not None:
                     progress(len(finished), spec.budget.trials)
         result = StudyResult(spec, context, tuple(sorted(finished, key=lambda trial: trial.number)), out)
