@@ -21,6 +21,10 @@ __all__ = ["add_commands"]
 SHOWN_DESIGNS = 15
 REPORT = "report.html"
 HARDWARE_PREFIX = "hw."
+PATCH_HELP = (
+    "change the study, its networks or its hardware: 'pes?x=8', 'stage3.block*?op=fused', 'strategy?population=10'; "
+    "may be repeated"
+)
 METRICS = {
     "latency_s": "latency",
     "energy_j": "energy",
@@ -47,7 +51,11 @@ def add_commands(parser: argparse.ArgumentParser) -> None:
     run.add_argument(
         "--workers", type=_at_least(1), default=os.cpu_count() or 1, metavar="N", help="processes (default: all cores)"
     )
+    run.add_argument(
+        "--cluster", metavar="ADDRESS", help="Dask cluster to use: tcp://HOST:8786, or local:N for N processes here"
+    )
     run.add_argument("--trials", type=_at_least(1), metavar="N", help="number of trials, instead of the study's")
+    run.add_argument("--patch", action="append", default=[], metavar="PATCH", dest="patches", help=PATCH_HELP)
     run.add_argument("--seed", type=_at_least(0), metavar="S", help="random seed, instead of the study's")
     Output.add_options(run)
     run.set_defaults(command=_run, parser=run)
@@ -87,7 +95,9 @@ def _run(args: argparse.Namespace) -> None:
                 trials=args.trials,
                 seed=args.seed,
                 workers=args.workers,
+                cluster=args.cluster,
                 resume=args.resume,
+                patches=args.patches,
                 progress=progress,
             )
     except KeyboardInterrupt as stop:

@@ -101,21 +101,27 @@ class StudyResult:
 
 def search(
     study: str | Path, *, out: str | Path | None = None, trials: int | None = None, seed: int | None = None,
-    workers: int = 1, resume: bool = False, progress: Progress | None = None,
+    workers: int = 1, cluster: str | None = None, resume: bool = False, progress: Progress | None = None,
+    patches: Sequence[str] = (),
 ) -> StudyResult:  # fmt: skip
     """Search networks and hardware together: run a shipped study, or one in a YAML file.
 
     ``out`` is the folder for trials, front and report (None: memory only); ``resume`` goes on with what is in it.
-    ``trials`` and ``seed`` replace the study's. The same seed gives the same trials with any number of ``workers``
-    processes. ``progress(done, total)`` is called after each trial. Trial 0 is the baseline network on the default
-    hardware where the space holds it, so that the front never loses to it.
+    ``trials`` and ``seed`` replace the study's; ``patches`` such as ``pes?x=8`` change it (see `patch_study`). The
+    same seed gives the same trials with any number of ``workers``
+    processes, and on a Dask ``cluster`` (``tcp://HOST:8786``, or ``local:4`` for one of this machine's processes; its
+    workers read the paths in a study as this machine does). ``progress(done, total)`` is called after each trial.
+    Trial 0 is the baseline network on the default hardware where the space holds it, so that the front never loses to
+    it.
 
-    Raises `SpecError` for a wrong study, `BadInput` for a folder that holds other trials, `CannotDo` where a worker
-    process dies; finished trials stay in the log.
+    Raises `SpecError` for a wrong study, `BadInput` for a folder that holds other trials, `CannotDo` where no worker
+    can be had or the disk is full; finished trials stay in the log.
     """
-    spec = load_study(study, trials=trials, seed=seed)
+    spec = load_study(study, trials=trials, seed=seed, patches=patches)
     folder = Path(out) if out is not None else None
-    return run_study(spec, _problem(spec), out=folder, workers=workers, resume=resume, progress=progress)
+    return run_study(
+        spec, _problem(spec), out=folder, workers=workers, cluster=cluster, resume=resume, progress=progress
+    )
 
 
 def _problem(spec: StudySpec) -> SearchProblem:
@@ -129,8 +135,8 @@ def _problem(spec: StudySpec) -> SearchProblem:
 
 
 def run_study(
-    spec: StudySpec, problem: SearchProblem, *, out: Path | None = None, workers: int = 1, resume: bool = False,
-    progress: Progress | None = None,
+    spec: StudySpec, problem: SearchProblem, *, out: Path | None = None, workers: int = 1,
+    cluster: str | None = None, resume: bool = False, progress: Progress | None = None,
 ) -> StudyResult:  # fmt: skip
     """As `search`, for a study and a problem at hand."""
     with contextlib.ExitStack() as stack:
@@ -140,6 +146,8 @@ def run_study(
             log = stack.enter_context(open_log(out))
             logged = earlier_trials(log, out, resume)
             keep = log.append
+        if out is not None and logged:
+            _recall(problem, out)
         context = _context(spec, problem)
         if out is not None:
             claim(out, spec, context, logged)
@@ -154,7 +162,7 @@ def run_study(
             spec.mode.name, spec.strategy.name, task, spec.strategy.options, spec.mode.options
         )
         finished: list[Trial] = []
-        with Executor(_workers(problem, workers), network_key) as executor:
+        with Executor(_workers(problem, workers, cluster), network_key) as executor:
             for trial in finished_trials(strategy, executor, spec.budget, purse, logged, keep):
                 finished.append(trial)
                 if progress is not None:
@@ -165,12 +173,23 @@ def run_study(
     return result
 
 
-def _workers(problem: SearchProblem, workers: int) -> Workers:
+def _workers(problem: SearchProblem, workers: int, cluster: str | None) -> Workers:
+    if cluster is not None:
+        from ..executors.dask_cluster import DaskCluster
+
+        return DaskCluster(problem, cluster)
     return Here(problem) if workers == 1 else Pool(problem, workers)
 
 
 def _forget(trial: Trial) -> None:
     """Without a folder nothing is kept but the result."""
+
+
+def _recall(problem: SearchProblem, out: Path) -> None:
+    """Tell a problem what the baseline's accuracy was in the run that is continued, where it wants to know."""
+    recall = getattr(problem, "recall", None)
+    if recall is not None:
+        recall(Context.read(out / "context.json").baseline)
 
 
 def _context(spec: StudySpec, problem: SearchProblem) -> Context:
