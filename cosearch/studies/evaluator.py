@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +26,7 @@ from ..spaces.patch_accelerator import patch_accelerator
 from ..spaces.space import Space, Value
 from .costs import CostSource, cost_source
 from .spec import HardwarePart, StudySpec
-from .trial import METRICS, Status, TrialResult, accuracy_metrics
+from .trial import METRICS, Status, TrialResult, accuracy_metrics, accuracy_of
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -42,6 +43,8 @@ class StudyEvaluator:
     A design's limits are checked in the order of what they cost to know: silicon area and the network's size before
     anything is mapped, and an accuracy that takes training (`AccuracySource.expensive`) last of all.
     """
+
+    _recalled: Accuracy | None = None
 
     def __init__(self, spec: StudySpec) -> None:
         self.spec = spec
@@ -123,8 +126,14 @@ class StudyEvaluator:
         network = self.networks.build(self.networks.baseline()) if own else load_network(name)
         values = self.networks.baseline() if own else None
         known = _known_at_once(network, accelerator)
-        accuracy = accuracy_metrics(self._accuracy.predict(network, values))
+        accuracy = accuracy_metrics(self._recalled or self._accuracy.predict(network, values))
         return {**known, **accuracy, **self._mapped(network, accelerator, values or {}, self._default_hardware)}
+
+    def recall(self, baseline: Mapping[str, float]) -> None:
+        """Take the baseline's accuracy from an earlier run's metrics, where it would be dear to find out again."""
+        accuracy = accuracy_of(baseline)
+        if accuracy is not None and self._accuracy.expensive:
+            self._recalled = replace(accuracy, macs=baseline.get("accuracy_macs", 0.0))
 
     @cached_property
     def limits(self) -> dict[str, float]:

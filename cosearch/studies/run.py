@@ -146,6 +146,8 @@ def run_study(
             log = stack.enter_context(open_log(out))
             logged = earlier_trials(log, out, resume)
             keep = log.append
+        if out is not None and logged:
+            _recall(problem, out)
         context = _context(spec, problem)
         if out is not None:
             claim(out, spec, context, logged)
@@ -181,6 +183,13 @@ def _workers(problem: SearchProblem, workers: int, cluster: str | None) -> Worke
 
 def _forget(trial: Trial) -> None:
     """Without a folder nothing is kept but the result."""
+
+
+def _recall(problem: SearchProblem, out: Path) -> None:
+    """Tell a problem what the baseline's accuracy was in the run that is continued, where it wants to know."""
+    recall = getattr(problem, "recall", None)
+    if recall is not None:
+        recall(Context.read(out / "context.json").baseline)
 
 
 def _context(spec: StudySpec, problem: SearchProblem) -> Context:

@@ -45,6 +45,8 @@ INDICATORS: dict[str, Indicator] = {
     for one in (
         Indicator("macs", 1, "network", ("size", "sizes"), "multiply-accumulates of one image"),
         Indicator("params", 1, "network", ("size", "sizes"), "stored words"),
+        Indicator("effective_depth", 1, "network", ("size", "connections"), "Chen et al., NeurIPS 2022"),
+        Indicator("log_paths", 1, "network", ("size", "connections"), "Chen et al., NeurIPS 2022"),
         Indicator("entropy", 1, "network", ("entropy", "entropies"), "Shen et al., CVPR 2023 (arXiv:2303.02165)"),
         Indicator("effectiveness", -1, "network", ("entropy", "entropies"), "Shen et al., CVPR 2023"),
         Indicator("synflow", 1, "module", ("synflow", "synaptic_flow"), "Tanaka et al., NeurIPS 2020, logarithm"),
