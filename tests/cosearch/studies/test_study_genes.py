@@ -205,7 +205,8 @@ def test_a_patched_parameter_that_is_searched_is_named(load):
 
 
 def test_a_prefix_tells_networks_and_hardware_apart(load):
-    spec = load(patches=["hardware.local_memory?latency=4 cycle", "network.resolution=128", "network?space=mobilenet_ibn"])
+    patches = ["hardware.local_memory?latency=4 cycle", "network.resolution=128", "network?space=mobilenet_ibn"]
+    spec = load(patches=patches)
     assert spec.hardware.patch == ["local_memory?latency=4 cycle"]
     assert spec.network.patch == ["resolution=128"]
     assert spec.network.space == "mobilenet_ibn"
