@@ -12,6 +12,7 @@ import numpy as np
 
 from ...accel.simulator.gantt import GanttInfo
 from ...errors import BadInput, CannotDo, DovetailError, Infeasible
+from ..accuracy.registry import accuracy_class
 from ..spaces.space import Value
 from ..studies.log import write_atomically
 from ..studies.pareto import scaled
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Closing", "Simulates", "Transfers", "ablation_steps", "write_closing"]
 
-LEAST_ABLATION = 30
+LEAST_ABLATION = 12
 
 
 @runtime_checkable
@@ -58,7 +59,6 @@ class Closing:
     first: Mapping[str, Value] | None
     finished: tuple[Trial, ...]
     evaluate: Callable[[Sequence[Mapping[str, Value]]], Sequence[TrialResult]]
-    expensive: bool = False
 
     def chosen(self) -> Trial | None:
         """The balanced design; None where the front is empty."""
@@ -110,7 +110,8 @@ def ablation_steps(closing: Closing, chosen: Trial) -> list[Step]:
     most = part.ablation if part.ablation is not None else max(LEAST_ABLATION, closing.spec.budget.trials // 2)
     if closing.first is None or not most:
         return []
-    changes = changes_between(closing.first, chosen.values, closing.labels, most, closing.expensive)
+    paid = accuracy_class(closing.spec.accuracy.source).expensive
+    changes = changes_between(closing.first, chosen.values, closing.labels, most, paid)
     if not changes:
         return []
     try:

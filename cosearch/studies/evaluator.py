@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -25,6 +25,7 @@ from .trial import METRICS, Status, TrialResult
 if TYPE_CHECKING:
     from pandas import DataFrame
 
+    from ...accel.simulator.gantt import GanttInfo
     from ...mapper.estimate import Estimate
 
 __all__ = ["StudyEvaluator", "exceeded", "network_choices"]
@@ -151,6 +152,38 @@ class StudyEvaluator:
         """A row per operator of a design: cycles, energy by component, bound, mapping."""
         layers: DataFrame = self._estimate(*self.design(values)).layers()
         return layers
+
+    def timeline(self, values: Mapping[str, Value]) -> GanttInfo:
+        """The simulated run of a design, as the analytic model mapped it."""
+        from ...accel.simulator.gantt import gantt_info
+        from ...mapper.simulation import simulate
+        from ..reports.analysis.timeline import BINS
+
+        network, accelerator = self.design(values)
+        schedule = self._estimate(network, accelerator).schedule
+        return gantt_info(simulate(network, accelerator, schedule), bins=BINS)
+
+    def transfer(self, values: Mapping[str, Value], networks: Sequence[str]) -> DataFrame:
+        """Other networks on a design's hardware, and on the baseline's (or the default): time and energy of each."""
+        import pandas as pd
+
+        before = load_accelerator(self.spec.baseline.accelerator) if self.spec.baseline else self.accelerator
+        chosen = self.accelerator.with_parameters(**hardware_values(self.space.validate(values)))
+        rows = [
+            {"network": name, "hardware": hardware, **self._costs(name, accelerator)}
+            for name in networks
+            for hardware, accelerator in (("baseline", before), ("chosen", chosen))
+        ]
+        return pd.DataFrame(rows, columns=["network", "hardware", "latency_s", "energy_j", "edp", "reason"])
+
+    def _costs(self, name: str, accelerator: Accelerator) -> dict[str, float | str]:
+        from ...models.load import load_network
+
+        try:
+            found = self._estimate(load_network(name), accelerator)
+        except Infeasible as error:
+            return {"reason": " ".join(str(error).split())}
+        return {"latency_s": found.latency_s, "energy_j": found.energy_j, "edp": found.edp, "reason": ""}
 
     def accuracy_statement(self) -> str:
         """How the accuracy is predicted and what error cross-validation found."""

@@ -23,6 +23,8 @@ class Context:
     labels: dict[str, dict[str, str]] = field(default_factory=dict)
     designs: float = 0.0
     """Number of points of the space, as a float: it may have thirty digits."""
+    versions: dict[str, str] = field(default_factory=dict)
+    """What the trials were made with, by name."""
 
     @staticmethod
     def read(path: Path) -> Context:

@@ -136,6 +136,8 @@ def references(spec: StudySpec) -> Iterator[tuple[YamlPath, Callable[[], object]
         if all(name in names for name in hardware.search or ()):
             yield ("hardware", "points"), lambda: hardware_space(accelerator, hardware.search, hardware.points)
     yield ("mapper", "name"), lambda: mapper_class(spec.mapper.name)
+    for index, name in enumerate(spec.report.transfer):
+        yield ("report", "transfer", index), partial(load_network, name)
     if baseline:
         yield ("baseline", "network"), lambda: load_network(baseline.network)
         yield ("baseline", "accelerator"), lambda: load_accelerator(baseline.accelerator)

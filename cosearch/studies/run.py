@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import math
+import platform
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import starmap
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from ...errors import BadInput, CannotDo
+from ...errors import BadInput
 from ..executors.pool import Executor
 from ..life.spent import SearchCost
 from ..spaces.space import Space, Value
@@ -21,7 +23,7 @@ from .load import load_study, study_text
 from .log import TrialLog, read_trials, write_atomically
 from .spec import StudySpec
 from .tables import front_frame, trials_frame
-from .trial import Evaluator, Trial
+from .trial import Evaluator, Proposal, Trial, TrialResult
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -145,9 +147,9 @@ def run_study(
                 finished.append(trial)
                 if progress is not None:
                     progress(len(finished), spec.budget.trials)
-        result = StudyResult(spec, context, tuple(sorted(finished, key=lambda trial: trial.number)), out)
-        if out is not None:
-            _write_results(result, problem, out)
+            result = StudyResult(spec, context, tuple(sorted(finished, key=lambda trial: trial.number)), out)
+            if out is not None:
+                _write_results(result, problem, executor, out)
     return result
 
 
@@ -190,8 +192,16 @@ def _context(spec: StudySpec, problem: SearchProblem) -> Context:
     labels = {choice: dict(texts) for choice, texts in problem.labels().items()}
     return Context(
         spec.fingerprint(), dict(problem.baseline), dict(problem.limits), problem.accuracy_statement(), labels,
-        float(problem.space.size),
+        float(problem.space.size), _versions(),
     )  # fmt: skip
+
+
+def _versions() -> dict[str, str]:
+    import numpy
+
+    from ... import __version__
+
+    return {"dovetail": __version__, "python": platform.python_version(), "numpy": numpy.__version__}
 
 
 def _open_log(out: Path) -> TrialLog:
@@ -228,18 +238,15 @@ def _claim(out: Path, spec: StudySpec, problem: SearchProblem, logged: Sequence[
     return context
 
 
-def _write_results(result: StudyResult, problem: SearchProblem, out: Path) -> None:
-    from ..reports.choose import chosen_designs
+def _write_results(result: StudyResult, problem: SearchProblem, executor: Executor, out: Path) -> None:
+    from ..reports.closing import Closing, write_closing
     from ..reports.report import report
 
-    chosen = chosen_designs(result.front(), result.spec.objectives, result.baseline)
-    if chosen:
-        number = chosen[0].number
-        values = next(trial.values for trial in result.finished if trial.number == number)
-        try:
-            layers = problem.layers(values)
-        except CannotDo as error:
-            raise CannotDo(f"trial {number}: {error}") from error
-        layers.insert(0, "trial", number)
-        write_atomically(out / "layers.csv", layers.to_csv(index=False))
+    def judge(points: Sequence[Mapping[str, Value]]) -> list[TrialResult]:
+        judged = {trial.number: trial.result for trial in executor.run(list(starmap(Proposal, enumerate(points))))}
+        return [judged[number] for number in range(len(points))]
+
+    first = next(iter(problem.first), None)
+    closing = Closing(result.spec, result.baseline, problem.labels(), first, result.finished, judge)
+    write_closing(closing, problem, out)
     report(out)

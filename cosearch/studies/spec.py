@@ -145,6 +145,18 @@ class StrategyPart(BaseModel):
         return strategy_class(self.name).Options.model_validate(self.model_extra or {})
 
 
+class ReportPart(_Part):
+    """What is worked out of the balanced design once the search is done.
+
+    ``ablation``: at most so many evaluations for the way from the baseline to it, 0 for none (None: half of the trials,
+    at least 12). ``timeline``: whether it is simulated. ``transfer``: other networks to run on its hardware.
+    """
+
+    ablation: int | None = Field(default=None, ge=0, le=100_000, strict=True)
+    timeline: bool = True
+    transfer: list[str] = Field(default=["resnet18", "bert_base"])
+
+
 class Budget(_Part):
     """When to stop."""
 
@@ -166,6 +178,7 @@ class StudySpec(_Part):
     mapper: MapperPart = MapperPart()
     strategy: StrategyPart = StrategyPart()
     budget: Budget
+    report: ReportPart = ReportPart()
     seed: int = Field(default=1, ge=0, lt=2**32, strict=True)
 
     @field_validator("objectives")
@@ -198,8 +211,8 @@ class StudySpec(_Part):
         }
 
     def fingerprint(self) -> str:
-        """Equal for studies whose trials are the same, however many of them: all but the budget and the prose."""
-        data = self.model_dump(mode="json", exclude={"name", "description", "budget"})
+        """Equal for studies whose trials are the same, however many: all but the budget, the report and the prose."""
+        data = self.model_dump(mode="json", exclude={"name", "description", "budget", "report"})
         data["strategy"] = {"name": self.strategy.name, **self.strategy.options.model_dump(mode="json")}
         data["accuracy"] = {"source": self.accuracy.source, **self.accuracy.options.model_dump(mode="json")}
         return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()

@@ -27,6 +27,10 @@ from .study import ALL, DENSE, Levers, VideoDesign, VideoStudy
 if TYPE_CHECKING:
     from pandas import DataFrame
 
+    from ...accel.simulator.gantt import GanttInfo
+    from ...mapper.estimate import Estimate
+    from ...models.network import Network
+
 __all__ = ["VideoEvaluator"]
 
 _SHARES = (1.0, 0.25, 0.0625)
@@ -111,10 +115,23 @@ class VideoEvaluator(StudyEvaluator):
 
     def layers(self, values: Mapping[str, Value]) -> DataFrame:
         """A row per operator of a design's network on a whole frame."""
+        return self._whole_frame(values)[2].layers()
+
+    def timeline(self, values: Mapping[str, Value]) -> GanttInfo:
+        """The simulated run of a design's network on a whole frame."""
+        from ...accel.simulator.gantt import gantt_info
+        from ...mapper.simulation import simulate
+        from ..reports.analysis.timeline import BINS
+
+        network, chip, found = self._whole_frame(values)
+        return gantt_info(simulate(network, chip, found.schedule), bins=BINS)
+
+    def _whole_frame(self, values: Mapping[str, Value]) -> tuple[Network, Accelerator, Estimate]:
         design = self.pipeline(values).design
         network = detector_resnet18(self.scene.height, self.scene.width)
         sparse = block_sparse(network, design.density, design.blocks)
-        return estimate(sparse, design.accelerator, design.mapper, self.spec.mapper.objective).layers()
+        chip = design.accelerator
+        return sparse, chip, estimate(sparse, chip, design.mapper, self.spec.mapper.objective)
 
     def accuracy_statement(self) -> str:
         """What the loss is measured on."""
