@@ -22,6 +22,7 @@ def report(folder: str | Path) -> Path:
     out = Path(folder)
     write_atomically(out / "trials.csv", findings.trials.to_csv(index=False))
     write_atomically(out / "front.csv", findings.front.to_csv(index=False))
-    write_figures(findings, out)
+    if findings.spec.report.figures:
+        write_figures(findings, out)
     write_atomically(out / "report.html", page(findings))
     return out / "report.html"

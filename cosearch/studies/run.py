@@ -7,13 +7,15 @@ import math
 import platform
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import starmap
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from ...errors import BadInput
+from ...errors import BadInput, CannotDo
 from ..executors.pool import Executor
 from ..life.spent import SearchCost
+from ..reports.views import StudyViews
 from ..spaces.space import Space, Value
 from ..spaces.video_levers import VIDEO_SPACE
 from ..strategies.base import Strategy, Task
@@ -27,6 +29,9 @@ from .trial import Evaluator, Proposal, Trial, TrialResult
 
 if TYPE_CHECKING:
     from pandas import DataFrame
+
+    from ..reports.closing import Closing
+    from ..reports.findings import Findings
 
 __all__ = ["Progress", "SearchProblem", "StudyResult", "run_study", "search"]
 
@@ -63,13 +68,14 @@ class SearchProblem(Evaluator, Protocol):
 
 
 @dataclass(frozen=True)
-class StudyResult:
+class StudyResult(StudyViews):
     """A finished study; ``out`` is its folder, None where it was kept in memory."""
 
     spec: StudySpec
     context: Context
     finished: tuple[Trial, ...] = field(repr=False)
     out: Path | None = None
+    problem: SearchProblem | None = field(default=None, repr=False, compare=False)
 
     def __repr__(self) -> str:
         return f"<StudyResult {self.spec.name}: {len(self.finished)} trials, {len(self.front())} on the front>"
@@ -86,6 +92,35 @@ class StudyResult:
     def front(self) -> DataFrame:
         """The trials no other one dominates, by the first objective."""
         return front_frame(self.trials(), self.spec.objectives)
+
+    def ablation(self) -> DataFrame:
+        """The way from the baseline to the balanced design, one change at a time; as ``ablation.csv`` has it.
+
+        Rows by ``kind``: "start", then the "path"; each change "alone" on the baseline, and "undone" at the end. A
+        result in memory evaluates the designs on the way now. Raises `CannotDo` where there is no such way.
+        """
+        from ..reports.analysis.ablation import ablation_frame
+        from ..reports.closing import ablation_steps
+
+        kept = self._findings.ablation
+        if kept is not None or self.problem is None:
+            steps = None
+        else:
+            with Executor(self.problem) as executor:
+                closing = _closing(self, self.problem, executor)
+                chosen = closing.chosen()
+                steps = ablation_steps(closing, chosen) if chosen is not None else []
+        if kept is None and not steps:
+            raise CannotDo(f"{self.spec.name}: no way leads from its first design to a better one of its front")
+        return kept if kept is not None else ablation_frame(steps or [])
+
+    @cached_property
+    def _findings(self) -> Findings:
+        from ..reports.findings import Findings
+
+        if self.out is not None and (self.out / "trials.jsonl").is_file():
+            return Findings.read(self.out)
+        return Findings(self.spec, self.context, self.trials())
 
     def search_cost(self, host_power_w: float = 100.0) -> SearchCost:
         """What the search itself spent, for `life_cycle`: each trial's time on a machine of so many watts."""
@@ -147,7 +182,8 @@ def run_study(
                 finished.append(trial)
                 if progress is not None:
                     progress(len(finished), spec.budget.trials)
-            result = StudyResult(spec, context, tuple(sorted(finished, key=lambda trial: trial.number)), out)
+            in_order = tuple(sorted(finished, key=lambda trial: trial.number))
+            result = StudyResult(spec, context, in_order, out, problem)
             if out is not None:
                 _write_results(result, problem, executor, out)
     return result
@@ -239,14 +275,20 @@ def _claim(out: Path, spec: StudySpec, problem: SearchProblem, logged: Sequence[
 
 
 def _write_results(result: StudyResult, problem: SearchProblem, executor: Executor, out: Path) -> None:
-    from ..reports.closing import Closing, write_closing
+    from ..reports.closing import write_closing
     from ..reports.report import report
+
+    write_closing(_closing(result, problem, executor), problem, out)
+    report(out)
+
+
+def _closing(result: StudyResult, problem: SearchProblem, executor: Executor) -> Closing:
+    """What is needed to work out more of the balanced design."""
+    from ..reports.closing import Closing
 
     def judge(points: Sequence[Mapping[str, Value]]) -> list[TrialResult]:
         judged = {trial.number: trial.result for trial in executor.run(list(starmap(Proposal, enumerate(points))))}
         return [judged[number] for number in range(len(points))]
 
     first = next(iter(problem.first), None)
-    closing = Closing(result.spec, result.baseline, problem.labels(), first, result.finished, judge)
-    write_closing(closing, problem, out)
-    report(out)
+    return Closing(result.spec, result.baseline, problem.labels(), first, result.finished, judge)

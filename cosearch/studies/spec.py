@@ -149,11 +149,13 @@ class ReportPart(_Part):
     """What is worked out of the balanced design once the search is done.
 
     ``ablation``: at most so many evaluations for the way from the baseline to it, 0 for none (None: half of the trials,
-    at least 12). ``timeline``: whether it is simulated. ``transfer``: other networks to run on its hardware.
+    at least 12). ``timeline``: whether it is simulated. ``figures``: whether PNG and PDF are
+    drawn. ``transfer``: other networks to run on its hardware.
     """
 
     ablation: int | None = Field(default=None, ge=0, le=100_000, strict=True)
     timeline: bool = True
+    figures: bool = True
     transfer: list[str] = Field(default=["resnet18", "bert_base"])
 
 

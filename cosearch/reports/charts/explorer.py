@@ -24,16 +24,22 @@ MOST_DOMINATED = 4000
 def explorer_data(
     trials: DataFrame, objectives: Sequence[str], baseline: Mapping[str, float],
     labels: Mapping[str, Mapping[str, str]], chosen: Sequence[Chosen], original: Mapping[str, Any],
+    extra: Sequence[str] = (),
 ) -> dict[str, Any]:  # fmt: skip
     """What the page's script draws: ``axes`` with a value per design, which of them are on the front, the chosen ones,
     and the choices of each design of the front beside the baseline's (``original``).
 
-    Axes are the objectives first, then the other metrics, the hardware's numbers and the trial's number.
+    Axes are the objectives first, then the other metrics, the hardware's numbers, columns named in ``extra`` and the
+    trial's number; the colour starts as the first of ``extra``, or the third axis.
     """
     shown = _shown(trials)
     front = shown["on_front"].to_numpy(dtype=bool)
     axes = [_axis(name, shown, baseline, name in objectives) for name in _metrics(shown, objectives)]
     axes += [_choice_axis(name, shown, labels) for name in _hardware(shown)]
+    axes += [
+        {"name": name, "title": name.capitalize(), "unit": "", "values": shown[name].tolist(), "objective": False}
+        for name in extra
+    ]
     axes.append({"name": "number", "title": "Trial", "unit": "", "values": shown["number"].astype(int).tolist(),
                  "objective": False})  # fmt: skip
     sigma = shown["error_sigma_pct"].round(4).tolist() if "error_sigma_pct" in shown else None
@@ -50,7 +56,7 @@ def explorer_data(
         "axes": axes, "front": front.tolist(), "sigma": sigma, "chosen": marks, "choices": choices,
         "designs": designs, "original": [option_text(labels, n, original[n]) if n in original else "" for n in choices],
         "left_out": len(trials[trials["status"] == "ok"]) - len(shown),
-        "start": [axes[0]["name"], axes[1]["name"], axes[2]["name"]],
+        "start": [axes[0]["name"], axes[1]["name"], extra[0] if extra else axes[2]["name"]],
     }  # fmt: skip
 
 
