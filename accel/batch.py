@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -74,39 +74,7 @@ class Problem:
 
         record = np.zeros(1, columns.PROBLEM)[0]
         record["n_dims"], record["n_slots"], record["n_places"] = len(self.dims), len(self.slots), len(self.places)
-        ints, reals = record["ints"][: len(self.places)], record["reals"][: len(self.places)]
-        reals[:, columns.ROOM : columns.WRITE_BW + 1] = math.inf
-        per_cycle = 1.0 / self.accelerator.clock_hz
-        for place, level in enumerate(self.places):
-            if isinstance(level, Memory):
-                ints[place, columns.MEMORY] = 1
-                ints[place, columns.SHARED_PORT] = level.shared_port
-                ints[place, columns.DOUBLE_BUFFERED] = level.overlaps
-                ints[place, columns.REFETCH] = level.refetch
-                ints[place, columns.KEEPS0 : columns.KEEPS0 + 3] = [
-                    columns.RESIDENT if role in level.resident else role in level.keeps for role in ROLES
-                ]
-                reals[place, columns.ROOM] = level.room_bits
-                reals[place, columns.READ_BW] = level.read_bandwidth_bits_per_s * per_cycle
-                reals[place, columns.WRITE_BW] = level.write_bandwidth_bits_per_s * per_cycle
-                reals[place, columns.READ_J] = level.read_energy_j_per_bit
-                reals[place, columns.WRITE_J] = level.write_energy_j_per_bit
-                reals[place, columns.USED0 : columns.USED0 + 3] = [self.savings.used(level, role) for role in ROLES]
-                passing = [self.savings.passing(level, role) for role in ROLES]
-                reals[place, columns.PASSING0 : columns.PASSING0 + 3] = passing
-                kept = [kept_bits(level, self.op, role) for role in ROLES]
-                reals[place, columns.KEPT0 : columns.KEPT0 + 3] = kept
-                reals[place, columns.WAIT] = level.latency_cycles
-            else:
-                ints[place, columns.REDUCES], ints[place, columns.LOCKSTEP] = level.reduces, level.lockstep
-                ints[place, columns.MULTICAST0 : columns.MULTICAST0 + 3] = [role in level.multicast for role in ROLES]
-                if level.systolic and not level.systolic.overlapped:
-                    ints[place, columns.STATIONARY] = ROLES.index(level.systolic.stationary)
-                    reals[place, columns.WAIT] = level.systolic.overhead_cycles
-        record["waits"] = bool(reals[:, columns.WAIT].any())
-        reals[:, columns.WHOLE0 : columns.WHOLE0 + 3] = self._widths(partial=False)
-        reals[:, columns.PARTIAL0 : columns.PARTIAL0 + 3] = self._widths(partial=True)
-        reals[:, columns.HOP0 : columns.HOP0 + 3] = self._hop_energy()
+        self._put_hardware(record, ())
         ranks = self._ranks()
         record["n_ranks"] = ranks.shape[1]
         record["ranks"][:, : ranks.shape[1]] = ranks
@@ -124,10 +92,76 @@ class Problem:
         record["slots"][: len(self.slots)] = [[slot.place, bool(slot.axis)] for slot in self.slots]
         record["relevant"][:, : len(self.dims)] = relevant = self.relevance
         record["summed"][: len(self.dims)] = np.where(relevant[columns.OUTPUT] == columns.SINGLE, 0, -1)
+        return cast("ProblemArrays", record)
+
+    def on(self, accelerator: Accelerator) -> Problem:
+        """The same operator on an accelerator whose levels have the same names and axes: what they share is not redone.
+
+        Raises `BadInput` where the levels are others.
+        """
+        problem = Problem(self.op, accelerator)
+        if [(s.place, s.axis) for s in problem.slots] != [(s.place, s.axis) for s in self.slots]:
+            raise BadInput(f"'{accelerator.name}' has other memories and array axes than '{self.accelerator.name}'")
+        record = cast("Any", self.arrays).copy()
+        mine, other = self.accelerator, accelerator
+        same = (mine.clock_hz, mine.compute) == (other.clock_hz, other.compute)
+        dense = all(tensor.density >= 1.0 for tensor in self.op.tensors)
+        problem._put_hardware(record, self.places if same and dense else ())
+        problem.__dict__["arrays"] = record
+        problem.__dict__["relevance"] = self.relevance
+        return problem
+
+    def _put_hardware(self, record: Any, known: Sequence[Memory | Array]) -> None:
+        """Write what the accelerator decides; rows of levels that equal the ``known`` ones stand there already."""
+        from . import kernel_nest as columns
+
+        for place, level in enumerate(self.places):
+            if place < len(known) and (level is known[place] or level == known[place]):
+                continue
+            ints, reals = record["ints"][place], record["reals"][place]
+            ints[:], reals[:] = 0, 0.0
+            reals[columns.ROOM : columns.WRITE_BW + 1] = math.inf
+            if isinstance(level, Memory):
+                self._put_memory(level, ints, reals)
+            else:
+                self._put_array(level, ints, reals)
+        record["waits"] = bool(record["reals"][: len(self.places), columns.WAIT].any())
         record["scalars"] = self._scalars()
         record["window"] = len(self.savings.logs)
         record["chances"][: len(self.savings.logs)] = self.savings.logs
-        return cast("ProblemArrays", record)
+
+    def _put_memory(self, level: Memory, ints: I64, reals: F64) -> None:
+        from . import kernel_nest as columns
+
+        per_cycle = 1.0 / self.accelerator.clock_hz
+        ints[columns.MEMORY], ints[columns.SHARED_PORT] = 1, level.shared_port
+        ints[columns.DOUBLE_BUFFERED], ints[columns.REFETCH] = level.overlaps, level.refetch
+        reals[columns.ROOM] = level.room_bits
+        reals[columns.READ_BW] = level.read_bandwidth_bits_per_s * per_cycle
+        reals[columns.WRITE_BW] = level.write_bandwidth_bits_per_s * per_cycle
+        reals[columns.READ_J], reals[columns.WRITE_J] = level.read_energy_j_per_bit, level.write_energy_j_per_bit
+        reals[columns.WAIT] = level.latency_cycles
+        for at, role in enumerate(ROLES):
+            ints[columns.KEEPS0 + at] = columns.RESIDENT if role in level.resident else role in level.keeps
+            reals[columns.USED0 + at] = self.savings.used(level, role)
+            reals[columns.PASSING0 + at] = self.savings.passing(level, role)
+            reals[columns.KEPT0 + at] = kept_bits(level, self.op, role)
+            reals[columns.WHOLE0 + at] = reals[columns.PARTIAL0 + at] = stored_bits(level, self.op, role)
+        reals[columns.WHOLE0 + columns.OUTPUT] = output_bits(self.op, self.accelerator, level, partial=False)
+        reals[columns.PARTIAL0 + columns.OUTPUT] = output_bits(self.op, self.accelerator, level, partial=True)
+
+    def _put_array(self, level: Array, ints: I64, reals: F64) -> None:
+        from . import kernel_nest as columns
+
+        ints[columns.REDUCES], ints[columns.LOCKSTEP] = level.reduces, level.lockstep
+        widths = [float(self.op.tensor(role).bits) for role in ROLES]
+        widths[columns.OUTPUT] = max(widths[columns.OUTPUT], float(self.accelerator.compute.accumulator_bits))
+        for at, role in enumerate(ROLES):
+            ints[columns.MULTICAST0 + at] = role in level.multicast
+            reals[columns.HOP0 + at] = widths[at] * level.hop_energy_j_per_bit
+        if level.systolic and not level.systolic.overlapped:
+            ints[columns.STATIONARY] = ROLES.index(level.systolic.stationary)
+            reals[columns.WAIT] = level.systolic.overhead_cycles
 
     def _scalars(self) -> F64:
         """Output words, all multiplications (J), leakage and clock (J/cycle), pipeline and first passes (cycles).
@@ -154,23 +188,6 @@ class Problem:
                     if dim >= 0 and found[role, dim] != SINGLE:
                         found[role, dim] = SINGLE if row[2] < 0 else WINDOW
         return found
-
-    def _widths(self, *, partial: bool) -> F64:
-        rows = []
-        for level in self.places:
-            if not isinstance(level, Memory):
-                rows.append([0.0, 0.0, 0.0])
-                continue
-            row = [stored_bits(level, self.op, role) for role in ROLES]
-            row[2] = output_bits(self.op, self.accelerator, level, partial=partial)
-            rows.append(row)
-        return _floats(rows)
-
-    def _hop_energy(self) -> F64:
-        widths = [float(self.op.tensor(role).bits) for role in ROLES]
-        widths[2] = max(widths[2], float(self.accelerator.compute.accumulator_bits))
-        rows = [[w * a.hop_energy_j_per_bit if isinstance(a, Array) else 0.0 for w in widths] for a in self.places]
-        return _floats(rows)
 
     def _ranks(self) -> I64:
         """[3, R, 4] with the dimensions of bound 1 dropped; ranks of two dimensions come first."""

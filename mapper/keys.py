@@ -16,7 +16,7 @@ from .base import Limits, Mapper
 from .constraints import Constraints
 from .objective import Objective
 
-__all__ = ["accelerator_text", "content_key", "engine_version", "request_text"]
+__all__ = ["accelerator_text", "content_key", "engine_version", "plain", "request_text"]
 
 _PACKAGE = Path(__file__).resolve().parent.parent
 
@@ -31,7 +31,7 @@ def engine_version() -> str:
     return digest.hexdigest()[:16]
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """A JSON form of dataclasses and sets that is the same in every process."""
     if is_dataclass(value) and not isinstance(value, type):
         # what no mapping depends on
@@ -39,32 +39,32 @@ def _plain(value: Any) -> Any:
             "origin", "figures", "area_mm2", "may_reside", "weight_room_bits", "timing", "bandwidth_bits_per_s",
             "line_bits", "along",
         )  # fmt: skip
-        return {f.name: _plain(getattr(value, f.name)) for f in fields(value) if f.name not in skipped}
+        return {f.name: plain(getattr(value, f.name)) for f in fields(value) if f.name not in skipped}
     if isinstance(value, MappingType):
-        return sorted([str(key), _plain(item)] for key, item in value.items())
+        return sorted([str(key), plain(item)] for key, item in value.items())
     if isinstance(value, frozenset | set):
-        return sorted(_plain(item) for item in value)
+        return sorted(plain(item) for item in value)
     if isinstance(value, tuple | list):
-        return [_plain(item) for item in value]
+        return [plain(item) for item in value]
     return value
 
 
 def accelerator_text(accelerator: Accelerator) -> str:
     """What of an accelerator decides a mapping."""
-    levels = [[type(level).__name__, _plain(level)] for level in accelerator.levels]
+    levels = [[type(level).__name__, plain(level)] for level in accelerator.levels]
     return json.dumps([accelerator.clock_hz, levels])
 
 
 def request_text(constraints: Constraints, objective: Objective, mapper: type[Mapper], limits: Limits | None) -> str:
     """What is asked of an operator on an accelerator. ``limits`` None: for an answer that no limit would change."""
     mix = [objective.form, objective.energy, objective.latency]  # however it was written
-    asked = [engine_version(), mapper.name, mapper.version, mix, _plain(constraints), _plain(limits)]
+    asked = [engine_version(), mapper.name, mapper.version, mix, plain(constraints), plain(limits)]
     return json.dumps(asked)
 
 
 @lru_cache(maxsize=4096)
 def _op_text(shape: tuple[object, ...]) -> str:
-    return json.dumps(_plain(shape))
+    return json.dumps(plain(shape))
 
 
 def content_key(op: Op, accelerator_form: str, request: str) -> str:

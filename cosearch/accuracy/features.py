@@ -53,6 +53,12 @@ def network_features(network: Network) -> Features:
     convolutions = [op for op in network.contractions if {"P", "Q", "R", "S"} <= op.bounds.keys()]
     if not convolutions:
         raise BadInput(f"{network.name}: it has no convolution; accuracy is predicted for convolutional networks")
+    if 2 * sum(op.macs for op in convolutions) < network.macs:
+        share = sum(op.macs for op in convolutions) / network.macs
+        raise BadInput(
+            f"{network.name}: only {share:.0%} of its MACs are convolutions'; accuracy is predicted for convolutional "
+            "networks, so take another accuracy source"
+        )
     batch = convolutions[0].bounds.get("N", 1)
     macs = weights = full = total = 0.0
     depth = 0

@@ -42,11 +42,13 @@ class AccuracySource(Protocol):
     """Gives a network's accuracy; equal networks get equal answers, in any process."""
 
     Options: ClassVar[type[SourceOptions]]
-    expensive: ClassVar[bool]
-    """Whether an answer costs more than mapping the network: then costs are judged first."""
 
     def __init__(self, space: NetworkSpace | None, options: Any) -> None:
         """``space`` is the one that candidates come from, ``options`` an instance of ``Options``."""
+
+    @property
+    def expensive(self) -> bool:
+        """Whether an answer costs more than mapping the network: then costs are judged first."""
 
     def predict(self, network: Network, values: Mapping[str, Value] | None = None) -> Accuracy:
         """The accuracy of a network; ``values`` are the choices it was built from, None for one of no space.

@@ -10,6 +10,7 @@ from ...errors import BadInput, UnknownName
 from . import zeros
 from .arguments import positive
 from .output import Column, Output, facts, peak_text, table, waiting
+from .patched import load_patched
 from .request import Request
 from .show_sources import read_samples, show_citations, show_uncertainty
 
@@ -64,6 +65,15 @@ def add_pair(parser: argparse.ArgumentParser) -> None:
         help="change a parameter of the accelerator, e.g. --set pes_x=8 --set bandwidth='20 GB/s'; may be repeated",
     )
     parser.add_argument(
+        "--patch",
+        action="append",
+        default=[],
+        metavar="PATCH",
+        dest="patches",
+        help="change levels and parameters of the accelerator, 'pes?x=8&y=8', or choices of a network space, "
+        "'stage3.block*?op=fused'; may be repeated",
+    )
+    parser.add_argument(
         "--option",
         action="append",
         default=[],
@@ -109,8 +119,8 @@ def load_pair(args: argparse.Namespace) -> tuple[Network, Accelerator]:
     """The network and the accelerator a command names; raises `BadInput`."""
     from ...accel.spec import load_accelerator
 
-    network = zeros.with_zeros_everywhere(_load_network(args), args.zeros)
-    accelerator = load_accelerator(args.accelerator)
+    unpatched, accelerator = load_patched(args, load_accelerator(args.accelerator))
+    network = zeros.with_zeros_everywhere(unpatched or _load_network(args), args.zeros)
     settings = parse_settings("--set", args.settings)
     return network, accelerator.with_parameters(**settings) if settings else accelerator
 

@@ -1,4 +1,4 @@
-"""Evaluates batches of designs, here or in worker processes, with the same results either way."""
+"""Worker processes on this machine, replaced when they die."""
 
 from __future__ import annotations
 
@@ -6,119 +6,191 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
-from dataclasses import replace
+from collections import Counter, deque
+from collections.abc import Mapping
+from dataclasses import dataclass
 from multiprocessing import connection, get_context, parent_process
-from types import TracebackType
+from multiprocessing.connection import Connection
+from multiprocessing.context import SpawnProcess
+from typing import Any
 
 from ...errors import BadInput, CannotDo
+from ..accuracy.source import Accuracy
 from ..spaces.space import Value
-from ..studies.trial import Evaluator, Proposal, Trial, TrialResult
+from ..studies.trial import Evaluator, TrialResult
+from .workers import MOST_DEATHS, evaluated, fatal
 
-__all__ = ["Executor"]
+__all__ = ["Pool", "one_thread"]
 
-_Key = tuple[tuple[str, Value], ...]
+_READY = "ready"
+_LOOK_EVERY_S = 1.0  # a grandchild may keep a dead worker's pipe open; then only looking finds out
+_FAREWELL_S = 5.0
 
 
-class Executor:
-    """Runs an evaluator on batches of proposals; a design met again takes its known result and no time.
+@dataclass(frozen=True)
+class _Task:
+    number: int
+    values: Mapping[str, Value]
+    accuracy: Accuracy | None
 
-    With one worker everything happens in this process; with more, in processes started afresh (no fork: a copy of a
-    process with running threads may hang), each kept to one thread.
+
+@dataclass(eq=False)
+class _Worker:
+    process: SpawnProcess
+    pipe: Connection
+    ready: bool = False
+    task: _Task | None = None
+
+
+class Pool:
+    """Up to ``workers`` processes, each with one thread and one trial at a time.
+
+    They are started afresh as work comes (no fork: a copy of a process with running threads may hang). When one dies
+    another takes its place and its trial, up to `MOST_DEATHS` times; then the trial has `fatal`'s result.
     """
 
-    def __init__(self, evaluator: Evaluator, workers: int = 1) -> None:
+    def __init__(self, evaluator: Evaluator, workers: int) -> None:
+        """Raises `BadInput` for no worker at all."""
         if workers < 1:
             raise BadInput(f"workers = {workers}: at least one is needed")
         self._evaluator = evaluator
-        self._known: dict[_Key, TrialResult] = {}
-        self._pool: ProcessPoolExecutor | None = None
-        if workers > 1:
-            self._pool = ProcessPoolExecutor(
-                workers, mp_context=get_context("spawn"), initializer=_start_worker, initargs=(evaluator,)
-            )
+        self._most = workers
+        self._workers: list[_Worker] = []
+        self._queue: deque[_Task] = deque()
+        self._done: deque[tuple[int, TrialResult]] = deque()
+        self._deaths: Counter[int] = Counter()
+        self._stillborn = 0
 
-    def learn(self, trials: Sequence[Trial]) -> None:
-        """Remember results from an earlier run."""
-        for trial in trials:
-            self._known.setdefault(_key(trial.values), trial.result)
+    def submit(self, number: int, values: Mapping[str, Value], accuracy: Accuracy | None) -> None:
+        """Queued for the next free worker, which is started if need be."""
+        self._queue.append(_Task(number, values, accuracy))
 
-    def run(self, proposals: Sequence[Proposal]) -> Iterator[Trial]:
-        """The proposals as finished trials, each as it ends (with several workers in any order).
+    def next(self) -> tuple[int, TrialResult]:
+        """The next trial that ends.
 
-        Raises `CannotDo` where a worker process dies.
+        Raises what its evaluation raised, and `CannotDo` where workers die before they have begun.
         """
-        groups: dict[_Key, list[Proposal]] = {}
-        for proposal in proposals:
-            groups.setdefault(_key(proposal.values), []).append(proposal)
-        fresh = [key for key in groups if key not in self._known]
-        for key in groups:
-            if key in self._known:
-                yield from _copies(groups[key], self._known[key])
-        for key, result in self._evaluate({key: groups[key][0] for key in fresh}):
-            self._known[key] = result
-            first, *others = groups[key]
-            yield Trial(first.number, first.values, result)
-            yield from _copies(others, result)
+        while not self._done:
+            self._hand_out()
+            pipes = connection.wait([worker.pipe for worker in self._workers], timeout=_LOOK_EVERY_S)
+            for worker in list(self._workers):
+                if worker.pipe in pipes:
+                    self._hear(worker)
+                elif not worker.process.is_alive() and not worker.pipe.poll():
+                    self._bury(worker)
+        return self._done.popleft()
 
-    def _evaluate(self, work: Mapping[_Key, Proposal]) -> Iterator[tuple[_Key, TrialResult]]:
-        if self._pool is None:
-            for key, proposal in work.items():
-                yield key, self._evaluator.evaluate(proposal.values)
-            return
-        waiting: dict[Future[TrialResult], _Key] = {}
+    def _hand_out(self) -> None:
+        for worker in list(self._workers):
+            if worker.ready and worker.task is None and self._queue:
+                task = self._queue.popleft()
+                worker.task = task
+                try:
+                    worker.pipe.send((task.values, task.accuracy))
+                except OSError:
+                    self._bury(worker, innocent=True)
+        starting = sum(not worker.ready for worker in self._workers)
+        for _ in range(min(self._most - len(self._workers), len(self._queue) - starting)):
+            self._workers.append(_started(self._evaluator))
+
+    def _hear(self, worker: _Worker) -> None:
         try:
-            for key, proposal in work.items():
-                waiting[self._pool.submit(_evaluate_here, dict(proposal.values))] = key
-            while waiting:
-                for future in wait(waiting, return_when=FIRST_COMPLETED).done:
-                    yield waiting.pop(future), future.result()
-        except BrokenProcessPool as error:
-            numbers = sorted(work[key].number for key in waiting.values())
-            raise CannotDo(
-                f"a worker process ended unexpectedly while trials {numbers[:8]} were waiting or running (out of "
-                "memory, killed, or a script that starts workers without `if __name__ == '__main__':`); "
-                "go on with --resume, perhaps with fewer workers"
-            ) from error
-        finally:
-            for future in waiting:
-                future.cancel()
-
-    def __enter__(self) -> Executor:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        if self._pool is None:
+            message = worker.pipe.recv()
+        except (EOFError, OSError):
+            self._bury(worker)
             return
-        if kind is None:
-            self._pool.shutdown()
+        if isinstance(message, TrialResult) and worker.task is not None:
+            self._done.append((worker.task.number, message))
+            worker.task = None
+        elif isinstance(message, BaseException):
+            raise message
+        else:
+            worker.ready = True
+            self._stillborn = 0
+
+    def _bury(self, worker: _Worker, *, innocent: bool = False) -> None:
+        """What follows from a worker's death; ``innocent`` where its trial cannot have been the cause."""
+        self._workers.remove(worker)
+        worker.pipe.close()
+        worker.process.join()
+        if not worker.ready:
+            self._stillborn += 1
+            if self._stillborn >= MOST_DEATHS:
+                raise CannotDo(
+                    f"worker processes end before they can begin (exit code {worker.process.exitcode}: out of memory, "
+                    "or a script that starts workers without `if __name__ == '__main__':`); finished trials are kept, "
+                    "go on with --resume, perhaps with --workers 1"
+                )
+        if worker.task is None:
             return
-        # Leaving on an error or Ctrl-C: what is being evaluated is lost anyway, so nobody should wait for it.
-        processes = list((self._pool._processes or {}).values())
-        self._pool.shutdown(wait=False, cancel_futures=True)
-        for process in processes:
-            process.terminate()
+        number = worker.task.number
+        self._deaths[number] += not innocent
+        if self._deaths[number] >= MOST_DEATHS:
+            self._done.append((number, fatal()))
+        else:
+            self._queue.appendleft(worker.task)
+
+    def close(self, *, at_once: bool) -> None:
+        """Workers end; idle ones by themselves."""
+        for worker in self._workers:
+            if at_once or worker.task is not None or not worker.ready:
+                worker.process.terminate()
+            worker.pipe.close()
+        for worker in self._workers:
+            worker.process.join(_FAREWELL_S)
+            if worker.process.is_alive():
+                worker.process.kill()
+                worker.process.join()
+        self._workers.clear()
 
 
-def _key(values: Mapping[str, Value]) -> _Key:
-    return tuple(sorted(values.items()))
+def _started(evaluator: Evaluator) -> _Worker:
+    ours, theirs = get_context("spawn").Pipe()
+    process = get_context("spawn").Process(target=_serve, args=(theirs, evaluator))
+    process.start()
+    theirs.close()
+    return _Worker(process, ours)
 
 
-def _copies(proposals: Sequence[Proposal], result: TrialResult) -> Iterator[Trial]:
-    for proposal in proposals:
-        yield Trial(proposal.number, proposal.values, replace(result, wall_s=0.0))
-
-
-_worker: list[Evaluator] = []
-
-
-def _start_worker(evaluator: Evaluator) -> None:
-    """In a new worker: one thread per library, Ctrl-C left to the parent, and no life after the parent's death."""
+def _serve(pipe: Connection, evaluator: Evaluator) -> None:
+    """A worker's life: one thread per library, Ctrl-C left to the parent, and none after the parent's death."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    one_thread()
+    threading.Thread(target=_die_with_parent, daemon=True).start()
+    pipe.send(_READY)
+    while True:
+        try:
+            values, accuracy = pipe.recv()
+        except (EOFError, OSError):
+            return
+        pipe.send(_answer(evaluator, values, accuracy))
+
+
+def _answer(evaluator: Evaluator, values: Mapping[str, Value], accuracy: Accuracy | None) -> Any:
+    """The result, or the exception for the parent to raise."""
+    try:
+        return evaluated(evaluator, values, accuracy)
+    except Exception as error:  # noqa: BLE001 (whatever it is belongs to the parent)
+        return _portable(error)
+
+
+def _portable(error: Exception) -> Exception:
+    """The exception as it can travel, with the worker's traceback as a note."""
+    import pickle
+    import traceback
+
+    told = "".join(traceback.format_exception(error))
+    try:
+        copy = pickle.loads(pickle.dumps(error))
+    except Exception:  # noqa: BLE001 (exceptions of any make may fail in any way here)
+        copy = None
+    kept: Exception = copy if isinstance(copy, Exception) else CannotDo(f"{type(error).__name__}: {error}")
+    kept.add_note(f"in a worker process:\n{told}")
+    return kept
+
+
+def one_thread() -> None:
+    """Keep the libraries of this process to one thread each: the workers share the cores among them."""
     for library in ("OMP", "MKL", "OPENBLAS", "NUMBA", "DOVETAIL"):
         os.environ[f"{library}_NUM_THREADS"] = "1"
     numba, torch = sys.modules.get("numba"), sys.modules.get("torch")
@@ -126,8 +198,6 @@ def _start_worker(evaluator: Evaluator) -> None:
         numba.set_num_threads(1)
     if torch is not None:
         torch.set_num_threads(1)
-    threading.Thread(target=_die_with_parent, daemon=True).start()
-    _worker[:] = [evaluator]
 
 
 def _die_with_parent() -> None:
@@ -135,7 +205,3 @@ def _die_with_parent() -> None:
     if parent is not None:
         connection.wait([parent.sentinel])
         os._exit(1)
-
-
-def _evaluate_here(values: Mapping[str, Value]) -> TrialResult:
-    return _worker[0].evaluate(values)

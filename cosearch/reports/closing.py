@@ -13,7 +13,6 @@ import numpy as np
 
 from ...accel.simulator.gantt import GanttInfo
 from ...errors import BadInput, CannotDo, DovetailError, Infeasible
-from ..accuracy.registry import accuracy_class
 from ..spaces.space import Value
 from ..studies.log import write_atomically
 from ..studies.pareto import scaled
@@ -52,7 +51,10 @@ class Transfers(Protocol):
 
 @dataclass(frozen=True)
 class Closing:
-    """What the end of a run has at hand. ``evaluate`` judges designs, as many at once as there are workers."""
+    """What the end of a run has at hand. ``evaluate`` judges designs, as many at once as there are workers.
+
+    ``expensive``: a network's accuracy has to be paid for, so that no other networks are asked about.
+    """
 
     spec: StudySpec
     baseline: Mapping[str, float]
@@ -60,6 +62,7 @@ class Closing:
     first: Mapping[str, Value] | None
     finished: tuple[Trial, ...]
     evaluate: Callable[[Sequence[Mapping[str, Value]]], Sequence[TrialResult]]
+    expensive: bool = False
 
     def chosen(self) -> Trial | None:
         """The balanced design; None where the front is empty."""
@@ -123,8 +126,7 @@ def ablation_steps(closing: Closing, chosen: Trial) -> list[Step]:
     most = part.ablation if part.ablation is not None else max(LEAST_ABLATION, closing.spec.budget.trials // 2)
     if closing.first is None or not most:
         return []
-    paid = accuracy_class(closing.spec.accuracy.source).expensive
-    changes = changes_between(closing.first, chosen.values, closing.labels, most, paid)
+    changes = changes_between(closing.first, chosen.values, closing.labels, most, closing.expensive)
     if not changes:
         return []
     try:

@@ -13,8 +13,11 @@ from .base import Strategy
 __all__ = ["strategy_class", "strategy_names"]
 
 _BUILT_IN: dict[str, tuple[str, str]] = {
+    "evolution": ("evolution", "RegularizedEvolution"),
+    "gp": ("model_based", "GaussianProcess"),
     "nsga2": ("nsga2", "NSGA2"),
     "random": ("random_search", "RandomSearch"),
+    "tpe": ("model_based", "ParzenEstimators"),
 }
 
 

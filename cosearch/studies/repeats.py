@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -41,7 +42,8 @@ class RepeatedStudy:
 
 def search_repeats(
     study: str | Path, repeats: int, *, out: str | Path, trials: int | None = None, seed: int | None = None,
-    workers: int = 1, resume: bool = False, progress: Progress | None = None,
+    workers: int = 1, cluster: str | None = None, resume: bool = False, progress: Progress | None = None,
+    patches: Sequence[str] = (),
 ) -> RepeatedStudy:  # fmt: skip
     """Run a study with the seeds ``seed``, ``seed`` + 1, … (default: from the study's own), and report on all of them.
 
@@ -54,7 +56,7 @@ def search_repeats(
 
     if isinstance(repeats, bool) or not isinstance(repeats, int) or not 1 <= repeats <= MOST_REPEATS:
         raise BadInput(f"repeats = {repeats}: give a whole number from 1 to {MOST_REPEATS}")
-    spec = load_study(study, trials=trials, seed=seed)
+    spec = load_study(study, trials=trials, seed=seed, patches=patches)
     folder, results = Path(out), []
     total = repeats * spec.budget.trials
     for place in range(repeats):
@@ -66,8 +68,8 @@ def search_repeats(
                 progress(before + done, total)
 
         results.append(search(
-            study, out=folder / SEED_FOLDER.format(number), trials=trials, seed=number, workers=workers, resume=resume,
-            progress=told,
+            study, out=folder / SEED_FOLDER.format(number), trials=trials, seed=number, workers=workers,
+            cluster=cluster, resume=resume, progress=told, patches=patches,
         ))  # fmt: skip
     repeats_report(folder)
     return RepeatedStudy(tuple(results), folder)

@@ -5,24 +5,27 @@ from __future__ import annotations
 import contextlib
 import math
 import platform
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import starmap
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from ...errors import BadInput, CannotDo
-from ..executors.pool import Executor
+from ...errors import CannotDo
+from ..executors.executor import Executor
+from ..executors.pool import Pool
+from ..executors.workers import Here, Workers
 from ..life.spent import SearchCost
 from ..reports.views import StudyViews
 from ..spaces.space import Space, Value
 from ..spaces.video_levers import VIDEO_SPACE
-from ..strategies.base import Strategy, Task
-from ..strategies.registry import strategy_class
+from ..strategies.base import Task
+from ..strategies.modes import make_strategy
 from .files import Context
-from .load import load_study, study_text
-from .log import TrialLog, read_trials, write_atomically
+from .folder import claim, earlier_trials, open_log
+from .load import load_study
+from .loop import Purse, finished_trials
 from .spec import StudySpec
 from .tables import front_frame, trials_frame
 from .trial import Evaluator, Proposal, Trial, TrialResult
@@ -39,7 +42,11 @@ Progress = Callable[[int, int], None]
 
 
 class SearchProblem(Evaluator, Protocol):
-    """What a study searches: `StudyEvaluator`, or a stand-in for it."""
+    """What a study searches: `StudyEvaluator`, or a stand-in for it.
+
+    It may have ``network_key(values) -> str | None`` (`executors.executor.NetworkKey`): designs of one key share their
+    network's accuracy, which is then found once and handed to ``evaluate``. Without it every design finds its own.
+    """
 
     @property
     def space(self) -> Space:
@@ -106,7 +113,8 @@ class StudyResult(StudyViews):
         if kept is not None or self.problem is None:
             steps = None
         else:
-            with Executor(self.problem) as executor:
+            with Executor(Here(self.problem), getattr(self.problem, "network_key", None)) as executor:
+                executor.learn(self.finished)
                 closing = _closing(self, self.problem, executor)
                 chosen = closing.chosen()
                 steps = ablation_steps(closing, chosen) if chosen is not None else []
@@ -130,21 +138,27 @@ class StudyResult(StudyViews):
 
 def search(
     study: str | Path, *, out: str | Path | None = None, trials: int | None = None, seed: int | None = None,
-    workers: int = 1, resume: bool = False, progress: Progress | None = None,
+    workers: int = 1, cluster: str | None = None, resume: bool = False, progress: Progress | None = None,
+    patches: Sequence[str] = (),
 ) -> StudyResult:  # fmt: skip
     """Search networks and hardware together: run a shipped study, or one in a YAML file.
 
     ``out`` is the folder for trials, front and report (None: memory only); ``resume`` goes on with what is in it.
-    ``trials`` and ``seed`` replace the study's. The same seed gives the same trials with any number of ``workers``
-    processes. ``progress(done, total)`` is called after each trial. Trial 0 is the baseline network on the default
-    hardware where the space holds it, so that the front never loses to it.
+    ``trials`` and ``seed`` replace the study's; ``patches`` such as ``pes?x=8`` change it (see `patch_study`). The
+    same seed gives the same trials with any number of ``workers``
+    processes, and on a Dask ``cluster`` (``tcp://HOST:8786``, or ``local:4`` for one of this machine's processes; its
+    workers read the paths in a study as this machine does). ``progress(done, total)`` is called after each trial.
+    Trial 0 is the baseline network on the default hardware where the space holds it, so that the front never loses to
+    it.
 
-    Raises `SpecError` for a wrong study, `BadInput` for a folder that holds other trials, `CannotDo` where a worker
-    process dies; finished trials stay in the log.
+    Raises `SpecError` for a wrong study, `BadInput` for a folder that holds other trials, `CannotDo` where no worker
+    can be had or the disk is full; finished trials stay in the log.
     """
-    spec = load_study(study, trials=trials, seed=seed)
+    spec = load_study(study, trials=trials, seed=seed, patches=patches)
     folder = Path(out) if out is not None else None
-    return run_study(spec, _problem(spec), out=folder, workers=workers, resume=resume, progress=progress)
+    return run_study(
+        spec, _problem(spec), out=folder, workers=workers, cluster=cluster, resume=resume, progress=progress
+    )
 
 
 def _problem(spec: StudySpec) -> SearchProblem:
@@ -158,27 +172,33 @@ def _problem(spec: StudySpec) -> SearchProblem:
 
 
 def run_study(
-    spec: StudySpec, problem: SearchProblem, *, out: Path | None = None, workers: int = 1, resume: bool = False,
-    progress: Progress | None = None,
+    spec: StudySpec, problem: SearchProblem, *, out: Path | None = None, workers: int = 1,
+    cluster: str | None = None, resume: bool = False, progress: Progress | None = None,
 ) -> StudyResult:  # fmt: skip
     """As `search`, for a study and a problem at hand."""
     with contextlib.ExitStack() as stack:
         logged: list[Trial] = []
         keep: Callable[[Trial], None] = _forget
-        if out is None:
-            context = _context(spec, problem)
-        else:
-            log = stack.enter_context(_open_log(out))
-            logged = _earlier(log, out, resume)
-            context = _claim(out, spec, problem, logged)
+        if out is not None:
+            log = stack.enter_context(open_log(out))
+            logged = earlier_trials(log, out, resume)
             keep = log.append
+        context = _context(spec, problem)
+        if out is not None:
+            claim(out, spec, context, logged)
+        network_key = getattr(problem, "network_key", None)
+        purse = Purse(spec.budget.accuracy_evaluations, network_key)
         task = Task(
-            problem.space, tuple(spec.objectives), spec.seed, tuple(problem.first), context.limits, context.baseline
+            problem.space, tuple(spec.objectives), spec.seed, tuple(problem.first), context.limits, context.baseline,
+            sweep=getattr(problem, "sweep", None), statistics=getattr(problem, "statistics", None),
+            networks=getattr(problem, "networks", None), judge=problem.evaluate,
+        )  # fmt: skip
+        strategy = make_strategy(
+            spec.mode.name, spec.strategy.name, task, spec.strategy.options, spec.mode.options
         )
-        strategy = strategy_class(spec.strategy.name)(task, spec.strategy.options)
         finished: list[Trial] = []
-        with Executor(problem, workers) as executor:
-            for trial in _trials(strategy, executor, spec.budget.trials, logged, keep):
+        with Executor(_workers(problem, workers, cluster), network_key) as executor:
+            for trial in finished_trials(strategy, executor, spec.budget, purse, logged, keep):
                 finished.append(trial)
                 if progress is not None:
                     progress(len(finished), spec.budget.trials)
@@ -189,38 +209,16 @@ def run_study(
     return result
 
 
+def _workers(problem: SearchProblem, workers: int, cluster: str | None) -> Workers:
+    if cluster is not None:
+        from ..executors.dask_cluster import DaskCluster
+
+        return DaskCluster(problem, cluster)
+    return Here(problem) if workers == 1 else Pool(problem, workers)
+
+
 def _forget(trial: Trial) -> None:
     """Without a folder nothing is kept but the result."""
-
-
-def _trials(
-    strategy: Strategy, executor: Executor, budget: int, logged: Sequence[Trial], keep: Callable[[Trial], None]
-) -> Iterator[Trial]:
-    """Batch after batch: logged trials are replayed, the others evaluated and kept; all are told in numbers' order."""
-    executor.learn(logged)
-    known = {trial.number: trial for trial in logged}
-    asked = 0
-    while asked < budget:
-        proposals = strategy.ask(min(strategy.batch, budget - asked))
-        if not proposals:
-            return
-        asked += len(proposals)
-        batch: dict[int, Trial] = {}
-        for proposal in proposals:
-            if proposal.number in known:
-                batch[proposal.number] = known[proposal.number]
-                if dict(known[proposal.number].values) != dict(proposal.values):
-                    raise BadInput(
-                        f"trial {proposal.number} of the log is another design than this study proposes; the log was "
-                        "made by another version; use another folder"
-                    )
-        yield from list(batch.values())
-        for trial in executor.run([proposal for proposal in proposals if proposal.number not in known]):
-            keep(trial)
-            batch[trial.number] = trial
-            yield trial
-        numbers = sorted(batch)
-        strategy.tell(numbers, [batch[number].result for number in numbers])
 
 
 def _context(spec: StudySpec, problem: SearchProblem) -> Context:
@@ -240,40 +238,6 @@ def _versions() -> dict[str, str]:
     return {"dovetail": __version__, "python": platform.python_version(), "numpy": numpy.__version__}
 
 
-def _open_log(out: Path) -> TrialLog:
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        return TrialLog(out / "trials.jsonl")
-    except OSError as error:
-        raise BadInput(f"{out}: cannot be written ({error.strerror}); name another folder") from error
-
-
-def _earlier(log: TrialLog, out: Path, resume: bool) -> list[Trial]:
-    """The trials an earlier run logged, made ready to be continued."""
-    logged = read_trials(log.path)
-    if logged and not resume:
-        raise BadInput(f"{out}: holds {len(logged)} trials already; go on with --resume, or name another folder")
-    log.drop_torn_line()
-    return logged
-
-
-def _claim(out: Path, spec: StudySpec, problem: SearchProblem, logged: Sequence[Trial]) -> Context:
-    """Write the study and its context, after making sure that what is logged was made by the same."""
-    context = _context(spec, problem)
-    if logged:
-        before = Context.read(out / "context.json")
-        if before.fingerprint != context.fingerprint:
-            raise BadInput(f"{out}: holds trials of another study or seed; name another folder")
-        if (before.baseline, before.limits) != (context.baseline, context.limits):
-            raise BadInput(
-                f"{out}: the baseline costs something else than when these trials were made (a spec or the model has "
-                "changed); name another folder"
-            )
-    write_atomically(out / "study.yaml", study_text(spec))
-    context.write(out / "context.json")
-    return context
-
-
 def _write_results(result: StudyResult, problem: SearchProblem, executor: Executor, out: Path) -> None:
     from ..reports.closing import write_closing
     from ..reports.report import report
@@ -286,9 +250,13 @@ def _closing(result: StudyResult, problem: SearchProblem, executor: Executor) ->
     """What is needed to work out more of the balanced design."""
     from ..reports.closing import Closing
 
+    numbers = count(1 + max((trial.number for trial in result.finished), default=0))  # later than all that is known
+
     def judge(points: Sequence[Mapping[str, Value]]) -> list[TrialResult]:
-        judged = {trial.number: trial.result for trial in executor.run(list(starmap(Proposal, enumerate(points))))}
-        return [judged[number] for number in range(len(points))]
+        proposals = list(map(Proposal, numbers, points))
+        judged = {trial.number: trial.result for trial in executor.run(proposals)}
+        return [judged[proposal.number] for proposal in proposals]
 
     first = next(iter(problem.first), None)
-    return Closing(result.spec, result.baseline, problem.labels(), first, result.finished, judge)
+    expensive = bool(getattr(problem, "expensive", False))
+    return Closing(result.spec, result.baseline, problem.labels(), first, result.finished, judge, expensive)

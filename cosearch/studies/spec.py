@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
@@ -15,15 +15,19 @@ from ...errors import UnknownName
 from ..accuracy.registry import accuracy_class, accuracy_names
 from ..accuracy.source import SourceOptions
 from ..life.study_part import LifePart
-from ..spaces.networks import NETWORK_SPACES
+from ..spaces.network_part import NetworkPart
 from ..spaces.space import Value
 from ..strategies.base import StrategyOptions
+from ..strategies.mode_base import ModeOptions
+from ..strategies.modes import mode_class, mode_names
 from ..strategies.registry import strategy_class, strategy_names
 from .trial import LIFE_METRICS, METRICS, OBJECTIVES
 
-__all__ = ["Limit", "StudySpec"]
+__all__ = ["HardwarePart", "Limit", "StudySpec"]
 
 BASELINE: Literal["baseline"] = "baseline"
+_ALWAYS = ("space", "only", "accelerator", "search", "points")
+TABLES = "tables"
 
 
 class _Part(BaseModel):
@@ -40,24 +44,18 @@ def _known(kind: str, name: str, names: tuple[str, ...]) -> str:
 Objective = Annotated[str, AfterValidator(lambda name: _known("objective", name, OBJECTIVES))]
 
 
-class NetworkPart(_Part):
-    """``space`` names a space of networks; ``only`` keeps some options of some choices ("net.b*.kernel": [3, 5])."""
-
-    space: str
-    only: dict[str, list[Value]] = Field(default_factory=dict)
-
-    @field_validator("space")
-    @classmethod
-    def _space_exists(cls, name: str) -> str:
-        return _known("network space", name, tuple(NETWORK_SPACES))
-
-
 class HardwarePart(_Part):
-    """``search`` lists the accelerator's parameters to vary (absent: all that can); ``points`` gives values to try."""
+    """``search`` lists the accelerator's parameters to vary (absent: all that can); ``points`` gives values to try.
+
+    ``patch`` changes the spec before (``pes?x=8``, which fixes the parameter behind it). ``dataflow`` lists what
+    mappings may be held to: ``free``, ``weight_stationary`` …, or files of constraints; absent: the mapper is free.
+    """
 
     accelerator: str
     search: list[str] | None = None
     points: dict[str, list[Value]] = Field(default_factory=dict)
+    patch: list[str] = Field(default_factory=list)
+    dataflow: list[str] = Field(default_factory=list)
 
 
 class AccuracyPart(BaseModel):
@@ -115,14 +113,21 @@ class Constraints(_Part):
 
 
 class BaselinePart(_Part):
-    """The published network and the accelerator every design is compared with."""
+    """The network and the accelerator every design is compared with.
+
+    ``network`` is a zoo name or a path, or the network space's own name: then it is the one that the space varies.
+    """
 
     network: str
     accelerator: str
 
 
 class MapperPart(_Part):
-    """The mapper, and what it minimises for each layer."""
+    """The mapper, and what it minimises for each layer.
+
+    ``tables`` costs each operator on the whole hardware space when a network first has it, and adds up: for spaces of
+    few different operators, where it makes a network's costs on all hardware known at once.
+    """
 
     name: str = "annealing"
     objective: Literal["energy", "latency", "edp"] = "edp"
@@ -159,10 +164,39 @@ class ReportPart(_Part):
     transfer: list[str] = Field(default=["resnet18", "bert_base"])
 
 
+def _or_a_name(schema: dict[str, Any]) -> None:
+    whole = dict(schema)
+    schema.clear()
+    schema["anyOf"] = [{"type": "string"}, whole]
+
+
+class ModePart(BaseModel):
+    """Which part of a design is searched when: a mode's name, alone or with its own options."""
+
+    model_config = ConfigDict(extra="allow", frozen=True, json_schema_extra=_or_a_name)
+    name: str = "joint"
+
+    @model_validator(mode="before")
+    @classmethod
+    def _a_name_is_enough(cls, data: Any) -> Any:
+        return {"name": data} if isinstance(data, str) else data
+
+    @field_validator("name")
+    @classmethod
+    def _mode_exists(cls, name: str) -> str:
+        return _known("mode", name, mode_names())
+
+    @property
+    def options(self) -> ModeOptions:
+        """The options, checked and completed by the mode's own model."""
+        return mode_class(self.name).Options.model_validate(self.model_extra or {})
+
+
 class Budget(_Part):
-    """When to stop."""
+    """When to stop: after so many trials, or before a design whose accuracy would be one network's too many."""
 
     trials: int = Field(ge=1, le=1_000_000, strict=True)
+    accuracy_evaluations: int | None = Field(default=None, ge=1, strict=True)
 
 
 class StudySpec(_Part):
@@ -179,6 +213,7 @@ class StudySpec(_Part):
     life_cycle: LifePart | None = None
     mapper: MapperPart = MapperPart()
     strategy: StrategyPart = StrategyPart()
+    mode: ModePart = ModePart()
     budget: Budget
     report: ReportPart = ReportPart()
     seed: int = Field(default=1, ge=0, lt=2**32, strict=True)
@@ -214,7 +249,11 @@ class StudySpec(_Part):
 
     def fingerprint(self) -> str:
         """Equal for studies whose trials are the same, however many: all but the budget, the report and the prose."""
-        data = self.model_dump(mode="json", exclude={"name", "description", "budget", "report"})
+        data = self.model_dump(mode="json", exclude={"name", "description", "budget", "report", "mode"})
         data["strategy"] = {"name": self.strategy.name, **self.strategy.options.model_dump(mode="json")}
+        if self.mode.name != "joint":  # what a study is that says nothing of its mode
+            data["mode"] = {"name": self.mode.name, **self.mode.options.model_dump(mode="json")}
         data["accuracy"] = {"source": self.accuracy.source, **self.accuracy.options.model_dump(mode="json")}
+        for part in ("network", "hardware"):  # what is not asked for is as if there were no word for it
+            data[part] = {key: value for key, value in data[part].items() if key in _ALWAYS or value}
         return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()

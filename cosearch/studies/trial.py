@@ -7,9 +7,13 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, get_args
 
 from ...energy.life.accounts import PHASES
+from ..accuracy.source import Accuracy
 from ..spaces.space import Value
 
-__all__ = ["LIFE_METRICS", "METRICS", "OBJECTIVES", "Evaluator", "Metric", "Proposal", "Status", "Trial", "TrialResult"]
+__all__ = [
+    "LIFE_METRICS", "METRICS", "OBJECTIVES", "Evaluator", "Metric", "Proposal", "Status", "Trial", "TrialResult",
+    "accuracy_metrics", "accuracy_of",
+]  # fmt: skip
 
 Status = Literal["ok", "constraint", "infeasible"]
 
@@ -37,6 +41,7 @@ METRICS: dict[str, Metric] = {
         Metric("energy_j", "Energy", "energy", "mJ", 1e3),
         Metric("error_pct", "Top-1 error", "none", "%"),
         Metric("error_sigma_pct", "Uncertainty of the error", "none", "%"),
+        Metric("accuracy_macs", "MACs spent on the accuracy", "none", "G", 1e-9),
         Metric("tracking_loss_pct", "Tracking loss", "none", "%"),
         Metric("area_mm2", "Area", "area", "mm²"),
         Metric("co2e_kg", "Life-cycle carbon", "mass", "kg CO₂e"),
@@ -80,11 +85,32 @@ class TrialResult:
     wall_s: float = 0.0
 
 
+def accuracy_metrics(accuracy: Accuracy) -> dict[str, float]:
+    """What a trial records of its network's accuracy; ``accuracy_macs`` is what finding it out cost this trial."""
+    return {
+        "error_pct": round(accuracy.top1_error, 4), "error_sigma_pct": accuracy.sigma_pct,
+        "accuracy_macs": accuracy.macs,
+    }  # fmt: skip
+
+
+def accuracy_of(metrics: Mapping[str, float]) -> Accuracy | None:
+    """The accuracy recorded in a trial's metrics, as another trial of the same network gets it: it costs nothing more.
+
+    None where the trial ended before its accuracy was asked for.
+    """
+    if "error_pct" not in metrics:
+        return None
+    return Accuracy(100.0 - metrics["error_pct"], metrics.get("error_sigma_pct", 0.0))
+
+
 class Evaluator(Protocol):
     """Judges one design. It travels to worker processes by pickle, and equal values must give equal results."""
 
-    def evaluate(self, values: Mapping[str, Value]) -> TrialResult:
-        """The result of one point of the joint space; a design that cannot be is a result, not an exception."""
+    def evaluate(self, values: Mapping[str, Value], accuracy: Accuracy | None = None) -> TrialResult:
+        """The result of one point of the joint space; a design that cannot be is a result, not an exception.
+
+        ``accuracy`` is that of the point's network where it is known already: nobody asks for it again then.
+        """
 
 
 @dataclass(frozen=True)

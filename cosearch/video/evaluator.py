@@ -12,9 +12,11 @@ from ...accel.accelerator import Accelerator
 from ...accel.spec import load_accelerator
 from ...errors import BadInput, Infeasible
 from ...mapper.estimate import estimate
+from ..accuracy.source import Accuracy
 from ..spaces.hardware import hardware_values
 from ..spaces.space import Value
 from ..studies.evaluator import StudyEvaluator, exceeded
+from ..studies.showing import gantt_of
 from ..studies.spec import StudySpec
 from ..studies.trial import Status
 from .backbone import block_sparse, detector_resnet18
@@ -90,7 +92,13 @@ class VideoEvaluator(StudyEvaluator):
         design = VideoDesign(chip, shares=_SHARES, mapper=self.spec.mapper.name, **levers)
         return VideoStudy(self.video, design, self.detector_scenes)
 
-    def _judge(self, values: Mapping[str, Value]) -> tuple[Status, dict[str, float], str, float]:
+    def network_key(self, values: Mapping[str, Value]) -> str | None:
+        """None: what tracking loses depends on the engine's speed too."""
+        return None
+
+    def _judge(
+        self, values: Mapping[str, Value], accuracy: Accuracy | None
+    ) -> tuple[Status, dict[str, float], str, float]:
         metrics: dict[str, float] = {}
         try:
             study = self.pipeline(values)
@@ -119,12 +127,7 @@ class VideoEvaluator(StudyEvaluator):
 
     def timeline(self, values: Mapping[str, Value]) -> GanttInfo:
         """The simulated run of a design's network on a whole frame."""
-        from ...accel.simulator.gantt import gantt_info
-        from ...mapper.simulation import simulate
-        from ..reports.analysis.timeline import BINS
-
-        network, chip, found = self._whole_frame(values)
-        return gantt_info(simulate(network, chip, found.schedule), bins=BINS)
+        return gantt_of(*self._whole_frame(values))
 
     def _whole_frame(self, values: Mapping[str, Value]) -> tuple[Network, Accelerator, Estimate]:
         design = self.pipeline(values).design

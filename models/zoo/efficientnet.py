@@ -14,7 +14,7 @@ from ..network import Network
 from .blocks import make_divisible
 from .mobilenet import IbnBlock, ibn_network
 
-__all__ = ["EDGETPU_SCALING", "LITE_SCALING", "efficientnet_edgetpu", "efficientnet_lite"]
+__all__ = ["EDGETPU_SCALING", "EFFICIENTNET_B0_BLOCKS", "LITE_SCALING", "efficientnet_edgetpu", "efficientnet_lite"]
 
 
 def _repeat(kernel: int, expansion: float, out: int, repeats: int, stride: int) -> tuple[IbnBlock, ...]:
@@ -61,11 +61,12 @@ LITE_SCALING: dict[int, tuple[float, float, int]] = {
     0: (1.0, 1.0, 224), 1: (1.0, 1.1, 240), 2: (1.1, 1.2, 260), 3: (1.2, 1.4, 280), 4: (1.4, 1.8, 300),
 }
 
-# Kernel, expansion, output channels, repeats, stride: EfficientNet-B0.
-_LITE_STAGES = (
+# Kernel, expansion, output channels, repeats, stride.
+_B0_STAGES = (
     (3, 1, 16, 1, 1), (3, 6, 24, 2, 2), (5, 6, 40, 2, 2), (3, 6, 80, 3, 2), (5, 6, 112, 3, 1), (5, 6, 192, 4, 2),
     (3, 6, 320, 1, 1),
 )
+EFFICIENTNET_B0_BLOCKS: tuple[IbnBlock, ...] = tuple(block for stage in _B0_STAGES for block in _repeat(*stage))
 
 
 def efficientnet_lite(
@@ -79,8 +80,8 @@ def efficientnet_lite(
         raise UnknownName("EfficientNet-lite variant", str(variant), tuple(map(str, LITE_SCALING)))
     width, depth, size = LITE_SCALING[variant]
     blocks: list[IbnBlock] = []
-    for index, (kernel, expansion, out, repeats, stride) in enumerate(_LITE_STAGES):
-        scaled = repeats if index in (0, len(_LITE_STAGES) - 1) else math.ceil(repeats * depth)
+    for index, (kernel, expansion, out, repeats, stride) in enumerate(_B0_STAGES):
+        scaled = repeats if index in (0, len(_B0_STAGES) - 1) else math.ceil(repeats * depth)
         blocks += _repeat(kernel, expansion, out, scaled, stride)
     return ibn_network(
         f"efficientnet_lite{variant}", blocks, resolution=size if resolution is None else resolution, width=width,

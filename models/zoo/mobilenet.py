@@ -23,7 +23,10 @@ __all__ = [
 
 @dataclass(frozen=True)
 class IbnBlock:
-    """One inverted bottleneck; ``out_channels`` at width 1, ``hidden`` overrides expansion × input channels."""
+    """One inverted bottleneck; ``out_channels`` at width 1, ``hidden`` overrides expansion × input channels.
+
+    ``groups`` is that of its 1×1 convolutions.
+    """
 
     kernel: int
     expansion: float
@@ -32,6 +35,7 @@ class IbnBlock:
     fused: bool = False
     residual: bool = True
     hidden: int | None = None
+    groups: int = 1
 
 
 def ibn_network(
@@ -75,7 +79,7 @@ def ibn_body(
             builder, f"block{index}", kernel=block.kernel, expansion=block.expansion,
             out_channels=make_divisible(block.out_channels * width), stride=block.stride, fused=block.fused,
             residual=block.residual, hidden=block.hidden, activation=activation,
-            dilation=(dilations or {}).get(index, 1),
+            dilation=(dilations or {}).get(index, 1), groups=block.groups,
         )
 
 

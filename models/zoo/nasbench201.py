@@ -56,14 +56,15 @@ def live_edges(operations: tuple[str, ...]) -> tuple[bool, ...]:
 
 
 def nasbench201(
-    arch: str = _RESIDUAL, *, all_edges: bool = False, cells: int = 5, resolution: int = 32, classes: int = 10,
-    batch: int = 1, bits: int = 8,
+    arch: str = _RESIDUAL, *, all_edges: bool = False, cells: int = 5, channels: int = 16, image_channels: int = 3,
+    resolution: int = 32, classes: int = 10, batch: int = 1, bits: int = 8,
 ) -> Network:
     """The network of one cell, given in the benchmark's notation (default: a residual cell).
 
     Compilers drop what no output depends on, so edges that lie on no path from the cell's input to its output are left
-    out; ``all_edges`` keeps them, as the benchmark's own counts do. ``cells`` is the number of cells in a stage. A cell
-    that connects nothing outputs zeros, after which only the classifier's bias is left: `BadInput`.
+    out; ``all_edges`` keeps them, as the benchmark's own counts do. ``cells`` is the number of cells in a stage,
+    ``channels`` the width of the first stage, doubled in each later one. A cell that connects nothing outputs zeros,
+    after which only the classifier's bias is left: `BadInput`.
     """
     operations = parse_cell(arch)
     live = live_edges(operations)
@@ -71,13 +72,13 @@ def nasbench201(
         raise BadInput(f"nasbench201: no path leads through the cell {arch}; its output is constant")
     keep = tuple(operation != "none" for operation in operations) if all_edges else live
     builder = NetworkBuilder(
-        "nasbench201", channels=3, height=resolution, width=resolution, batch=batch, bits=bits,
+        "nasbench201", channels=image_channels, height=resolution, width=resolution, batch=batch, bits=bits,
         source=f"Dong & Yang, ICLR 2020, arXiv:2001.00326; cell {arch}",
     )
-    builder.conv("stem", 16, 3)
-    for stage, channels in enumerate((16, 32, 64)):
+    builder.conv("stem", channels, 3)
+    for stage in range(3):
         if stage:
-            _reduction(builder, f"reduce{stage}", channels)
+            _reduction(builder, f"reduce{stage}", channels << stage)
         for index in range(cells):
             _cell(builder, f"cell{stage}.{index}", operations, keep)
     builder.batch_norm("norm", activation="relu")

@@ -7,6 +7,7 @@ Radford et al., "Language Models are Unsupervised Multitask Learners", 2019, Tab
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from ...errors import BadInput
@@ -14,7 +15,17 @@ from ..builder import NetworkBuilder
 from ..network import Network
 from .blocks import multi_head_attention
 
-__all__ = ["bert_base", "bert_large", "gpt2_decode", "gpt2_prefill", "vit_b_16"]
+__all__ = [
+    "EncoderLayer", "bert_base", "bert_large", "bert_network", "gpt2_decode", "gpt2_prefill", "vit_b_16", "vit_network",
+]
+
+
+class EncoderLayer(NamedTuple):
+    """A layer's attention heads and the width of its feed-forward part; ``head_size`` features a head (None: even)."""
+
+    heads: int
+    hidden: int
+    head_size: int | None = None
 
 
 class _Size(NamedTuple):
@@ -22,6 +33,11 @@ class _Size(NamedTuple):
     heads: int
     depth: int
     hidden: int
+
+    @property
+    def layer(self) -> EncoderLayer:
+        """One of its layers, which are all alike."""
+        return EncoderLayer(self.heads, self.hidden)
 
 
 _BASE, _LARGE = _Size(768, 12, 12, 3072), _Size(1024, 16, 24, 4096)
@@ -35,18 +51,31 @@ def vit_b_16(*, resolution: int = 224, classes: int = 1000, batch: int = 1, bits
     The class token and the position embeddings are ``extra_params``. Raises `BadInput` for a resolution that is no
     multiple of 16.
     """
-    if resolution < 16 or resolution % 16:
-        raise BadInput(f"vit_b_16: resolution is {resolution}; it must be a multiple of the patch size 16")
-    builder = NetworkBuilder(
-        "vit_b_16", channels=3, height=resolution, width=resolution, batch=batch, bits=bits,
-        source="Dosovitskiy et al., ICLR 2021, arXiv:2010.11929, Table 1",
+    return vit_network(
+        "vit_b_16", [_BASE.layer] * _BASE.depth, width=_BASE.width, resolution=resolution, classes=classes, batch=batch,
+        bits=bits, source="Dosovitskiy et al., ICLR 2021, arXiv:2010.11929, Table 1",
     )
-    builder.conv("patches", _BASE.width, 16, stride=16, padding=0)
+
+
+def vit_network(
+    name: str, layers: Sequence[EncoderLayer], *, width: int, patch: int = 16, resolution: int = 224,
+    classes: int = 1000, batch: int = 1, bits: int = 8, source: str = "",
+) -> Network:
+    """A vision transformer of any layers on ``patch`` × ``patch`` pixels a token, ``width`` features and a class token.
+
+    Raises `BadInput` for a resolution that is no multiple of the patch size.
+    """
+    if resolution < patch or resolution % patch:
+        raise BadInput(f"{name}: resolution is {resolution}; it must be a multiple of the patch size {patch}")
+    builder = NetworkBuilder(
+        name, channels=3, height=resolution, width=resolution, batch=batch, bits=bits, source=source
+    )
+    builder.conv("patches", width, patch, stride=patch, padding=0)
     builder.tokens(extra=1)
     builder.elementwise("positions", "add")
-    extra = builder.here.words + _BASE.width
-    for index in range(_BASE.depth):
-        _pre_norm_layer(builder, f"layer{index}")
+    extra = builder.here.words + width
+    for index, layer in enumerate(layers):
+        _pre_norm_layer(builder, f"layer{index}", layer)
     builder.layer_norm("norm")
     builder.keep_tokens(1)
     builder.linear("head", classes)
@@ -68,29 +97,41 @@ def bert_large(*, seq: int = 128, predictions: int = 0, batch: int = 1, bits: in
 
 
 def _bert(name: str, size: _Size, seq: int, predictions: int, batch: int, bits: int) -> Network:
+    layers = [size.layer] * size.depth
+    return bert_network(
+        name, layers, width=size.width, seq=seq, predictions=predictions, batch=batch, bits=bits,
+        source="Devlin et al., NAACL 2019, arXiv:1810.04805",
+    )
+
+
+def bert_network(
+    name: str, layers: Sequence[EncoderLayer], *, width: int, seq: int = 128, predictions: int = 0, batch: int = 1,
+    bits: int = 8, source: str = "",
+) -> Network:
+    """An encoder of any layers of ``width`` features with BERT's embeddings, pooler and heads (see `bert_base`)."""
     _check(name, "seq", seq, _BERT_WINDOW)
     if not 0 <= predictions <= seq:
         raise BadInput(f"{name}: predictions is {predictions}; it must be between 0 and seq, {seq}")
     builder = NetworkBuilder(
         name, channels=1, height=seq, batch=batch, bits=bits, notes=() if predictions else ("no task head",),
-        source="Devlin et al., NAACL 2019, arXiv:1810.04805",
+        source=source,
     )
-    _embed(builder, ("word", "position", "segment"), seq, size.width)
+    _embed(builder, ("word", "position", "segment"), seq, width)
     builder.layer_norm("embedding.norm")
-    for index in range(size.depth):
-        _post_norm_layer(builder, f"layer{index}", size)
+    for index, layer in enumerate(layers):
+        _post_norm_layer(builder, f"layer{index}", layer)
     end = builder.here
     builder.keep_tokens(1)
-    builder.linear("pooler", size.width, activation="tanh")
+    builder.linear("pooler", width, activation="tanh")
     tables = _BERT_VOCABULARY + _BERT_WINDOW + _BERT_SEGMENTS
     if predictions:
         builder.resume(end)
         builder.keep_tokens(predictions)
-        builder.linear("head.transform", size.width, activation="gelu")
+        builder.linear("head.transform", width, activation="gelu")
         builder.layer_norm("head.norm")
         builder.linear("head.words", _BERT_VOCABULARY)
         tables -= _BERT_VOCABULARY
-    return builder.build(extra_params=tables * size.width)
+    return builder.build(extra_params=tables * width)
 
 
 def gpt2_prefill(
@@ -123,7 +164,7 @@ def _gpt2(name: str, *, tokens: int, context: int, batch: int, bits: int, every_
     )
     _embed(builder, ("word", "position"), tokens, _BASE.width)
     for index in range(_BASE.depth):
-        _pre_norm_layer(builder, f"layer{index}", context=context)
+        _pre_norm_layer(builder, f"layer{index}", _BASE.layer, context=context)
     if not every_token:
         builder.keep_tokens(1)
     builder.layer_norm("norm")
@@ -148,30 +189,35 @@ def _embed(builder: NetworkBuilder, tables: tuple[str, ...], tokens: int, width:
         total = builder.here
 
 
-def _feed_forward(builder: NetworkBuilder, name: str, size: _Size) -> None:
-    builder.linear(f"{name}.expand", size.hidden, activation="gelu")
-    builder.linear(f"{name}.project", size.width)
+def _feed_forward(builder: NetworkBuilder, name: str, hidden: int) -> None:
+    width = builder.here.channels
+    builder.linear(f"{name}.expand", hidden, activation="gelu")
+    builder.linear(f"{name}.project", width)
 
 
-def _pre_norm_layer(builder: NetworkBuilder, name: str, context: int | None = None) -> None:
+def _pre_norm_layer(builder: NetworkBuilder, name: str, layer: EncoderLayer, context: int | None = None) -> None:
     """Norm, attention, add; norm, feed-forward, add."""
     start = builder.here
     builder.layer_norm(f"{name}.norm1")
-    multi_head_attention(builder, f"{name}.attention", heads=_BASE.heads, context=context)
+    multi_head_attention(
+        builder, f"{name}.attention", heads=layer.heads, context=context, head_size=layer.head_size
+    )
     builder.add(f"{name}.add1", start)
     start = builder.here
     builder.layer_norm(f"{name}.norm2")
-    _feed_forward(builder, f"{name}.mlp", _BASE)
+    _feed_forward(builder, f"{name}.mlp", layer.hidden)
     builder.add(f"{name}.add2", start)
 
 
-def _post_norm_layer(builder: NetworkBuilder, name: str, size: _Size) -> None:
+def _post_norm_layer(builder: NetworkBuilder, name: str, layer: EncoderLayer) -> None:
     """Attention, add, norm; feed-forward, add, norm."""
     start = builder.here
-    multi_head_attention(builder, f"{name}.attention", heads=size.heads, joint_projection=False)
+    multi_head_attention(
+        builder, f"{name}.attention", heads=layer.heads, joint_projection=False, head_size=layer.head_size
+    )
     builder.add(f"{name}.add1", start)
     builder.layer_norm(f"{name}.norm1")
     start = builder.here
-    _feed_forward(builder, f"{name}.mlp", size)
+    _feed_forward(builder, f"{name}.mlp", layer.hidden)
     builder.add(f"{name}.add2", start)
     builder.layer_norm(f"{name}.norm2")

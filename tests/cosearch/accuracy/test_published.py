@@ -251,3 +251,9 @@ def test_results_that_are_not_in_the_table_lie_within_three_sigma(name, network)
     found = PublishedPredictor(recipe="augmented").predict(network)
     assert abs(found.top1_pct - published[name, "224"]) < 3 * found.sigma_pct
     assert abs(found.top1_pct - published[name, "224"]) < 3.5
+
+
+def test_a_network_that_is_mostly_no_convolutions_is_left_to_other_sources():
+    space = network_space("vit")
+    with pytest.raises(BadInput, match=r"vit: only \d+% of its MACs are convolutions'"):
+        network_features(space.build(space.baseline()))

@@ -38,7 +38,7 @@ def drive(strategy, trials):
     return seen
 
 
-@pytest.mark.parametrize("name", ["nsga2", "random"])
+@pytest.mark.parametrize("name", ["evolution", "nsga2", "random"])
 class TestEveryStrategy:
     def test_proposes_points_of_the_space_numbered_from_zero(self, name):
         proposals = drive(make(name), 100)

@@ -1,0 +1,1 @@
+"""Networks of the spaces as torch modules, alone or sharing weights. Importing this imports torch."""
