@@ -35,7 +35,8 @@ class SampledSweep:
         area_mm2: float = np.inf, mapper: str = "annealing", objective: str = "edp",
     ) -> None:  # fmt: skip
         if hardware.size > _LARGEST:
-            raise BadInput(f"a sweep holds at most {_LARGEST:,} accelerators, not {hardware.size:,}; search fewer options")
+            most = f"a sweep holds at most {_LARGEST:,} accelerators"
+            raise BadInput(f"{most}, not {hardware.size:,}; search fewer options")
         if points < 1:
             raise BadInput(f"points: {points} accelerators are no sample; give at least 1")
         self._networks, self._accelerator, self._hardware = networks, accelerator, hardware
