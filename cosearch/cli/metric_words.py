@@ -18,6 +18,8 @@ METRICS = {
     "life_energy_j": "life energy",
     "macs": "MACs",
     "params": "parameters",
+    "hypervolume_pct": "hypervolume",
+    "evaluations": "accuracies",
 }
 
 

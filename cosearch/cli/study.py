@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...errors import BadInput, CannotDo
 from .metric_words import HARDWARE_PREFIX, METRICS, text_of, title_of
-from .output import Column, Output, table
+from .output import Column, Output, progress_bar, table
 from .study_progress import study_progress
 
 if TYPE_CHECKING:
@@ -45,6 +45,9 @@ def add_commands(parser: argparse.ArgumentParser) -> None:
     )
     run.add_argument("--trials", type=_at_least(1), metavar="N", help="number of trials, instead of the study's")
     run.add_argument("--patch", action="append", default=[], metavar="PATCH", dest="patches", help=PATCH_HELP)
+    run.add_argument(
+        "--repeats", type=_at_least(1), metavar="N", help="run with N seeds in a row, each in DIR/seed_…, and compare"
+    )
     run.add_argument("--seed", type=_at_least(0), metavar="S", help="random seed, instead of the study's")
     Output.add_options(run)
     run.set_defaults(command=_run, parser=run)
@@ -70,25 +73,24 @@ def _at_least(least: int) -> Any:
 
 
 def _run(args: argparse.Namespace) -> None:
+    from ..studies.repeats import search_repeats
     from ..studies.run import search
 
     output = Output.of(args)
     out = Path(args.out)
     if out.exists() and not out.is_dir():
         raise BadInput(f"--out {out}: this is a file; name a folder")
+    asked: dict[str, Any] = {
+        name: getattr(args, name) for name in ("trials", "seed", "workers", "cluster", "resume", "patches")
+    }
     try:
+        if args.repeats is not None:
+            with progress_bar(args.study) as progress:
+                seeds = search_repeats(args.study, args.repeats, out=out, progress=progress, **asked).seeds()
+            _emit_seeds(output, out, seeds)
+            return
         with study_progress(args.study) as watch:
-            result = search(
-                args.study,
-                out=out,
-                trials=args.trials,
-                seed=args.seed,
-                workers=args.workers,
-                cluster=args.cluster,
-                resume=args.resume,
-                patches=args.patches,
-                watch=watch,
-            )
+            result = search(args.study, out=out, watch=watch, **asked)
     except KeyboardInterrupt as stop:
         raise KeyboardInterrupt(f"finished trials are kept in {out}; go on with --resume") from stop
     front, trials = result.front(), result.trials()
@@ -100,6 +102,9 @@ def _run(args: argparse.Namespace) -> None:
 def _report(args: argparse.Namespace) -> None:
     output = Output.of(args)
     folder = Path(args.folder)
+    if (folder / "repeats.csv").is_file() and not (folder / "trials.jsonl").is_file():
+        _report_seeds(output, folder)
+        return
     if not (folder / "trials.jsonl").is_file():
         raise BadInput(f"{folder}: not the folder of a study (it has no trials.jsonl); name the --out folder of a run")
     import pandas as pd
@@ -110,6 +115,31 @@ def _report(args: argparse.Namespace) -> None:
     report(folder)
     front, trials = pd.read_csv(folder / "front.csv"), pd.read_csv(folder / "trials.csv")
     _emit(output, folder, front, trials, Context.read(folder / "context.json"))
+
+
+def _report_seeds(output: Output, folder: Path) -> None:
+    import pandas as pd
+
+    from ..reports.repeats import repeats_report
+
+    repeats_report(folder)
+    _emit_seeds(output, folder, pd.read_csv(folder / "repeats.csv"))
+
+
+def _emit_seeds(output: Output, out: Path, seeds: DataFrame) -> None:
+    rows = [{str(name): value for name, value in row.items()} for row in seeds.to_dict("records")]
+    data = {"out": str(out), "report": str(out / REPORT), "seeds": rows}
+
+    def show(to: Console) -> None:
+        names = [name for name in seeds.columns if name != "folder"]
+        cells = [[text_of(name, row[name]) for name in names] for row in rows]
+        table(to, [Column(title_of(name), right=True) for name in names], cells, title=f"{len(rows)} seeds")
+        volumes = seeds["hypervolume_pct"]
+        spread = f" +- {volumes.std():.2f}" if len(volumes) > 1 else ""
+        to.print(f"hypervolume {volumes.mean():.2f}{spread} % of the box, worst {volumes.min():.2f} %\n")
+        to.print(str(out / REPORT), style="bold", soft_wrap=True)
+
+    output.emit(data, rows, show)
 
 
 def _emit(output: Output, out: Path, front: DataFrame, trials: DataFrame, context: Context) -> None:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import platform
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -14,6 +17,7 @@ from ..executors.pool import Pool
 from ..executors.workers import Here, Workers
 from ..life.search_energy import HOST_POWER_W, TRIAL_S, search_energy
 from ..life.spent import SearchCost
+from ..reports.views import StudyViews
 from ..spaces.space import Space, Value
 from ..spaces.video_levers import VIDEO_SPACE
 from ..strategies.base import Task
@@ -21,15 +25,17 @@ from ..strategies.modes import make_strategy
 from .files import Context
 from .folder import claim, earlier_trials, open_log
 from .load import load_study
-from .log import write_atomically
 from .loop import Purse, finished_trials
 from .spec import StudySpec
 from .standing import Scoreboard, Watch
 from .tables import front_frame, trials_frame
-from .trial import Evaluator, Trial
+from .trial import Evaluator, Proposal, Trial, TrialResult
 
 if TYPE_CHECKING:
     from pandas import DataFrame
+
+    from ..reports.closing import Closing
+    from ..reports.findings import Findings
 
 __all__ = ["Progress", "SearchProblem", "StudyResult", "run_study", "search"]
 
@@ -70,13 +76,14 @@ class SearchProblem(Evaluator, Protocol):
 
 
 @dataclass(frozen=True)
-class StudyResult:
+class StudyResult(StudyViews):
     """A finished study; ``out`` is its folder, None where it was kept in memory."""
 
     spec: StudySpec
     context: Context
     finished: tuple[Trial, ...] = field(repr=False)
     out: Path | None = None
+    problem: SearchProblem | None = field(default=None, repr=False, compare=False)
 
     def __repr__(self) -> str:
         return f"<StudyResult {self.spec.name}: {len(self.finished)} trials, {len(self.front())} on the front>"
@@ -93,6 +100,36 @@ class StudyResult:
     def front(self) -> DataFrame:
         """The trials no other one dominates, by the first objective."""
         return front_frame(self.trials(), self.spec.objectives)
+
+    def ablation(self) -> DataFrame:
+        """The way from the baseline to the balanced design, one change at a time; as ``ablation.csv`` has it.
+
+        Rows by ``kind``: "start", then the "path"; each change "alone" on the baseline, and "undone" at the end. A
+        result in memory evaluates the designs on the way now. Raises `CannotDo` where there is no such way.
+        """
+        from ..reports.analysis.ablation import ablation_frame
+        from ..reports.closing import ablation_steps
+
+        kept = self._findings.ablation
+        if kept is not None or self.problem is None:
+            steps = None
+        else:
+            with Executor(Here(self.problem), getattr(self.problem, "network_key", None)) as executor:
+                executor.learn(self.finished)
+                closing = _closing(self, self.problem, executor)
+                chosen = closing.chosen()
+                steps = ablation_steps(closing, chosen) if chosen is not None else []
+        if kept is None and not steps:
+            raise CannotDo(f"{self.spec.name}: no way leads from its first design to a better one of its front")
+        return kept if kept is not None else ablation_frame(steps or [])
+
+    @cached_property
+    def _findings(self) -> Findings:
+        from ..reports.findings import Findings
+
+        if self.out is not None and (self.out / "trials.jsonl").is_file():
+            return Findings.read(self.out)
+        return Findings(self.spec, self.context, self.trials())
 
     def search_cost(
         self, host_power_w: float = HOST_POWER_W, *, trial_s: float | None = TRIAL_S, training_hardware: str = "a100"
@@ -183,9 +220,10 @@ def run_study(
                     watch(board.show(trial, purse.spent))
                 if progress is not None:
                     progress(len(finished), spec.budget.trials)
-        result = StudyResult(spec, context, tuple(sorted(finished, key=lambda trial: trial.number)), out)
-        if out is not None:
-            _write_results(result, problem, out)
+            in_order = tuple(sorted(finished, key=lambda trial: trial.number))
+            result = StudyResult(spec, context, in_order, out, problem)
+            if out is not None:
+                _write_results(result, problem, executor, out)
     return result
 
 
@@ -213,22 +251,37 @@ def _context(spec: StudySpec, problem: SearchProblem) -> Context:
     labels = {choice: dict(texts) for choice, texts in problem.labels().items()}
     return Context(
         spec.fingerprint(), dict(problem.baseline), dict(problem.limits), problem.accuracy_statement(), labels,
-        float(problem.space.size),
+        float(problem.space.size), versions=_versions(),
     )  # fmt: skip
 
 
-def _write_results(result: StudyResult, problem: SearchProblem, out: Path) -> None:
-    from ..reports.choose import chosen_designs
+def _versions() -> dict[str, str]:
+    import numpy
+
+    from ... import __version__
+
+    return {"dovetail": __version__, "python": platform.python_version(), "numpy": numpy.__version__}
+
+
+def _write_results(result: StudyResult, problem: SearchProblem, executor: Executor, out: Path) -> None:
+    from ..reports.closing import write_closing
     from ..reports.report import report
 
-    chosen = chosen_designs(result.front(), result.spec.objectives, result.baseline)
-    if chosen:
-        number = chosen[0].number
-        values = next(trial.values for trial in result.finished if trial.number == number)
-        try:
-            layers = problem.layers(values)
-        except CannotDo as error:
-            raise CannotDo(f"trial {number}: {error}") from error
-        layers.insert(0, "trial", number)
-        write_atomically(out / "layers.csv", layers.to_csv(index=False))
+    write_closing(_closing(result, problem, executor), problem, out)
     report(out)
+
+
+def _closing(result: StudyResult, problem: SearchProblem, executor: Executor) -> Closing:
+    """What is needed to work out more of the balanced design."""
+    from ..reports.closing import Closing
+
+    numbers = count(1 + max((trial.number for trial in result.finished), default=0))  # later than all that is known
+
+    def judge(points: Sequence[Mapping[str, Value]]) -> list[TrialResult]:
+        proposals = list(map(Proposal, numbers, points))
+        judged = {trial.number: trial.result for trial in executor.run(proposals)}
+        return [judged[proposal.number] for proposal in proposals]
+
+    first = next(iter(problem.first), None)
+    expensive = bool(getattr(problem, "expensive", False))
+    return Closing(result.spec, result.baseline, problem.labels(), first, result.finished, judge, expensive)
