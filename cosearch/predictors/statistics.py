@@ -56,8 +56,8 @@ def _weight_bits(op: Op) -> float:
 def free_statistics(space: NetworkSpace) -> Statistics:
     """What a predictor is told of a space's networks beside their choices.
 
-    The space's own ``statistics(values)`` where it has any, else those of the network it builds; zeros where the choices
-    make no network.
+    The space's own ``statistics(values)`` where it has any, else those of the network it builds; zeros where the
+    choices make no network.
     """
     own: Statistics | None = getattr(space, "statistics", None)
     if own is not None:
