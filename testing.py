@@ -1,4 +1,4 @@
-"""For authors of plug-ins: whether a mapper or an energy estimator keeps the promises that Dovetail relies on.
+"""For authors of plug-ins: whether a mapper, an energy estimator or a search strategy keeps what Dovetail relies on.
 
 >>> from dovetail.testing import check_mapper
 >>> check_mapper(MyMapper)  # doctest: +SKIP
@@ -8,6 +8,11 @@ For an estimator, with a component of every kind it prices:
 
 >>> from dovetail.testing import check_estimator
 >>> check_estimator(MyEstimator, [Component.of("modulator", 45, length_mm=1.0)])  # doctest: +SKIP
+
+For a search strategy:
+
+>>> from dovetail.testing import check_strategy
+>>> check_strategy(MyStrategy)  # doctest: +SKIP
 """
 
 from __future__ import annotations
@@ -21,6 +26,7 @@ import numpy as np
 
 from .accel.accelerator import Accelerator, Array, Compute, Memory
 from .accel.analytic import evaluate
+from .cosearch.strategies.promises import STRATEGY_PROMISES, StrategyError, check_strategy
 from .energy.promises import ESTIMATOR_PROMISES, EstimatorError, check_estimator
 from .errors import BadInput, DovetailError, Infeasible, UnknownName
 from .mapper.base import Limits, Mapper, MappingResult
@@ -34,10 +40,13 @@ from .models.op import ROLES, Op, conv2d, linear, transposed_conv2d
 __all__ = [
     "ESTIMATOR_PROMISES",
     "MAPPER_PROMISES",
+    "STRATEGY_PROMISES",
     "EstimatorError",
     "MapperError",
+    "StrategyError",
     "check_estimator",
     "check_mapper",
+    "check_strategy",
 ]
 
 ROUNDING = 1e-9  # relative; the compiled and the readable model add up in different orders

@@ -18,8 +18,8 @@ def named_object(place: str, what: str) -> Any:
     try:
         found: Any = import_module(module)
     except ImportError as error:
-        raise BadInput(f"{what}: '{module}' cannot be imported ({error}); install it, or add its folder to PYTHONPATH") \
-            from error  # fmt: skip
+        remedy = "install it, or add its folder to PYTHONPATH"
+        raise BadInput(f"{what}: '{module}' cannot be imported ({error}); {remedy}") from error
     for part in name.split("."):
         if not hasattr(found, part):
             raise BadInput(f"{what}: '{module}' has no '{name}'; check its spelling")

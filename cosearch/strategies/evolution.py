@@ -22,13 +22,13 @@ __all__ = ["RegularizedEvolution"]
 class EvolutionOptions(StrategyOptions):
     """``population``: designs alive, the oldest dies first; ``tournament``: how many compete to be the next parent.
 
-    ``changes`` is how many choices a child changes on average, at least one; ``batch`` how many children are born
-    before results are waited for.
+    ``changes`` is how many choices a child changes on average, at least one (two, because a network and its hardware
+    often have to change together); ``batch`` how many children are born before results are waited for.
     """
 
     population: int = Field(default=50, ge=2, le=100_000)
     tournament: int = Field(default=10, ge=1, le=100_000)
-    changes: float = Field(default=1.0, ge=1.0, le=1000.0)
+    changes: float = Field(default=2.0, ge=1.0, le=1000.0)
     batch: int = Field(default=10, ge=1, le=10_000)
     reward: RewardOptions = RewardOptions()
 

@@ -14,8 +14,10 @@ __all__ = ["strategy_class", "strategy_names"]
 
 _BUILT_IN: dict[str, tuple[str, str]] = {
     "evolution": ("evolution", "RegularizedEvolution"),
+    "gp": ("model_based", "GaussianProcess"),
     "nsga2": ("nsga2", "NSGA2"),
     "random": ("random_search", "RandomSearch"),
+    "tpe": ("model_based", "ParzenEstimators"),
 }
 
 

@@ -31,15 +31,19 @@ def variations(
 
 
 def mutated(space: Space, values: Mapping[str, Value], changes: int, rng: np.random.Generator) -> dict[str, Value]:
-    """``values``, a point of ``space``, with as many choices changed to another option as said and as can be."""
-    point = dict(values)
-    free = [choice for choice in space.choices if len(choice.options) > 1]
-    for index in rng.permutation(len(free))[:changes]:
-        choice = free[index]
-        shift = int(rng.integers(1, len(choice.options)))
-        present = choice.index(point[choice.name])
-        point[choice.name] = choice.options[(present + shift) % len(choice.options)]
-    return point
+    """``values``, a point of ``space``, with as many choices changed to another option as said and as can be.
+
+    Choices that a change makes active are drawn.
+    """
+    code = [
+        choice.index(values[choice.name]) if choice.name in values else int(rng.integers(len(choice.options)))
+        for choice in space.choices
+    ]
+    free = [at for at, choice in enumerate(space.choices) if len(choice.options) > 1 and choice.name in values]
+    for at in rng.permutation(free)[:changes]:
+        options = len(space.choices[at].options)
+        code[at] = (code[at] + int(rng.integers(1, options))) % options
+    return space.decode(code)
 
 
 class Unseen:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from ...accel.accelerator import Accelerator
 from ...models.network import Network
+from ..spaces.dataflow import DATAFLOW, FREE, dataflow_constraints
 from ..spaces.network_space import NetworkSpace
 from ..spaces.space import Space, Value
 from .spec import TABLES, MapperPart
@@ -41,10 +42,11 @@ class MappedCosts:
         self._mapper = mapper
 
     def estimate(self, network: Network, accelerator: Accelerator, hardware: Mapping[str, Value] | None) -> Estimate:
-        """As `dovetail.estimate`."""
+        """As `dovetail.estimate`, within the point's dataflow."""
         from ...mapper.estimate import estimate
 
-        return estimate(network, accelerator, mapper=self._mapper.name, objective=self._mapper.objective)
+        constraints = dataflow_constraints((hardware or {}).get(DATAFLOW, FREE), accelerator)
+        return estimate(network, accelerator, self._mapper.name, self._mapper.objective, constraints=constraints)
 
     @property
     def sweep(self) -> None:

@@ -19,6 +19,9 @@ Array = NDArray[np.float64]
 LEAST_POINTS = 4  # two linear parameters, one of shape, one left over to judge by
 _FLOOR_PCT = 0.15  # noise below this is not believed of a curve of few points, in points of accuracy
 _BELIEF = 3.0  # so many observations' worth of that floor
+# No shape is ever exactly right, so that points count as less evidence than their number (a tempered likelihood); with
+# this the errors of extrapolated artificial curves have the variance the forecast states.
+_TEMPER = 0.4
 _PEAK_PCT = 100.0
 
 
@@ -65,7 +68,7 @@ def forecast(curve: Sequence[float], epoch: int) -> Forecast:
     parts = []
     for family in FAMILIES:
         shapes = family.shapes(np.append(np.arange(1.0, count + 1.0), float(epoch)))
-        logs, means, sigmas = _fits(shapes, seen, recency)
+        logs, means, sigmas = _fits(shapes / shapes[:, :1], seen, recency)
         parts.append((logs - np.log(len(logs)), means, sigmas))
     logs, means, sigmas = (np.concatenate(column) for column in zip(*parts, strict=True))
     if not np.isfinite(logs).any():
@@ -76,7 +79,10 @@ def forecast(curve: Sequence[float], epoch: int) -> Forecast:
 
 
 def _fits(shapes: Array, seen: Array, recency: Array) -> tuple[Array, Array, Array]:
-    """For each shape (rows; the last column is the epoch to predict) log evidence, prediction and its deviation."""
+    """For each shape (rows; the last column is the epoch to predict) log evidence, prediction and its deviation.
+
+    Shapes begin at 1, so that a flat prior on limit and amplitude is one on the limit and the first point.
+    """
     count = len(seen)
     phi, later = shapes[:, :-1], shapes[:, -1]
     total = recency.sum()
@@ -92,7 +98,7 @@ def _fits(shapes: Array, seen: Array, recency: Array) -> tuple[Array, Array, Arr
     sigmas = np.sqrt(variance * (1.0 + 1.0 / total + ahead**2 / spread))
     limit = seen_mean - slope * phi_mean
     # Evidence with the two linear parameters integrated out under a flat prior.
-    logs = -0.5 * (count - 2 + _BELIEF) * np.log(variance) - 0.5 * np.log(spread)
+    logs = -0.5 * _TEMPER * (count - 2 + _BELIEF) * np.log(variance) - 0.5 * np.log(spread)
     logs[(slope > 0) | (limit > _PEAK_PCT)] = -np.inf
     return logs, np.minimum(means, _PEAK_PCT), sigmas
 

@@ -11,12 +11,17 @@ from .ensemble import LEAST_POINTS, forecast
 __all__ = ["Stopping", "unlikely_to_beat"]
 
 
-def unlikely_to_beat(curve: Sequence[float], epochs: int, best_pct: float, probability: float = 0.05) -> bool:
+_AFTER = 6
+
+
+def unlikely_to_beat(
+    curve: Sequence[float], epochs: int, best_pct: float, probability: float = 0.02, *, after: int = _AFTER
+) -> bool:
     """Whether a run of ``epochs`` that has come as far as ``curve`` ends above ``best_pct`` with less probability.
 
-    Never after fewer than 4 epochs. The rule of Domhan, Springenberg & Hutter, IJCAI 2015.
+    Never before epoch ``after``. The rule of Domhan, Springenberg & Hutter, IJCAI 2015.
     """
-    if not LEAST_POINTS <= len(curve) < epochs:
+    if not max(after, LEAST_POINTS) <= len(curve) < epochs:
         return False
     return forecast(curve, epochs).above(best_pct) < probability
 
@@ -33,9 +38,9 @@ class Stopping(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     aim_pct: float | None = Field(default=None, gt=0.0, le=100.0)
-    probability: float = Field(default=0.05, gt=0.0, lt=0.5)
+    probability: float = Field(default=0.02, gt=0.0, lt=0.5)
     settled_pct: float | None = Field(default=None, gt=0.0)
-    after: int = Field(default=LEAST_POINTS, ge=LEAST_POINTS)
+    after: int = Field(default=_AFTER, ge=LEAST_POINTS)
 
     @model_validator(mode="after")
     def _has_a_reason(self) -> Stopping:

@@ -9,12 +9,12 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils.data import Dataset, TensorDataset, default_collate
+from torch.utils.data import Dataset, Subset, TensorDataset, default_collate
 
 from ....errors import BadInput
 from ..named import named_object
 
-__all__ = ["Data", "batches", "digits", "digits_test", "load_data"]
+__all__ = ["Data", "batches", "digits", "digits_test", "load_data", "part_of"]
 
 DIGITS = "digits"
 
@@ -72,7 +72,9 @@ def load_data(name: str) -> Data:
     train, held = made
     for part, which in ((train, "first"), (held, "second")):
         if not hasattr(part, "__len__") or not hasattr(part, "__getitem__"):
-            raise BadInput(f"accuracy.dataset: the {which} of '{name}' is no data set with a length; use a map-style one")
+            raise BadInput(
+                f"accuracy.dataset: the {which} of '{name}' is no data set with a length; use a map-style one"
+            )
         if len(part) == 0:
             raise BadInput(f"accuracy.dataset: the {which} data set of '{name}' is empty")
     return Data(name, train, held, _shape(name, train), max(_classes(train), _classes(held)))
@@ -94,16 +96,25 @@ def _classes(dataset: Any) -> int:
     listed = getattr(dataset, "classes", None)
     if listed is not None:
         return len(listed)
-    labels = dataset.tensors[1] if isinstance(dataset, TensorDataset) else [int(dataset[i][1]) for i in range(len(dataset))]
+    labels = (
+        dataset.tensors[1] if isinstance(dataset, TensorDataset) else [int(dataset[i][1]) for i in range(len(dataset))]
+    )
     return 1 + int(max(labels))
 
 
 def batches(dataset: Any, size: int, order: Tensor | None = None) -> Iterator[tuple[Tensor, Tensor]]:
     """Images and labels in batches of ``size``, in ``order`` (default: as they come)."""
     places = torch.arange(len(dataset)) if order is None else order
-    for part in places.split(size):
+    for part in torch.split(places, size):
         if isinstance(dataset, TensorDataset):
             images, labels = dataset.tensors[0][part], dataset.tensors[1][part]
         else:
             images, labels = default_collate([dataset[int(place)] for place in part])
         yield images, labels
+
+
+def part_of(dataset: Any, places: Tensor) -> Dataset[Any]:
+    """The samples at ``places``."""
+    if isinstance(dataset, TensorDataset):
+        return TensorDataset(*(tensor[places] for tensor in dataset.tensors))
+    return Subset(dataset, places.tolist())

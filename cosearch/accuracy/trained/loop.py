@@ -128,7 +128,7 @@ def train(module: nn.Module, data: Data, recipe: Recipe, stop: Stop | None = Non
             if not math.isfinite(loss.item()):
                 raise BadInput(f"the loss is {loss.item()} in epoch {epoch}; lower accuracy.learning_rate")
             optimizer.zero_grad()
-            loss.backward()
+            torch.autograd.backward(loss)
             optimizer.step()
             done += 1
         if stop is not None or epoch == recipe.epochs:

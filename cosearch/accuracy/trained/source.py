@@ -52,9 +52,7 @@ class TrainingOptions(SourceOptions):
         """The recipe alone."""
         from .loop import Recipe
 
-        return Recipe(
-            self.epochs, self.batch, self.learning_rate, self.optimizer, self.schedule, self.weight_decay
-        )
+        return Recipe(self.epochs, self.batch, self.learning_rate, self.optimizer, self.schedule, self.weight_decay)
 
 
 class TrainedOptions(TrainingOptions):
@@ -126,8 +124,9 @@ class Trained:
         seeds = "one seed (its spread over seeds is not known)" if options.seeds == 1 else f"{options.seeds} seeds"
         stopped = ", stopped early where its learning curve allows" if options.stopping else ""
         return (
-            f"Each network is trained on '{options.dataset}' for {options.epochs} epochs with {seeds}{stopped}; accuracy "
-            "is that on held-out data. Its uncertainty holds the spread of seeds and the finite number of these data."
+            f"Each network is trained on '{options.dataset}' for {options.epochs} epochs with {seeds}{stopped}; "
+            "accuracy is that on held-out data. Its uncertainty holds the spread of seeds and the finite number of "
+            "these data."
         )
 
 

@@ -59,7 +59,7 @@ def test_it_ends_where_every_design_was_tried():
 
 
 def test_children_of_a_given_design_are_near_it():
-    seen = search(13, first=[BEST], population=3, tournament=3, batch=3)
+    seen = search(13, first=[BEST], population=3, tournament=3, batch=3, changes=1)
     assert seen[0].values == BEST
     children = [sum(value != 3 for value in p.values.values()) for p in seen[3:6]]
     assert children == [1, 1, 1]

@@ -1,14 +1,18 @@
 """Modes: which part of a design is searched when."""
 
 import pytest
+from study_fakes import STUDY, FakeProblem
 
 from dovetail.cosearch.spaces.space import Choice, Space
 from dovetail.cosearch.strategies.base import Task
 from dovetail.cosearch.strategies.modes import make_strategy, mode_class, mode_names
 from dovetail.cosearch.strategies.phase import PhaseOptions
 from dovetail.cosearch.strategies.registry import strategy_class
+from dovetail.cosearch.studies.load import check_shape, load_study
+from dovetail.cosearch.studies.run import run_study
 from dovetail.cosearch.studies.trial import TrialResult
-from dovetail.errors import BadInput, UnknownName
+from dovetail.document import parse_document
+from dovetail.errors import BadInput, SpecError, UnknownName
 
 NETWORK = {f"net.c{index}": 0 for index in range(4)}
 HARDWARE = {"hw.pes": 4, "hw.memory": 1}
@@ -114,3 +118,42 @@ def test_an_unknown_mode_is_answered_with_the_nearest():
     assert {"joint", "phase", "hw_only", "nas_only"} <= set(mode_names())
     with pytest.raises(UnknownName, match="'phase'"):
         mode_class("phases")
+
+
+def study_of(mode, strategy="{name: evolution, population: 10, tournament: 3, batch: 5}"):
+    text = STUDY.format(strategy=strategy, trials=40, seed=1) + f"mode: {mode}\n"
+    return check_shape(parse_document(text, "fake.yaml"))
+
+
+def test_a_study_names_its_mode_and_keeps_to_it(tmp_path):
+    spec = study_of("{name: phase, phase_trials: 12}")
+    result = run_study(spec, FakeProblem(), out=tmp_path / "study")
+    values = [trial.values for trial in result.finished]
+    assert len({v["net.resolution"] for v in values[:12]}) == 1
+    assert len({(v["hw.pes"], v["hw.memory"]) for v in values[12:]}) == 1
+    again = run_study(load_study(tmp_path / "study" / "study.yaml"), FakeProblem())
+    assert [t.values for t in again.finished] == values
+
+
+def test_studies_of_different_modes_are_different_and_joint_is_the_usual_one():
+    assert study_of("phase").fingerprint() != study_of("{name: phase, phase_trials: 7}").fingerprint()
+    assert study_of("joint").fingerprint() == study_of("{name: joint}").fingerprint()
+    assert study_of("joint").fingerprint() != study_of("hw_only").fingerprint()
+
+
+@pytest.mark.parametrize(("mode", "message"), [
+    ("phased", r"fake.yaml:9:\d+: mode.*no mode named 'phased'; did you mean 'phase'"),
+    ("{name: phase, phase_trials: 0}", r"mode.phase_trials"),
+    ("{name: phase, objective: latency}", r"mode.objective: no objective named 'latency'; did you mean 'latency_s'"),
+    ("{name: joint, phase_trials: 10}", r"mode.phase_trials: unknown key"),
+])  # fmt: skip
+def test_a_wrong_mode_is_refused_with_its_place(mode, message):
+    with pytest.raises(SpecError, match=message):
+        study_of(mode)
+
+
+def test_a_wrong_reward_is_refused_with_its_place():
+    with pytest.raises(SpecError, match=r"strategy.reward.*'penalty' has no part in the reward 'soft'"):
+        study_of("joint", "{name: evolution, reward: {form: soft, penalty: 3}}")
+    with pytest.raises(SpecError, match=r"strategy.reward: .harsh. is not allowed here; did you mean .hard."):
+        study_of("joint", "{name: evolution, reward: harsh}")
