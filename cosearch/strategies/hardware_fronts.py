@@ -150,13 +150,14 @@ class HardwareFronts:
 
 def _non_dominated(costs: F64) -> I64:
     """Places of the points (n, m) that no other dominates, by the first cost: fast where few of many are left."""
-    order = np.lexsort(costs.T[::-1])
+    order: I64 = np.lexsort(costs.T[::-1])
     if costs.shape[1] == 1:
         return order[:1]
     if costs.shape[1] == 2:
         second = costs[order, 1]
         best_before = np.concatenate([[np.inf], np.minimum.accumulate(second)[:-1]])
-        return order[second < best_before]
+        steps: I64 = order[second < best_before]
+        return steps
     kept = []
     while len(order):
         first, order = order[0], order[1:]

@@ -22,7 +22,7 @@ from ..predictors.ridge import Ridge
 from ..predictors.trust import Trust, cross_validated
 from ..spaces.space import Value
 from ..studies.trial import TrialResult
-from .attainment import Attainment
+from .attainment import Attainment, expected_improvement
 from .base import Batched, StrategyOptions, Task
 from .candidates import Candidates, Key, Pool, key_of
 from .hardware_fronts import ERROR, HardwareFront, HardwareFronts
@@ -34,6 +34,8 @@ F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]
 _ROUNDS = 20  # of drawing candidates, none of which has hardware, before the search ends
 _FEWEST_LABELS = 4  # that a predictor is fitted to
+_SHORTLIST = 2000  # networks whose costs are predicted
+_HOPELESS = 0.1  # chance of hardware below which a network is put off
 _SMALLEST_GAIN = 1e-4  # of the best design of the batch, that another design of a known network must bring
 
 
@@ -207,10 +209,8 @@ class Nested(Batched):
         predictor = make_predictor(self.options.predictor, self.task.seed)
         predictor.prepare(pool.inputs)
         predictor.fit(self._candidates.inputs([dict(key) for key in keys]), np.array([self._errors[k] for k in keys]))
-        free = pool.inputs.rows(pool.free)
-        mean, sigma = predictor.predict(free)
-        surface = self._surface()
-        order = np.argsort(-self._hoped(surface, free, mean, sigma), kind="stable")[: self.options.sweeps]
+        mean, sigma = predictor.predict(pool.inputs.rows(pool.free))
+        order = self._worth_sweeping(pool, mean, sigma)
         if not self._fronts.costs:
             return self._first_feasible(pool, order, mean, wanted)
         found = [(int(at), self._fronts.of(pool.points[int(pool.free[at])])) for at in order]
@@ -252,31 +252,33 @@ class Nested(Batched):
             chosen.append((network, float(mean[places[best]])))
         return chosen
 
-    def _hoped(self, surface: Attainment, free: Inputs, mean: F64, sigma: F64) -> F64:
-        """The expected gain of networks not swept yet, from what is swept: their chance to have hardware, and costs.
+    def _worth_sweeping(self, pool: Pool, mean: F64, sigma: F64) -> I64:
+        """Places among the free of the networks to sweep next, the most promising first.
 
-        A network's front is stood for by its least costs, each predicted: enough to say what to sweep, since the sweep
-        itself decides.
+        What the sweeps so far tell of others decides: a front is stood for by its least costs, each predicted, and a
+        network very probably without hardware counts for less. The sweep itself then settles both.
         """
+        surface = self._surface()
+        whole = expected_improvement(surface.error[:, None], mean[None], sigma[None]).mean(axis=0)
+        order = np.argsort(-whole, kind="stable")[:_SHORTLIST]
+        asked, gains = pool.inputs.rows(pool.free[order]), whole[order]
         swept = self._fronts.swept_networks()
-        inputs = self._candidates.inputs([network for network, _ in swept])
-        fitting = [row for row, (_, front) in enumerate(swept) if len(front)]
-        if not self._fronts.costs or len(fitting) < 2:
-            gains = expected_gain(surface, mean, sigma)
-        else:
+        known = self._candidates.inputs([network for network, _ in swept])
+        fitting = np.array([row for row, (_, front) in enumerate(swept) if len(front)], dtype=np.int64)
+        if self._fronts.costs and len(fitting) >= _FEWEST_LABELS:
             least = np.log([np.min(swept[row][1].costs, axis=0) for row in fitting])
-            known = inputs.rows(np.array(fitting))
-            ideal = np.exp(np.stack([_linear(known, column, free)[0] for column in least.T], axis=1))
-            gains = surface.gains((surface.reached(row[None]) for row in ideal), mean, sigma)
+            ideal = np.exp(np.stack([_linear(known.rows(fitting), column, asked)[0] for column in least.T], axis=1))
+            masks = (surface.reached(costs[None]) for costs in ideal)
+            gains = surface.gains(masks, mean[order], sigma[order])
         margins = np.array([front.margin for _, front in swept])
-        finite = np.isfinite(margins)
-        if finite.sum() >= _FEWEST_LABELS and (margins[finite] > 0).any():
+        told = np.flatnonzero(np.isfinite(margins))
+        if len(told) >= _FEWEST_LABELS and (margins[told] > 0).any():
             from scipy.special import ndtr
 
-            rows = np.flatnonzero(finite)
-            excess, doubt = _linear(inputs.rows(rows), margins[rows], free)
-            gains = gains * ndtr(-excess / np.maximum(doubt, 1e-9))
-        return gains
+            excess, doubt = _linear(known.rows(told), margins[told], asked)
+            gains = gains * np.minimum(1.0, ndtr(-excess / np.maximum(doubt, 1e-9)) / _HOPELESS)
+        places: I64 = order[np.argsort(-gains, kind="stable")][: self.options.sweeps]
+        return places
 
     # ---- fronts ------------------------------------------------------------------------------------------------------
 
@@ -334,18 +336,9 @@ class Nested(Batched):
         return chosen
 
 
-def expected_gain(surface: Attainment, mean: F64, sigma: F64) -> F64:
-    """Of networks that reach every cell."""
-    from .attainment import expected_improvement
-
-    return expected_improvement(surface.error[:, None], mean[None], sigma[None]).mean(axis=0)
-
-
 def _linear(known: Inputs, labels: F64, asked: Inputs) -> tuple[F64, F64]:
-    """A linear prediction and its uncertainty, with the scatter of the labels about it."""
+    """A linear prediction and its uncertainty."""
     model = Ridge()
     model.prepare(asked)
     model.fit(known, labels)
-    mean, sigma = model.predict(asked)
-    rest = float(np.std(labels - model.predict(known)[0]))
-    return mean, np.hypot(sigma, rest)
+    return model.predict(asked)

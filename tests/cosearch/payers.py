@@ -41,7 +41,7 @@ class PayingProblem:
         if accuracy is None:
             with self.log.open("a") as file:
                 file.write(f"{a}\n")
-            accuracy = Accuracy(90.0 - a / 3, 0.1 * a, 1e6 * a)
+            accuracy = Accuracy(70.0 + a / 3, 0.1 * a, 1e6 * a)
         metrics = {"latency_s": 1.0 + a / (1 + b), "energy_j": 1.0 + a * b, "area_mm2": float(b)}
         return TrialResult("ok", metrics | accuracy_metrics(accuracy))
 

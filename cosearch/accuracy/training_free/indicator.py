@@ -60,8 +60,8 @@ INDICATORS: dict[str, Indicator] = {
         Indicator("linear_regions", 1, "module", ("codes", "linear_regions"), _TENAS),
         Indicator("jacov", 1, "module", ("jacobian", "input_jacobian"), "Mellor et al., 2020 (arXiv:2006.04647v1)"),
         Indicator("epe_nas", 1, "module", ("jacobian", "input_jacobian"), "Lopes et al., ICANN 2021"),
-        Indicator("ntk_condition", -1, "module", ("ntk", "ntk_condition"), _TENAS),
-        Indicator("ntk_error", -1, "module", ("ntk", "ntk_regression"), "TEG-NAS, 2021 (arXiv:2108.11939)"),
+        Indicator("ntk_condition", -1, "module", ("ntk", "tangent_kernel"), _TENAS),
+        Indicator("ntk_error", -1, "module", ("ntk", "tangent_kernel"), "TEG-NAS, 2021 (arXiv:2108.11939)"),
         Indicator("zen", 1, "module", ("zen", "zen"), "Lin et al., ICCV 2021 (arXiv:2102.01063)"),
     )
 }  # fmt: skip
