@@ -121,7 +121,8 @@ def test_an_unknown_mode_is_answered_with_the_nearest():
 
 
 def study_of(mode, strategy="{name: evolution, population: 10, tournament: 3, batch: 5}"):
-    text = STUDY.format(strategy=strategy, trials=40, seed=1) + f"mode: {mode}\n"
+    report = "{figures: false, ablation: 0}"
+    text = STUDY.format(strategy=strategy, trials=40, seed=1, report=report) + f"mode: {mode}\n"
     return check_shape(parse_document(text, "fake.yaml"))
 
 
