@@ -87,7 +87,8 @@ class DaskCluster:
 
     def _start(self, number: int) -> None:
         values, accuracy = self._tasks[number]
-        future = self._client.submit(_evaluate_there, version("dovetail"), self._evaluator, values, accuracy, pure=False)
+        mine = version("dovetail")
+        future = self._client.submit(_evaluate_there, mine, self._evaluator, values, accuracy, pure=False)
         self._running[number] = future
         future.add_done_callback(partial(self._note, number))
 

@@ -143,7 +143,7 @@ def test_studies_of_different_modes_are_different_and_joint_is_the_usual_one():
 
 
 @pytest.mark.parametrize(("mode", "message"), [
-    ("phased", r"fake.yaml:9:\d+: mode.*no mode named 'phased'; did you mean 'phase'"),
+    ("phased", r"fake.yaml:10:\d+: mode.*no mode named 'phased'; did you mean 'phase'"),
     ("{name: phase, phase_trials: 0}", r"mode.phase_trials"),
     ("{name: phase, objective: latency}", r"mode.objective: no objective named 'latency'; did you mean 'latency_s'"),
     ("{name: joint, phase_trials: 10}", r"mode.phase_trials: unknown key"),
