@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ...accel.accelerator import Accelerator
 from ...errors import BadInput, Infeasible
+from ..spaces.dataflow import DATAFLOW, FREE, dataflow_constraints
 from ..spaces.hardware import hardware_defaults, hardware_values
 from ..spaces.network_space import NetworkSpace
 from ..spaces.space import Space, Value
@@ -53,8 +54,8 @@ class SampledSweep:
         """The accelerators that are swept, by number, the default first."""
         drawn: dict[int, Accelerator] = {}
         rng = np.random.default_rng(self._seed)
-        default = {name: value for name, value in hardware_defaults(self._accelerator).items()
-                   if name in self._hardware.names}  # fmt: skip
+        known = {DATAFLOW: FREE, **hardware_defaults(self._accelerator)}
+        default = {name: value for name, value in known.items() if name in self._hardware.names}
         try:
             numbers = [self._hardware.number(default)]
         except BadInput:
@@ -89,7 +90,9 @@ class SampledSweep:
         latency, energy = np.full(self._hardware.size, np.inf), np.full(self._hardware.size, np.inf)
         for number, chip in self.sample.items():
             try:
-                found = estimate(network, chip, mapper=self._mapper, objective=self._objective)
+                dataflow = self._hardware.point(number).get(DATAFLOW, FREE)
+                within = dataflow_constraints(dataflow, chip)
+                found = estimate(network, chip, self._mapper, self._objective, constraints=within)
             except Infeasible:
                 continue
             latency[number], energy[number] = found.latency_s, found.energy_j
