@@ -19,7 +19,7 @@ from ..accuracy.stated_losses import StatedLosses
 from ..predictors.encoding import Statistics
 from ..predictors.statistics import free_statistics
 from ..spaces.compose import choices_of, networks_of
-from ..spaces.composed_space import ComposedSpace
+from ..spaces.composed_space import ComposedSpace, parts_of
 from ..spaces.dataflow import DATAFLOW, FREE, dataflow_choice
 from ..spaces.genes import training_recipe
 from ..spaces.hardware import HARDWARE_PREFIX, hardware_defaults, hardware_space, hardware_values
@@ -207,7 +207,7 @@ class StudyEvaluator:
         hardware: Mapping[str, Value] | None,
     ) -> dict[str, float]:
         """Costs of an input: the mean over where inputs leave, for a network with early exits."""
-        parts = self.networks.parts(network, values) if isinstance(self.networks, ComposedSpace) else ((1.0, network),)
+        parts = parts_of(self.networks, network, values)
         found = []
         for _, run in parts:
             estimate = self.costs.estimate(run, accelerator, hardware)

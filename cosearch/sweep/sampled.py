@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from ...accel.accelerator import Accelerator
 from ...errors import BadInput, Infeasible
 from ...models.network import Network
+from ..spaces.composed_space import parts_of
+from ..spaces.dataflow import DATAFLOW, FREE
 from ..spaces.hardware import hardware_defaults, hardware_values
 from ..spaces.network_space import NetworkSpace
 from ..spaces.space import Space, Value
@@ -65,8 +67,8 @@ class SampledSweep:
         """The accelerators that are swept, by number, the default first."""
         drawn: dict[int, Accelerator] = {}
         rng = np.random.default_rng(self._seed)
-        default = {name: value for name, value in hardware_defaults(self._accelerator).items()
-                   if name in self._hardware.names}  # fmt: skip
+        known = {DATAFLOW: FREE, **hardware_defaults(self._accelerator)}
+        default = {name: value for name, value in known.items() if name in self._hardware.names}
         try:
             numbers = [self._hardware.number(default)]
         except BadInput:
@@ -95,12 +97,14 @@ class SampledSweep:
 
     def costs(self, values: Mapping[str, Value]) -> SweepCosts:
         """The costs of one network (n,), known on the sample; `BadInput` where the choices make no network."""
-        network = self._networks.build(values)
+        parts = parts_of(self._networks, self._networks.build(values), values)
         latency, energy = np.full(self._hardware.size, np.inf), np.full(self._hardware.size, np.inf)
         for number, chip in self.sample.items():
             try:
-                found = self._estimate(network, chip, self._hardware.point(number))
+                point = self._hardware.point(number)
+                found = [(share, self._estimate(run, chip, point)) for share, run in parts]
             except Infeasible:
                 continue
-            latency[number], energy[number] = found.latency_s, found.energy_j
+            latency[number] = sum(share * one.latency_s for share, one in found)
+            energy[number] = sum(share * one.energy_j for share, one in found)
         return SweepCosts(latency, energy, self.area_mm2)
