@@ -169,6 +169,19 @@ def _strategies() -> Listing:
     return _named((name, _first_line(strategy_class(name))) for name in strategy_names())
 
 
+def _accuracy_sources() -> Listing:
+    from ..accuracy.registry import accuracy_class, accuracy_names
+
+    return _named((name, _first_line(accuracy_class(name))) for name in accuracy_names())
+
+
+def _indicators() -> Listing:
+    from ..accuracy.training_free.indicator import INDICATORS
+
+    better = {1: "more is better", -1: "less is better"}
+    return _named((one.name, f"{better[one.better]}; of the {one.needs}; {one.source}") for one in INDICATORS.values())
+
+
 def _technologies() -> Listing:
     from ...energy.technology import constants
 
@@ -217,6 +230,8 @@ LISTS: dict[str, Callable[[], Listing]] = {
     "studies": lambda: _shipped_documents("studies"),
     "mappers": _mappers,
     "strategies": _strategies,
+    "accuracy": _accuracy_sources,
+    "indicators": _indicators,
     "technologies": _technologies,
     "grids": _grids,
     "recipes": lambda: _shipped_documents("training"),
