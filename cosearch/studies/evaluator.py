@@ -29,12 +29,14 @@ from ..spaces.space import Space, Value
 from ..strategies.nested import NestedOptions
 from ..sweep.sampled import SampledSweep
 from .costs import CostSource, cost_source
+from .showing import gantt_of, transfer_frame
 from .spec import HardwarePart, StudySpec
 from .trial import METRICS, Status, TrialResult, accuracy_metrics, accuracy_of
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
+    from ...accel.simulator.gantt import GanttInfo
     from ...mapper.estimate import Estimate
     from ..sweep.base import Sweep
 
@@ -73,6 +75,11 @@ class StudyEvaluator:
         if isinstance(networks, ComposedSpace) and networks.genes and not networks.unstated:
             return StatedLosses(accuracy_source(part.source, networks.base, part.model_extra), networks)
         return accuracy_source(part.source, networks, part.model_extra)
+
+    @property
+    def expensive(self) -> bool:
+        """Whether a network's accuracy costs more than mapping it."""
+        return self._accuracy.expensive
 
     @cached_property
     def hardware(self) -> Space:
@@ -222,6 +229,18 @@ class StudyEvaluator:
         """A row per operator of a design: cycles, energy by component, bound, mapping."""
         layers: DataFrame = self.costs.estimate(*self.design(values), self._hardware_part(values)).layers()
         return layers
+
+    def timeline(self, values: Mapping[str, Value]) -> GanttInfo:
+        """The simulated run of a design, as the analytic model mapped it."""
+        network, accelerator = self.design(values)
+        estimate = self.costs.estimate(network, accelerator, self._hardware_part(values))
+        return gantt_of(network, accelerator, estimate)
+
+    def transfer(self, values: Mapping[str, Value], networks: Sequence[str]) -> DataFrame:
+        """Other networks on a design's hardware, and on the baseline's (or the default): time and energy of each."""
+        before = load_accelerator(self.spec.baseline.accelerator) if self.spec.baseline else self.accelerator
+        chosen = self.accelerator.with_parameters(**hardware_values(self.space.validate(values)))
+        return transfer_frame(networks, {"baseline": before, "chosen": chosen}, self.spec.mapper)
 
     def accuracy_statement(self) -> str:
         """How the accuracy is predicted and what error cross-validation found."""

@@ -178,6 +178,8 @@ def references(spec: StudySpec) -> Iterator[tuple[YamlPath, Callable[[], object]
         yield ("mapper", "name"), lambda: mapper_class(spec.mapper.name)
     else:
         yield from _what_tables_lack(spec)
+    for index, name in enumerate(spec.report.transfer):
+        yield ("report", "transfer", index), partial(load_network, name)
     if baseline:
         if baseline.network not in (spec.network.space, _name_of(spec)):
             yield ("baseline", "network"), lambda: load_network(baseline.network)

@@ -105,7 +105,7 @@ def balanced(points: npt.ArrayLike) -> int:
 
 
 def scaled(points: npt.ArrayLike, over: npt.ArrayLike) -> Points:
-    """Points (n, objectives) with each objective scaled to 0 at the least and 1 at the most of ``over`` (m, objectives).
+    """Points (n, objectives), each objective scaled to 0 at the least and 1 at the most of ``over`` (m, objectives).
 
     Objectives of which ``over`` spans more than a factor of three are compared by their logarithm: halving counts the
     same anywhere. An objective that ``over`` does not vary is 0.

@@ -150,6 +150,20 @@ class StrategyPart(BaseModel):
         return strategy_class(self.name).Options.model_validate(self.model_extra or {})
 
 
+class ReportPart(_Part):
+    """What is worked out of the balanced design once the search is done.
+
+    ``ablation``: at most so many evaluations for the way from the baseline to it, 0 for none (None: half of the trials,
+    at least 12). ``timeline``: whether it is simulated. ``figures``: whether PNG and PDF are
+    drawn. ``transfer``: other networks to run on its hardware.
+    """
+
+    ablation: int | None = Field(default=None, ge=0, le=100_000, strict=True)
+    timeline: bool = True
+    figures: bool = True
+    transfer: list[str] = Field(default=["resnet18", "bert_base"])
+
+
 def _or_a_name(schema: dict[str, Any]) -> None:
     whole = dict(schema)
     schema.clear()
@@ -201,6 +215,7 @@ class StudySpec(_Part):
     strategy: StrategyPart = StrategyPart()
     mode: ModePart = ModePart()
     budget: Budget
+    report: ReportPart = ReportPart()
     seed: int = Field(default=1, ge=0, lt=2**32, strict=True)
 
     @field_validator("objectives")
@@ -233,8 +248,8 @@ class StudySpec(_Part):
         }
 
     def identity(self) -> dict[str, Any]:
-        """What decides a study's trials, as plain data: all but the budget and the prose."""
-        data = self.model_dump(mode="json", exclude={"name", "description", "budget", "mode"})
+        """What decides a study's trials, as plain data: all but the budget, the report and the prose."""
+        data = self.model_dump(mode="json", exclude={"name", "description", "budget", "report", "mode"})
         data["strategy"] = {"name": self.strategy.name, **self.strategy.options.model_dump(mode="json")}
         if self.mode.name != "joint":  # what a study is that says nothing of its mode
             data["mode"] = {"name": self.mode.name, **self.mode.options.model_dump(mode="json")}
