@@ -6,7 +6,7 @@ import csv
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -106,7 +106,7 @@ class Exam:
 
     def statistics(self, values: Mapping[str, Value]) -> F64:
         """Free numbers of a network."""
-        return _statistics(self.networks.key(values))
+        return self.networks.statistics(values)
 
     # ---- exact answers ---------------------------------------------------------------------------------------------
 
@@ -153,14 +153,6 @@ class Exam:
     @cached_property
     def _volume(self) -> float:
         return hypervolume(self.front, self.nadir)
-
-
-@lru_cache(maxsize=20_000)
-def _statistics(key: str) -> F64:
-    networks = network_space(SPACE)
-    assert isinstance(networks, Nasbench201)
-    network = networks.build(networks.values(key))
-    return np.log([float(network.macs), float(network.params)])
 
 
 def load_exam(reference: Path = REFERENCE, *, column: str = "imagenet16_120_test_pct") -> Exam:

@@ -25,9 +25,9 @@ Edge = tuple[Hashable, Hashable, bool]
 class Connectivity:
     """Of all distinct paths from input to output; a path's depth is the number of parameterised layers on it.
 
-    ``paths`` counts them, ``deep_paths`` those of a depth of at least one, ``total_depth`` is the sum of the depths (all
-    exact: a deep residual network has more paths than a float can tell apart), ``longest`` and ``shortest`` are the
-    greatest and the least depth.
+    ``paths`` counts them, ``deep_paths`` those of a depth of at least one, ``total_depth`` is the sum of the depths.
+    All are exact: a deep residual network has more paths than a float can tell apart. ``longest`` and ``shortest`` are
+    the greatest and the least depth.
     """
 
     paths: int
@@ -109,7 +109,9 @@ def connectivity(network: Network) -> Connectivity:
     Contractions with weights of their own are parameterised layers; attention's products of activations are none. A
     skip connection, an addition or a pool lengthens no path.
     """
-    edges = [(origin, layer.op.name, _is_parameterised(layer)) for layer in network for origin in _origins(layer)]
+    edges: list[Edge] = [
+        (origin, layer.op.name, _is_parameterised(layer)) for layer in network for origin in _origins(layer)
+    ]
     read = {name for layer in network for name in layer.inputs}
     edges += [(layer.op.name, _OUTPUT, False) for layer in network if layer.op.name not in read]
     return graph_connectivity(edges, _INPUT, _OUTPUT)

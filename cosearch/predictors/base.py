@@ -27,7 +27,8 @@ class Inputs:
 
     def __post_init__(self) -> None:
         if self.codes.ndim != 2 or self.statistics.ndim != 2 or len(self.codes) != len(self.statistics):
-            raise BadInput(f"codes {self.codes.shape} and statistics {self.statistics.shape} must be tables of as many rows")
+            shapes = f"codes {self.codes.shape} and statistics {self.statistics.shape}"
+            raise BadInput(f"{shapes} must be two tables with a row for each candidate")
 
     def __len__(self) -> int:
         return len(self.codes)
@@ -51,7 +52,7 @@ class Predictor(Protocol):
         """Learn the labels (n,); `BadInput` for fewer than two, or numbers that are not finite."""
 
     def predict(self, inputs: Inputs) -> tuple[F64, F64]:
-        """Mean and standard deviation (n,) each, in the labels' unit; of what is learnt, without a label's own noise."""
+        """Mean and standard deviation (n,) each of a label not seen yet, its own noise included where it is known."""
 
 
 def check_labels(inputs: Inputs, labels: F64) -> None:

@@ -34,12 +34,13 @@ class GaussianProcess:
     """
 
     def __init__(self) -> None:
-        self._centre: F64 | None = None
-        self._spread: F64 | None = None
+        self._prepared = False
+        self._centre, self._spread = np.zeros(0), np.ones(0)
         self._kernel = _Kernel(0.0, 1.0, 1.0)
 
     def prepare(self, pool: Inputs) -> None:
         """Centre and spread of each statistic."""
+        self._prepared = True
         self._centre = pool.statistics.mean(axis=0)
         spread = pool.statistics.std(axis=0)
         self._spread = np.where(spread > 1e-12, spread, np.inf)  # a constant says nothing
@@ -47,7 +48,7 @@ class GaussianProcess:
     def fit(self, inputs: Inputs, labels: F64) -> None:
         """Choose the kernel and solve for the labels."""
         check_labels(inputs, labels)
-        if self._centre is None:
+        if not self._prepared:
             self.prepare(inputs)
         self._known, self._mean, self._scale = inputs, float(labels.mean()), float(labels.std()) or 1.0
         scaled = (labels - self._mean) / self._scale
@@ -61,7 +62,7 @@ class GaussianProcess:
         self._amplitude = float(half @ half) / len(labels)
 
     def predict(self, inputs: Inputs) -> tuple[F64, F64]:
-        """Posterior mean and standard deviation of the function."""
+        """Mean and standard deviation of a new label."""
         from scipy.linalg import solve_triangular
 
         means, deviations = [], []
@@ -70,7 +71,7 @@ class GaussianProcess:
             covariance = self._covariance(part, self._known, self._kernel)
             means.append(covariance @ self._weights)
             explained = np.sum(solve_triangular(self._factor, covariance.T, lower=True) ** 2, axis=0)
-            deviations.append(np.sqrt(self._amplitude * np.maximum(1.0 - explained, 1e-9)))
+            deviations.append(np.sqrt(self._amplitude * (np.maximum(1.0 - explained, 0.0) + self._kernel.noise)))
         if not means:
             return np.zeros(0), np.zeros(0)
         return self._mean + self._scale * np.concatenate(means), self._scale * np.concatenate(deviations)
@@ -103,7 +104,8 @@ class GaussianProcess:
             # Two one-hot codes differ in two columns for every choice that differs; codes of conditional choices are
             # zero where inactive, so that what both leave out counts as equal.
             choices = max(1.0, float(left.codes.sum(axis=1).max(initial=1.0)))
-            differ = cdist(left.codes, right.codes, "sqeuclidean") / (2.0 * choices)
+            agree = left.codes @ right.codes.T
+            differ = (left.codes.sum(axis=1)[:, None] + right.codes.sum(axis=1)[None] - 2.0 * agree) / (2.0 * choices)
             total += kernel.share * np.exp(-differ / _CHOICES_REACH)
         return total
 

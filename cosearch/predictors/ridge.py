@@ -19,11 +19,12 @@ class Ridge:
     """
 
     def __init__(self) -> None:
-        self._centre: F64 | None = None
-        self._spread: F64 | None = None
+        self._prepared = False
+        self._centre, self._spread = np.zeros(0), np.ones(0)
 
     def prepare(self, pool: Inputs) -> None:
         """Centre and spread of each column."""
+        self._prepared = True
         table = pool.together()
         spread = table.std(axis=0)
         self._centre, self._spread = table.mean(axis=0), np.where(spread > 1e-12, spread, np.inf)
@@ -31,7 +32,7 @@ class Ridge:
     def fit(self, inputs: Inputs, labels: F64) -> None:
         """Solve for the weights, by singular values for all penalties at once."""
         check_labels(inputs, labels)
-        if self._centre is None:
+        if not self._prepared:
             self.prepare(inputs)
         self._mean = float(labels.mean())
         centred = labels - self._mean
@@ -45,14 +46,17 @@ class Ridge:
             if error < best:
                 best = error
                 self._weights = right.T @ (values / (values**2 + penalty) * (left.T @ centred))
-                self._variances, self._axes, self._rest = error / (values**2 + penalty), right, error / penalty
+                self._variances, self._axes = error / (values**2 + penalty), right
+                self._rest, self._noise = error / penalty, error
 
     def predict(self, inputs: Inputs) -> tuple[F64, F64]:
-        """Posterior mean and standard deviation of the linear function."""
+        """Mean and standard deviation of a new label."""
         table = self._scaled(inputs)
         along = table @ self._axes.T
         beyond = np.maximum(np.sum(table**2, axis=1) - np.sum(along**2, axis=1), 0.0)
-        return self._mean + table @ self._weights, np.sqrt(along**2 @ self._variances + beyond * self._rest)
+        return self._mean + table @ self._weights, np.sqrt(
+            along**2 @ self._variances + beyond * self._rest + self._noise
+        )
 
     def _scaled(self, inputs: Inputs) -> F64:
         scaled: F64 = (inputs.together() - self._centre) / self._spread

@@ -44,7 +44,7 @@ class Patch:
 
 
 def parse_patch(text: str) -> Patch:
-    """The patch written as ``path?name=value&name=value``, or ``name=value`` for the outermost level.
+    """The patch written as ``path?name=value&name=value``; ``path.name=value`` and ``name=value`` are patches too.
 
     A value is a number, ``true``, ``false``, a list ``[3, 5]``, or text; ``%26`` stands for an ``&`` in it. The path
     ends at the last ``?`` before the first ``=``. Raises `BadInput` for anything else.
@@ -61,8 +61,11 @@ def parse_patch(text: str) -> Patch:
         if name in changes:
             raise _not_a_patch(text, f"'{name}' is set twice; keep one")
         changes[name] = _value(text, unquote(value))
-    steps = path.strip().split(".") if path.strip() else []
-    if not all(step.strip() for step in steps):
+    names = first.strip().split(".") if not mark and len(changes) == 1 else []
+    if len(names) > 1:
+        path, changes = ".".join(names[:-1]), {names[-1].strip(): changes[first.strip()]}
+    steps = path.strip().split(".") if mark or names[1:] else []
+    if not all(step.strip() for step in (*steps, *changes)):
         raise _not_a_patch(text, "a step of its path is empty; write names joined by single points")
     return Patch(".".join(step.strip() for step in steps), tuple(changes.items()))
 

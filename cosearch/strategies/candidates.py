@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,7 +37,13 @@ class _All(Sequence[Mapping[str, Value]]):
     def __len__(self) -> int:
         return self._space.size
 
-    def __getitem__(self, index):  # type: ignore[no-untyped-def]
+    @overload
+    def __getitem__(self, index: int) -> Mapping[str, Value]: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Mapping[str, Value]]: ...
+
+    def __getitem__(self, index: int | slice) -> Mapping[str, Value] | Sequence[Mapping[str, Value]]:
         if isinstance(index, slice):
             return [self._space.point(number) for number in range(*index.indices(len(self)))]
         if not 0 <= index < len(self):
@@ -66,6 +73,7 @@ class Candidates:
         self._space, self._statistics, self._size, self._rng = space, statistics, size, rng
         self._encoding = Encoding(space, statistics)
         self._taken: set[Key] = set()
+        self._rows: dict[Key, Inputs] = {}
         self._all = space.size <= _ENUMERATED
         self._free = np.ones(space.size if self._all else 0, dtype=bool)
 
@@ -80,8 +88,16 @@ class Candidates:
         return key_of(values) in self._taken
 
     def inputs(self, points: Sequence[Mapping[str, Value]]) -> Inputs:
-        """Networks as numbers."""
-        return self._encoding.inputs(points)
+        """Networks as numbers; those of one network are worked out once."""
+        rows = []
+        for values in points:
+            key = key_of(values)
+            if key not in self._rows:
+                self._rows[key] = self._encoding.inputs([values])
+            rows.append(self._rows[key])
+        if not rows:
+            return self._encoding.inputs([])
+        return Inputs(np.concatenate([row.codes for row in rows]), np.concatenate([row.statistics for row in rows]))
 
     def pool(self, parents: Sequence[Mapping[str, Value]]) -> Pool:
         """All networks not taken; of a large space some at random, and as many near ``parents``, the best first."""
@@ -89,7 +105,7 @@ class Candidates:
             points = _All(self._space)
             return Pool(points, _every_input(self._space, self._statistics), np.flatnonzero(self._free))
         drawn = self._drawn(parents)
-        return Pool(drawn, self.inputs(drawn), np.arange(len(drawn)))
+        return Pool(drawn, self._encoding.inputs(drawn), np.arange(len(drawn)))
 
     def _drawn(self, parents: Sequence[Mapping[str, Value]]) -> list[Mapping[str, Value]]:
         unseen = Unseen(self._space)

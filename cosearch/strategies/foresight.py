@@ -40,7 +40,9 @@ class Foresight:
             costs = "sweep" if task.sweep is not None and not unknown else "mapper"
         if costs == "sweep" and unknown:
             raise BadInput(f"mode oneshot: a sweep does not tell '{unknown[0]}'; write 'costs: mapper'")
-        judge = task.judge if costs == "mapper" else task.sweep and _swept(task, task.networks, task.sweep)
+        judge = task.judge
+        if costs == "sweep":
+            judge = _swept(task, task.networks, task.sweep) if task.sweep is not None else None
         if judge is None:
             other = "sweep" if costs == "mapper" else "mapper"
             raise BadInput(f"mode oneshot: this study offers no costs by {costs}; write 'costs: {other}'")

@@ -15,7 +15,9 @@ __all__ = ["strategy_class", "strategy_names"]
 _BUILT_IN: dict[str, tuple[str, str]] = {
     "evolution": ("evolution", "RegularizedEvolution"),
     "gp": ("model_based", "GaussianProcess"),
+    "linas": ("linas", "Linas"),
     "nsga2": ("nsga2", "NSGA2"),
+    "predictor": ("predictor", "PredictorSearch"),
     "random": ("random_search", "RandomSearch"),
     "tpe": ("model_based", "ParzenEstimators"),
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,8 @@ from ...models.network import Network
 from ..accuracy.registry import accuracy_source
 from ..accuracy.source import Accuracy, AccuracySource
 from ..accuracy.stated_losses import StatedLosses
+from ..predictors.encoding import Statistics
+from ..predictors.statistics import free_statistics
 from ..spaces.compose import choices_of, networks_of
 from ..spaces.composed_space import ComposedSpace
 from ..spaces.dataflow import DATAFLOW, FREE, dataflow_choice
@@ -23,10 +26,12 @@ from ..spaces.hardware import HARDWARE_PREFIX, hardware_defaults, hardware_space
 from ..spaces.network_space import NetworkSpace
 from ..spaces.patch_accelerator import patch_accelerator
 from ..spaces.space import Space, Value
+from ..strategies.nested import NestedOptions
+from ..sweep.sampled import SampledSweep
 from .costs import CostSource, cost_source
 from .showing import gantt_of, transfer_frame
 from .spec import HardwarePart, StudySpec
-from .trial import METRICS, Status, TrialResult, accuracy_metrics
+from .trial import METRICS, Status, TrialResult, accuracy_metrics, accuracy_of
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -44,6 +49,8 @@ class StudyEvaluator:
     A design's limits are checked in the order of what they cost to know: silicon area and the network's size before
     anything is mapped, and an accuracy that takes training (`AccuracySource.expensive`) last of all.
     """
+
+    _recalled: Accuracy | None = None
 
     def __init__(self, spec: StudySpec) -> None:
         self.spec = spec
@@ -91,10 +98,21 @@ class StudyEvaluator:
         """Where latency and energy come from."""
         return cost_source(self.spec.mapper, self.networks, self.accelerator, self.hardware)
 
-    @property
+    @cached_property
     def sweep(self) -> Sweep | None:
-        """A network's costs on all hardware, where the study has tables of them."""
-        return self.costs.sweep
+        """A network's costs on all hardware, by tables where the study has them; in mode nested else on a sample."""
+        options = self.spec.mode.options
+        if self.costs.sweep is not None or not isinstance(options, NestedOptions):
+            return self.costs.sweep
+        return SampledSweep(
+            self.networks, self.accelerator, self.hardware, self.costs.estimate, points=options.points,
+            seed=self.spec.seed, area_mm2=self.limits.get("area_mm2", math.inf),
+        )  # fmt: skip
+
+    @cached_property
+    def statistics(self) -> Statistics:
+        """What is known for free of a network, for predictors."""
+        return free_statistics(self.networks)
 
     @property
     def _default_hardware(self) -> dict[str, Value] | None:
@@ -130,8 +148,14 @@ class StudyEvaluator:
         network = self.networks.build(self.networks.baseline()) if own else load_network(name)
         values = self.networks.baseline() if own else None
         known = _known_at_once(network, accelerator)
-        accuracy = accuracy_metrics(self._accuracy.predict(network, values))
+        accuracy = accuracy_metrics(self._recalled or self._accuracy.predict(network, values))
         return {**known, **accuracy, **self._mapped(network, accelerator, values or {}, self._default_hardware)}
+
+    def recall(self, baseline: Mapping[str, float]) -> None:
+        """Take the baseline's accuracy from an earlier run's metrics, where it would be dear to find out again."""
+        accuracy = accuracy_of(baseline)
+        if accuracy is not None and self._accuracy.expensive:
+            self._recalled = replace(accuracy, macs=baseline.get("accuracy_macs", 0.0))
 
     @cached_property
     def limits(self) -> dict[str, float]:

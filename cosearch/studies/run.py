@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import math
 import platform
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,6 +15,7 @@ from ...errors import CannotDo
 from ..executors.executor import Executor
 from ..executors.pool import Pool
 from ..executors.workers import Here, Workers
+from ..life.search_energy import HOST_POWER_W, TRIAL_S, search_energy
 from ..life.spent import SearchCost
 from ..reports.views import StudyViews
 from ..spaces.space import Space, Value
@@ -27,6 +27,7 @@ from .folder import claim, earlier_trials, open_log
 from .load import load_study
 from .loop import Purse, finished_trials
 from .spec import StudySpec
+from .standing import Scoreboard, Watch
 from .tables import front_frame, trials_frame
 from .trial import Evaluator, Proposal, Trial, TrialResult
 
@@ -130,26 +131,33 @@ class StudyResult(StudyViews):
             return Findings.read(self.out)
         return Findings(self.spec, self.context, self.trials())
 
-    def search_cost(self, host_power_w: float = 100.0) -> SearchCost:
-        """What the search itself spent, for `life_cycle`: each trial's time on a machine of so many watts."""
-        seconds = math.fsum(trial.result.wall_s for trial in self.finished)
-        return SearchCost(len(self.finished), seconds * host_power_w / (len(self.finished) or 1))
+    def search_cost(
+        self, host_power_w: float = HOST_POWER_W, *, trial_s: float | None = TRIAL_S, training_hardware: str = "a100"
+    ) -> SearchCost:
+        """What the search itself spent, for `life_cycle`: by counts, so that equal searches cost the same.
+
+        See `search_energy` for what is counted; ``trial_s=None`` takes the measured seconds.
+        """
+        return search_energy(
+            self.finished, self.baseline, host_power_w=host_power_w, trial_s=trial_s,
+            training_hardware=training_hardware,
+        )  # fmt: skip
 
 
 def search(
     study: str | Path, *, out: str | Path | None = None, trials: int | None = None, seed: int | None = None,
     workers: int = 1, cluster: str | None = None, resume: bool = False, progress: Progress | None = None,
-    patches: Sequence[str] = (),
+    watch: Watch | None = None, patches: Sequence[str] = (),
 ) -> StudyResult:  # fmt: skip
     """Search networks and hardware together: run a shipped study, or one in a YAML file.
 
     ``out`` is the folder for trials, front and report (None: memory only); ``resume`` goes on with what is in it.
     ``trials`` and ``seed`` replace the study's; ``patches`` such as ``pes?x=8`` change it (see `patch_study`). The
-    same seed gives the same trials with any number of ``workers``
-    processes, and on a Dask ``cluster`` (``tcp://HOST:8786``, or ``local:4`` for one of this machine's processes; its
-    workers read the paths in a study as this machine does). ``progress(done, total)`` is called after each trial.
-    Trial 0 is the baseline network on the default hardware where the space holds it, so that the front never loses to
-    it.
+    same seed gives the same trials with any number of ``workers`` processes, and on a Dask ``cluster``
+    (``tcp://HOST:8786``, or ``local:4`` for one of this machine's processes; its workers read the paths in a study as
+    this machine does). After each trial ``progress(done, total)`` is called, and ``watch`` with the `Standing`: the
+    front so far, its hypervolume, the best of each objective. Trial 0 is the baseline network on the default hardware
+    where the space holds it, so that the front never loses to it.
 
     Raises `SpecError` for a wrong study, `BadInput` for a folder that holds other trials, `CannotDo` where no worker
     can be had or the disk is full; finished trials stay in the log.
@@ -157,8 +165,9 @@ def search(
     spec = load_study(study, trials=trials, seed=seed, patches=patches)
     folder = Path(out) if out is not None else None
     return run_study(
-        spec, _problem(spec), out=folder, workers=workers, cluster=cluster, resume=resume, progress=progress
-    )
+        spec, _problem(spec), out=folder, workers=workers, cluster=cluster, resume=resume, progress=progress,
+        watch=watch,
+    )  # fmt: skip
 
 
 def _problem(spec: StudySpec) -> SearchProblem:
@@ -173,9 +182,13 @@ def _problem(spec: StudySpec) -> SearchProblem:
 
 def run_study(
     spec: StudySpec, problem: SearchProblem, *, out: Path | None = None, workers: int = 1,
-    cluster: str | None = None, resume: bool = False, progress: Progress | None = None,
+    cluster: str | None = None, resume: bool = False, progress: Progress | None = None, watch: Watch | None = None,
 ) -> StudyResult:  # fmt: skip
     """As `search`, for a study and a problem at hand."""
+    if cluster is not None:
+        from ..executors.dask_cluster import check_cluster
+
+        check_cluster(cluster)
     with contextlib.ExitStack() as stack:
         logged: list[Trial] = []
         keep: Callable[[Trial], None] = _forget
@@ -183,6 +196,8 @@ def run_study(
             log = stack.enter_context(open_log(out))
             logged = earlier_trials(log, out, resume)
             keep = log.append
+        if out is not None and logged:
+            _recall(problem, out)
         context = _context(spec, problem)
         if out is not None:
             claim(out, spec, context, logged)
@@ -197,9 +212,12 @@ def run_study(
             spec.mode.name, spec.strategy.name, task, spec.strategy.options, spec.mode.options
         )
         finished: list[Trial] = []
+        board = Scoreboard(spec.objectives, context.baseline, spec.budget)
         with Executor(_workers(problem, workers, cluster), network_key) as executor:
             for trial in finished_trials(strategy, executor, spec.budget, purse, logged, keep):
                 finished.append(trial)
+                if watch is not None:
+                    watch(board.show(trial, purse.spent))
                 if progress is not None:
                     progress(len(finished), spec.budget.trials)
             in_order = tuple(sorted(finished, key=lambda trial: trial.number))
@@ -221,12 +239,19 @@ def _forget(trial: Trial) -> None:
     """Without a folder nothing is kept but the result."""
 
 
+def _recall(problem: SearchProblem, out: Path) -> None:
+    """Tell a problem what the baseline's accuracy was in the run that is continued, where it wants to know."""
+    recall = getattr(problem, "recall", None)
+    if recall is not None:
+        recall(Context.read(out / "context.json").baseline)
+
+
 def _context(spec: StudySpec, problem: SearchProblem) -> Context:
     """What the report needs to know; the baseline is evaluated here."""
     labels = {choice: dict(texts) for choice, texts in problem.labels().items()}
     return Context(
         spec.fingerprint(), dict(problem.baseline), dict(problem.limits), problem.accuracy_statement(), labels,
-        float(problem.space.size), _versions(),
+        float(problem.space.size), versions=_versions(),
     )  # fmt: skip
 
 

@@ -247,8 +247,8 @@ class StudySpec(_Part):
             for name, limit in self.constraints.stated().items()
         }
 
-    def fingerprint(self) -> str:
-        """Equal for studies whose trials are the same, however many: all but the budget, the report and the prose."""
+    def identity(self) -> dict[str, Any]:
+        """What decides a study's trials, as plain data: all but the budget, the report and the prose."""
         data = self.model_dump(mode="json", exclude={"name", "description", "budget", "report", "mode"})
         data["strategy"] = {"name": self.strategy.name, **self.strategy.options.model_dump(mode="json")}
         if self.mode.name != "joint":  # what a study is that says nothing of its mode
@@ -256,4 +256,8 @@ class StudySpec(_Part):
         data["accuracy"] = {"source": self.accuracy.source, **self.accuracy.options.model_dump(mode="json")}
         for part in ("network", "hardware"):  # what is not asked for is as if there were no word for it
             data[part] = {key: value for key, value in data[part].items() if key in _ALWAYS or value}
-        return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()
+        return data
+
+    def fingerprint(self) -> str:
+        """Equal for studies whose trials are the same, however many of them."""
+        return hashlib.sha256(json.dumps(self.identity(), sort_keys=True).encode()).hexdigest()

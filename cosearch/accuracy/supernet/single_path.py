@@ -17,9 +17,9 @@ from ...spaces.slots import Slot
 from ..trained.data import Data, batches
 from ..trained.loop import TRAINING_PASSES, Recipe, forward_macs, optimizer_for
 
-__all__ = ["fair_paths", "random_path", "train_single_path"]
+__all__ = ["fair_paths", "mean_macs", "random_path", "train_single_path"]
 
-_PATHS_COUNTED = 32
+_PATHS_COUNTED = 16
 
 Path = Mapping[str, int]
 
@@ -45,7 +45,7 @@ def train_single_path(
 ) -> float:
     """Train all candidates in place, with random numbers from torch's own generator; the multiply-accumulates it took.
 
-    These are counted on 32 paths and multiplied up, a training step as three forward passes.
+    These are counted on 16 paths (`mean_macs`) and multiplied up, a training step as three forward passes.
     """
     optimizer = optimizer_for(list(module.parameters()), recipe)
     samples = len(data.train)  # type: ignore[arg-type]
@@ -64,10 +64,11 @@ def train_single_path(
             optimizer.step()
             done += 1
             paths_trained = len(paths)
-    return float(_mean_macs(module, slots, data)) * TRAINING_PASSES * samples * recipe.epochs * paths_trained
+    return mean_macs(module, slots, data) * TRAINING_PASSES * samples * recipe.epochs * paths_trained
 
 
-def _mean_macs(module: SharedModule, slots: Sequence[Slot], data: Data) -> float:
+def mean_macs(module: SharedModule, slots: Sequence[Slot], data: Data) -> float:
+    """Multiply-accumulates of one image on a random path, the mean of 16."""
     counts = []
     for _ in range(_PATHS_COUNTED):
         module.pick(random_path(slots))

@@ -43,16 +43,18 @@ class Supernet:
         self._known: dict[str, Accuracy] = {}
 
     @cached_property
-    def _trained(self) -> tuple[SharedModule, float]:
+    def _trained(self) -> tuple[SharedModule, float, float]:
+        """The supernet, what training it took, and what one image takes on a mean path."""
         from ..trained.data import load_data
         from ..trained.loop import quiet_torch
-        from .single_path import train_single_path
+        from .single_path import mean_macs, train_single_path
 
         options, data = self._options, load_data(self._options.dataset)
         with quiet_torch(seed_of(self._space.name, options.seed, 0)):
             module = self._space.shared_module(data.shape, data.classes)
             fair = options.sampling == "fair"
-            return module, train_single_path(module, self._space.slots, data, options.recipe(), fair=fair)
+            spent = train_single_path(module, self._space.slots, data, options.recipe(), fair=fair)
+            return module, spent, mean_macs(module, self._space.slots, data)
 
     @property
     def preparation_macs(self) -> float:
@@ -62,8 +64,8 @@ class Supernet:
     def predict(self, network: Network | None, values: Mapping[str, Value] | None = None) -> Accuracy:
         """Top-1 with shared weights; ``sigma_pct`` is that of the finite held-out data alone.
 
-        ``macs`` are those of looking; training the supernet is in ``preparation_macs``. Raises `BadInput` without
-        ``values``.
+        ``macs`` are those of looking, of a mean network; training the supernet is in ``preparation_macs``. Raises
+        `BadInput` without ``values``.
         """
         if values is None:
             raise BadInput("'supernet' needs a point of the space; a description cannot be looked up in it")
@@ -74,15 +76,14 @@ class Supernet:
 
     def _look(self, values: Mapping[str, Value]) -> Accuracy:
         from ..trained.data import load_data
-        from ..trained.loop import evaluate, forward_macs, quiet_torch
+        from ..trained.loop import evaluate, quiet_torch
 
-        data, module = load_data(self._options.dataset), self._trained[0]
+        data, (module, _, per_image) = load_data(self._options.dataset), self._trained
         with quiet_torch(0):
             module.pick({slot.name: slot.index(values) for slot in self._space.slots})
             top1 = evaluate(module, data.held)
-            count = len(data.held)  # type: ignore[arg-type]
-            macs = float(forward_macs(module, data.shape)) * count
-        return Accuracy(round(top1, 4), round(held_out_sigma_pct(top1, count), 4), macs)
+        count = len(data.held)  # type: ignore[arg-type]
+        return Accuracy(round(top1, 4), round(held_out_sigma_pct(top1, count), 4), per_image * count)
 
     def statement(self) -> str:
         """What was trained, and what the figure is good for."""

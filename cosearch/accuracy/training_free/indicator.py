@@ -27,7 +27,8 @@ class Indicator:
     """A number of an untrained network. ``better`` is +1 where more of it goes with accuracy, −1 where less does.
 
     ``needs`` says what it is read off: the description of the ``network`` alone, or a ``module`` with random weights.
-    ``family`` is the file and function that computes it, with its siblings, in one go.
+    ``family`` is the file and function that computes it, with its siblings, in one go; it may change the module's
+    tensors, not its parts.
     """
 
     name: str
@@ -45,6 +46,8 @@ INDICATORS: dict[str, Indicator] = {
     for one in (
         Indicator("macs", 1, "network", ("size", "sizes"), "multiply-accumulates of one image"),
         Indicator("params", 1, "network", ("size", "sizes"), "stored words"),
+        Indicator("effective_depth", 1, "network", ("size", "connections"), "Chen et al., NeurIPS 2022"),
+        Indicator("log_paths", 1, "network", ("size", "connections"), "Chen et al., NeurIPS 2022"),
         Indicator("entropy", 1, "network", ("entropy", "entropies"), "Shen et al., CVPR 2023 (arXiv:2303.02165)"),
         Indicator("effectiveness", -1, "network", ("entropy", "entropies"), "Shen et al., CVPR 2023"),
         Indicator("synflow", 1, "module", ("synflow", "synaptic_flow"), "Tanaka et al., NeurIPS 2020, logarithm"),
@@ -58,8 +61,8 @@ INDICATORS: dict[str, Indicator] = {
         Indicator("linear_regions", 1, "module", ("codes", "linear_regions"), _TENAS),
         Indicator("jacov", 1, "module", ("jacobian", "input_jacobian"), "Mellor et al., 2020 (arXiv:2006.04647v1)"),
         Indicator("epe_nas", 1, "module", ("jacobian", "input_jacobian"), "Lopes et al., ICANN 2021"),
-        Indicator("ntk_condition", -1, "module", ("ntk", "ntk_condition"), _TENAS),
-        Indicator("ntk_error", -1, "module", ("ntk", "ntk_regression"), "TEG-NAS, 2021 (arXiv:2108.11939)"),
+        Indicator("ntk_condition", -1, "module", ("ntk", "tangent_kernel"), _TENAS),
+        Indicator("ntk_error", -1, "module", ("ntk", "tangent_kernel"), "TEG-NAS, 2021 (arXiv:2108.11939)"),
         Indicator("zen", 1, "module", ("zen", "zen"), "Lin et al., ICCV 2021 (arXiv:2102.01063)"),
     )
 }  # fmt: skip
@@ -84,11 +87,20 @@ def indicator_scores(names: Iterable[str], module: torch.nn.Module, probe: Probe
     indicator that is not finite there (a constant output, a singular kernel) is NaN.
     """
 
+    twin = copy.deepcopy(module)
+    state = [tensor.detach().clone() for tensor in _tensors(twin)]
+
     def compute(family: Callable[[torch.nn.Module, Probe], dict[str, float]]) -> dict[str, float]:
+        for tensor, kept in zip(_tensors(twin), state, strict=True):
+            tensor.data, tensor.grad = kept.clone(), None
         with _repeatable(probe.seed):
-            return family(copy.deepcopy(module).train(), probe)
+            return family(twin.train(), probe)
 
     return _scores([indicator(name) for name in names], "module", compute)
+
+
+def _tensors(module: torch.nn.Module) -> list[torch.Tensor]:
+    return [*module.parameters(), *module.buffers()]
 
 
 def fresh_module(make: Callable[[], torch.nn.Module], seed: int) -> torch.nn.Module:

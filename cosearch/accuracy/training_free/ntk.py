@@ -15,7 +15,7 @@ from .indicator import checked_images
 from .layers import weighted
 from .probe import Probe
 
-__all__ = ["condition_number", "ntk_condition", "ntk_regression", "tangent_rows"]
+__all__ = ["condition_number", "regression_error", "tangent_kernel", "tangent_rows"]
 
 _MOST = 32  # images: the kernel takes a backward pass for each
 
@@ -42,28 +42,24 @@ def condition_number(rows: Tensor) -> float:
     return float(values[-1] / values[0]) if values[0] > 0 else float("inf")
 
 
-def ntk_condition(module: nn.Module, probe: Probe) -> dict[str, float]:
-    """κ = λ_max / λ_min of the kernel of up to 32 images, weights by He's rule with the fan-out: less is better."""
-    _draw(module)
-    return {"ntk_condition": condition_number(tangent_rows(module, checked_images(probe)[:_MOST]))}
+def tangent_kernel(module: nn.Module, probe: Probe) -> dict[str, float]:
+    """``ntk_condition`` and ``ntk_error`` of up to 32 images, weights by He's rule with the fan-out: less is better.
 
-
-def ntk_regression(module: nn.Module, probe: Probe) -> dict[str, float]:
-    """Mean squared error of kernel regression on half of up to 32 images, fitted to the other half; less is better.
-
-    ŷ = Θ_val,train Θ_train⁻¹ (y − ȳ) + ȳ with one-hot classes y, so only classes that mean something can tell
-    networks apart.
+    The error is the mean squared one of kernel regression on half of the images, fitted to the other half:
+    ŷ = Θ_val,train Θ_train⁻¹ (y − ȳ) + ȳ with one-hot classes y. Only classes that mean something can tell networks
+    apart by it.
     """
-    _draw(module)
+    for layer in weighted(module):
+        nn.init.kaiming_normal_(layer.weight, mode="fan_out")
     rows = tangent_rows(module, checked_images(probe)[:_MOST]).double()
     targets = nn.functional.one_hot(probe.targets[:_MOST], probe.classes).double()
+    return {"ntk_condition": condition_number(rows), "ntk_error": regression_error(rows, targets)}
+
+
+def regression_error(rows: Tensor, targets: Tensor) -> float:
+    """Mean squared error of the second half's ``targets`` (n, classes), predicted from the first half's."""
     half = len(rows) // 2
     kernel, across = rows[:half] @ rows[:half].T, rows[half:] @ rows[:half].T
     mean = targets[:half].mean(0)
     predicted = across @ torch.linalg.lstsq(kernel, targets[:half] - mean).solution + mean
-    return {"ntk_error": float(((predicted - targets[half:]) ** 2).mean())}
-
-
-def _draw(module: nn.Module) -> None:
-    for layer in weighted(module):
-        nn.init.kaiming_normal_(layer.weight, mode="fan_out")
+    return float(((predicted - targets[half:]) ** 2).mean())

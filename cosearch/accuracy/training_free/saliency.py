@@ -20,33 +20,36 @@ __all__ = ["gradient_flow", "saliencies", "weight_norms"]
 def saliencies(module: nn.Module, probe: Probe) -> dict[str, float]:
     """From one backward pass, with weights w, gradients g, and outputs a of the layers with gradients δ.
 
-    ``grad_norm`` Σ‖g‖ over layers, ``snip`` Σ|w·g|, ``plain`` Σ w·g, ``fisher`` Σ over channels of half the mean over
-    images of (Σ over pixels a·δ)².
+    ``grad_norm`` Σ‖g‖ over layers, ``snip`` Σ|w·g|, ``plain`` Σ w·g, ``fisher`` Σ over weights of their channel's
+    saliency, half the mean over images of (Σ over pixels a·δ)².
     """
     layers = weighted(module)
-    outputs: list[Tensor] = []
+    outputs: list[tuple[int, Tensor]] = []
 
     def keep(part: nn.Module, given: Tensor, output: Tensor) -> None:
         output.retain_grad()
-        outputs.append(output)
+        weights = sum(weight.numel() for name, weight in part.named_parameters() if name == "weight")
+        outputs.append((weights // output.shape[1], output))
 
     with hooked(list(layers), keep):
         loss = nn.functional.cross_entropy(module(checked_images(probe)), probe.targets)
     loss.backward()  # type: ignore[no-untyped-call]
     pairs = [(layer.weight.detach(), layer.weight.grad) for layer in layers if layer.weight.grad is not None]
-    fisher = 0.0
-    for output in outputs:
-        if output.grad is None:
-            continue
-        product = output.detach() * output.grad
-        per_image = product.flatten(2).sum(2) if product.ndim > 2 else product
-        fisher += float((per_image.double() ** 2).mean(0).sum()) / 2.0
+    reached = [(weights, output.detach(), output.grad) for weights, output in outputs if output.grad is not None]
+    fisher = sum(weights * _channel_saliency(output, gradient) for weights, output, gradient in reached)
     return {
         "grad_norm": sum(float(gradient.norm()) for _, gradient in pairs),
         "snip": sum(float((weight * gradient).abs().sum()) for weight, gradient in pairs),
         "plain": sum(float((weight * gradient).sum()) for weight, gradient in pairs),
         "fisher": fisher,
     }
+
+
+def _channel_saliency(output: Tensor, gradient: Tensor) -> float:
+    """Summed over channels; a layer's channels have equally many weights."""
+    product = output * gradient
+    per_image = product.flatten(2).sum(2) if product.ndim > 2 else product
+    return float((per_image.double() ** 2).mean(0).sum()) / 2.0
 
 
 def weight_norms(module: nn.Module, probe: Probe) -> dict[str, float]:

@@ -52,7 +52,7 @@ class TrainingFreeOptions(SourceOptions):
     """
 
     indicators: list[Annotated[str, AfterValidator(_known_indicator)]] = Field(
-        default=["synflow", "naswot"], min_length=1
+        default=["naswot", "jacov"], min_length=1
     )
     images: Images = "digits"
     batch: int = Field(default=32, ge=4, le=1024)

@@ -38,7 +38,8 @@ def test_equal_networks_get_equal_answers_in_any_process():
         "print(repr(source().predict(CELLS.build(POINT), POINT)))"
     )
     folder = __file__.rpartition("/")[0]
-    done = subprocess.run([sys.executable, "-c", code, folder], capture_output=True, text=True, check=True)
+    data = folder.rpartition("/")[0]
+    done = subprocess.run([sys.executable, "-c", code, folder, data], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == repr(here)
     assert torch.initial_seed() == 5
 

@@ -15,6 +15,7 @@ from dovetail.errors import BadInput, SpecError
     [
         ("pes?x=8&y=8", Patch("pes", (("x", 8), ("y", 8)))),
         ("stage3.block*?op=fused_ibn", Patch("stage3.block*", (("op", "fused_ibn"),))),
+        ("dram.size=1.5 MB", Patch("dram", (("size", "1.5 MB"),))),
         ("clock=1.2 GHz", Patch("", (("clock", "1.2 GHz"),))),
         ("b??.kernel?options=[3, 5]", Patch("b??.kernel", (("options", (3, 5)),))),
         ("a?wait=true&text=x%26y", Patch("a", (("wait", True), ("text", "x&y")))),
@@ -33,6 +34,7 @@ def test_a_patch_is_read_as_it_is_written_and_written_as_it_is_read(text, patch)
         ("pes?x=", "'x=' is no name=value"),
         ("pes?x=8&&y=8", "'' is no name=value"),
         ("pes?x=8&x=4", "'x' is set twice"),
+        (".x=1", "a step of its path is empty"),
         ("a..b?x=1", "a step of its path is empty"),
         ("pes?x=[1, 2", "is half a list"),
         ("pes?x=[1,,2]", "has an empty entry"),

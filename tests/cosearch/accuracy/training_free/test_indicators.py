@@ -88,7 +88,8 @@ def test_saliencies_of_a_linear_layer_are_the_closed_form():
     assert found["grad_norm"] == pytest.approx(share, rel=1e-6)
     assert found["snip"] == pytest.approx(2 * 0.5 * share / 2, rel=1e-6)
     assert found["plain"] == pytest.approx(-2 * 0.5 * share / 2, rel=1e-6)
-    assert found["fisher"] == pytest.approx(2 * 0.5 * (0.5 * share / 2) ** 2 / 2, rel=1e-6)
+    # Two channels of two weights each; the saliency of a channel comes from the one image that turns it on.
+    assert found["fisher"] == pytest.approx(2 * 2 * 0.5 * (0.5 * share / 2) ** 2 / 2, rel=1e-6)
 
 
 def test_grasp_is_the_weights_times_the_change_of_half_the_squared_gradient():

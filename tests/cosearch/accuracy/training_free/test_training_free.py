@@ -88,7 +88,7 @@ def test_too_few_labels_are_refused(made):
 
 
 def test_modules_need_a_space_that_has_them_and_a_point_of_it(made):
-    with pytest.raises(BadInput, match="synflow looks at a torch module, and .* 'video_levers' has none"):
+    with pytest.raises(BadInput, match=r"synflow looks at a torch module, and .* 'video_levers' has none"):
         made(space=network_space("video_levers"), indicators=["synflow"])
     with pytest.raises(BadInput, match="resnet18: synflow needs a point of the space"):
         made(indicators=["synflow"]).scores(load_network("resnet18"))

@@ -1,6 +1,0 @@
-"""Makes the data sets beside the tests importable by name."""
-
-import sys
-from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).parent))
