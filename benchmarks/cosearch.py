@@ -117,7 +117,8 @@ def summary(exam: Exam, method: Method, outcomes: list[Outcome], seeds: int) -> 
         by_seed = regret.mean(axis=0)
         violates = np.mean([outcome.violates[budget] for outcome in outcomes])
         rows[str(budget)] = {
-            "mean": float(by_seed.mean()), "ci95": float(1.96 * by_seed.std(ddof=1) / np.sqrt(seeds)) if seeds > 1 else 0.0,
+            "mean": float(by_seed.mean()),
+            "ci95": float(1.96 * by_seed.std(ddof=1) / np.sqrt(seeds)) if seeds > 1 else 0.0,
             "median": float(np.median(regret)), "worst": float(regret.max()), "seeds": seeds,
             "by_target": regret.mean(axis=1).tolist(), "found_optimum": float((regret < 1e-9).mean()),
             "top_reward_violates": float(violates),

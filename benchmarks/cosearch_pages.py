@@ -40,15 +40,17 @@ def text(figures: dict[str, Any]) -> str:
 def targets(figures: dict[str, Any]) -> list[str]:
     """The exact optima."""
     lines = [
-        "| latency at most | hardware fixed | phase (for latency / energy) | joint | energy at the fixed accuracy, fixed → joint |",
+        "| latency at most | hardware fixed | phase (for latency / energy) | joint "
+        "| energy at the fixed accuracy, fixed → joint |",
         "|---|---|---|---|---|",
     ]
     for row in figures["targets"]:
         phase = " / ".join("none" if value is None else f"{value:.2f}" for value in row["phase_pct"].values())
         energy = row["energy_j"]
         lines.append(
-            f"| {1e6 * row['latency_s']:.1f} µs ({100 * row['quantile']:.0f} % of the networks) | {row['fixed_pct']:.2f} % "
-            f"| {phase} % | **{row['joint_pct']:.2f} %** (+{row['joint_pct'] - row['fixed_pct']:.2f}) "
+            f"| {1e6 * row['latency_s']:.1f} µs ({100 * row['quantile']:.0f} % of the networks) "
+            f"| {row['fixed_pct']:.2f} % | {phase} % "
+            f"| **{row['joint_pct']:.2f} %** (+{row['joint_pct'] - row['fixed_pct']:.2f}) "
             f"| {1e6 * energy['fixed']:.1f} → {1e6 * energy['joint']:.1f} µJ ({row['energy_ratio']:.2f} ×) |"
         )
     return lines

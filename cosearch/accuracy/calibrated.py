@@ -30,8 +30,8 @@ class CalibrationReport:
 
     ``kendall`` orders all labels, ``kendall_top`` the best tenth of them (``top_labels``; NaN below five), which is
     what a search needs. A monotone fit keeps the scores' own order, which owes the labels nothing, so that order is
-    judged; leave-one-out itself would call a score that says nothing a bad one. ``rmse_pct`` is in points of accuracy.
-    ``trusted``: there are labels enough to predict at all.
+    judged as it is; left out, a score that says nothing would look like a bad one. ``rmse_pct`` is in points of
+    accuracy. ``trusted``: there are labels enough to predict at all.
     """
 
     labels: int
@@ -45,10 +45,10 @@ class CalibrationReport:
 class Calibrated:
     """Scores of networks (one or several each) made accuracies. Labels are added as they are paid for.
 
-    ``monotone`` orders networks by the mean rank of their scores and fits the closest non-decreasing function
-    (isotonic regression); it can only be wrong where the order is. ``ridge`` fits a linear function of the ranks, whose
-    penalty leave-one-out chooses; it may give each score a weight of its own. Ranks are those among the labels, so a
-    score's scale and outliers do not matter; a score that is NaN ranks last.
+    ``monotone`` orders networks by the mean rank of their scores; ``ridge`` by a linear function of these ranks, fitted
+    to the ranks of the accuracies with the penalty that leave-one-out likes best, so that each score has a weight of
+    its own. The order becomes accuracies by the closest non-decreasing function (isotonic regression). Ranks are those
+    among the labels, so a score's scale and outliers do not matter; a score that is NaN ranks last.
     """
 
     def __init__(self, better: Sequence[int], *, fit: FitKind = "monotone", least_labels: int = 20) -> None:
@@ -101,14 +101,14 @@ class Calibrated:
         return CalibrationReport(
             labels=len(self), kendall=rank_correlation(order, known),
             kendall_top=rank_correlation(order[top], known[top]) if enough else math.nan,
-            top_labels=int(top.sum()), rmse_pct=float(np.sqrt(np.mean((self._left_out - known) ** 2))),
+            top_labels=int(top.sum()), rmse_pct=float(np.sqrt(np.mean((self._left_out[0] - known) ** 2))),
             trusted=len(self) >= self.least_labels,
         )  # fmt: skip
 
     @property
     def _order(self) -> _Array:
         rows = np.array(self._scores)
-        return self._features(rows, rows)[:, 0] if self.fit == "monotone" else self._left_out
+        return self._features(rows, rows)[:, 0] if self.fit == "monotone" else self._left_out[1]
 
     def _oriented(self, scores: ArrayLike) -> _Array:
         row = np.atleast_1d(np.asarray(scores, dtype=np.float64))
@@ -124,64 +124,62 @@ class Calibrated:
         return ranks.mean(axis=1, keepdims=True) if self.fit == "monotone" else ranks
 
     @cached_property
-    def _fitted(self) -> _Monotone | _Ridge:
+    def _fitted(self) -> _Fit:
         rows = np.array(self._scores)
         features, known = self._features(rows, rows), np.array(self._top1)
-        return _Monotone(features, known) if self.fit == "monotone" else _best_ridge(features, known)
+        if self.fit == "monotone":
+            return _Fit(features, known, None)
+        candidates = [_Fit(features, known, penalty) for penalty in _PENALTIES]
+        return min(candidates, key=lambda one: one.left_out_error)
 
     @cached_property
-    def _left_out(self) -> _Array:
-        """Each label predicted by the fit to all others, ranks included."""
+    def _left_out(self) -> tuple[_Array, _Array]:
+        """Each label's accuracy and place in the order, by the fit to all others (ranks included)."""
         rows, known = np.array(self._scores), np.array(self._top1)
-        found = np.empty(len(known))
+        found, order = np.empty(len(known)), np.empty(len(known))
         for index in range(len(known)):
             kept = np.arange(len(known)) != index
-            others = self._features(rows[kept], rows[kept])
-            if self.fit == "monotone":
-                model: _Monotone | _Ridge = _Monotone(others, known[kept])
-            else:
-                model = _Ridge(others, known[kept], self._fitted.penalty)
-            found[index] = model.predict(self._features(rows[index : index + 1], rows[kept]))[0]
-        return found
+            model = _Fit(self._features(rows[kept], rows[kept]), known[kept], self._fitted.penalty)
+            features = self._features(rows[index : index + 1], rows[kept])
+            found[index], order[index] = model.predict(features)[0], model.order(features)[0]
+        return found, order
 
     def _error_near(self, top1_pct: float) -> float:
         """Root mean square error of the labels whose own predictions are nearest: bad networks scatter more."""
         known, count = np.array(self._top1), min(_NEIGHBOURS, len(self))
-        nearest = np.argsort(np.abs(self._left_out - top1_pct), kind="stable")[:count]
-        return float(np.sqrt(np.mean((self._left_out[nearest] - known[nearest]) ** 2)))
+        left_out = self._left_out[0]
+        nearest = np.argsort(np.abs(left_out - top1_pct), kind="stable")[:count]
+        return float(np.sqrt(np.mean((left_out[nearest] - known[nearest]) ** 2)))
 
 
-class _Monotone:
-    penalty = 0.0
+class _Fit:
+    """Features (n, scores) to an order, and the order to accuracies; without a ``penalty`` the one feature orders."""
 
-    def __init__(self, features: _Array, known: _Array) -> None:
+    def __init__(self, features: _Array, known: _Array, penalty: float | None) -> None:
+        from scipy.stats import rankdata
         from sklearn.isotonic import IsotonicRegression
 
-        self._model = IsotonicRegression(out_of_bounds="clip").fit(features[:, 0], known)
+        self.penalty, self.left_out_error = penalty, 0.0
+        self._centre, self._weights = np.zeros(1), np.ones(1)
+        if penalty is not None:
+            self._centre = features.mean(axis=0)
+            centred, wanted = features - self._centre, rankdata(known) / len(known)
+            inverse = np.linalg.inv(centred.T @ centred + penalty * np.eye(features.shape[1]))
+            self._weights = inverse @ centred.T @ (wanted - wanted.mean())
+            # The leverages give leave-one-out's errors in closed form (Allen's PRESS statistic, 1974).
+            leverage = np.einsum("ij,jk,ik->i", centred, inverse, centred) + 1.0 / len(known)
+            misses = wanted - wanted.mean() - centred @ self._weights
+            self.left_out_error = float(((misses / np.maximum(1.0 - leverage, 1e-9)) ** 2).sum())
+        self._curve = IsotonicRegression(out_of_bounds="clip").fit(self.order(features), known)
+
+    def order(self, features: _Array) -> _Array:
+        """More of it is better."""
+        placed: _Array = (features - self._centre) @ self._weights
+        return placed
 
     def predict(self, features: _Array) -> _Array:
-        return np.asarray(self._model.predict(features[:, 0]), dtype=np.float64)
-
-
-class _Ridge:
-    def __init__(self, features: _Array, known: _Array, penalty: float) -> None:
-        self.penalty = penalty
-        self._centre, self._mean = features.mean(axis=0), float(known.mean())
-        centred = features - self._centre
-        gram = centred.T @ centred + penalty * np.eye(features.shape[1])
-        self._weights = np.linalg.solve(gram, centred.T @ (known - self._mean))
-        leverage = np.einsum("ij,ji->i", centred, np.linalg.solve(gram, centred.T)) + 1.0 / len(known)
-        self.left_out_error = (known - self.predict(features)) / np.maximum(1.0 - leverage, 1e-9)
-
-    def predict(self, features: _Array) -> _Array:
-        predicted: _Array = self._mean + (features - self._centre) @ self._weights
-        return predicted
-
-
-def _best_ridge(features: _Array, known: _Array) -> _Ridge:
-    """The penalty with the least leave-one-out error, which the leverages give in closed form."""
-    candidates = [_Ridge(features, known, penalty) for penalty in _PENALTIES]
-    return min(candidates, key=lambda one: float((one.left_out_error**2).sum()))
+        """Accuracies in percent."""
+        return np.asarray(self._curve.predict(self.order(features)), dtype=np.float64)
 
 
 def rank_correlation(left: ArrayLike, right: ArrayLike) -> float:

@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ...errors import BadInput, UnknownName
+from ...errors import BadInput
 from . import zeros
 from .arguments import positive
 from .output import Column, Output, facts, peak_text, table, waiting
@@ -118,7 +118,11 @@ def _number_or_text(text: str) -> int | float | str:
 def load_pair(args: argparse.Namespace) -> tuple[Network, Accelerator]:
     """The network and the accelerator a command names; raises `BadInput`."""
     from ...accel.spec import load_accelerator
+    from ...document import shipped
+    from ...models.zoo import ZOO
 
+    if args.network in shipped("accelerators") and args.network not in ZOO:
+        raise BadInput(f"'{args.network}' is an accelerator; the network comes first, then the accelerator")
     unpatched, accelerator = load_patched(args, load_accelerator(args.accelerator))
     network = zeros.with_zeros_everywhere(unpatched or _load_network(args), args.zeros)
     settings = parse_settings("--set", args.settings)
@@ -126,20 +130,12 @@ def load_pair(args: argparse.Namespace) -> tuple[Network, Accelerator]:
 
 
 def _load_network(args: argparse.Namespace) -> Network:
-    from ...document import shipped
     from ...models.load import load_network
 
     if args.allow_unsupported:
         return _load_what_is_supported(args)
     options: dict[str, Any] = dict(parse_settings("--option", args.options))
-    try:
-        return load_network(args.network, batch=args.batch, bits=args.bits, **options)
-    except UnknownName as error:
-        if args.network in shipped("accelerators"):
-            raise BadInput(
-                f"'{args.network}' is an accelerator; the network comes first, then the accelerator"
-            ) from error
-        raise
+    return load_network(args.network, batch=args.batch, bits=args.bits, **options)
 
 
 def _load_what_is_supported(args: argparse.Namespace) -> Network:

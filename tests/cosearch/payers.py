@@ -15,7 +15,7 @@ from dovetail.document import parse_document
 
 def paying_study(most=None, trials=60, strategy="{name: random}"):
     """A valid study whose accuracies are counted."""
-    text = STUDY.format(trials=trials, seed=1, strategy=strategy)
+    text = STUDY.format(trials=trials, seed=1, strategy=strategy, report="{figures: false, ablation: 0}")
     if most is not None:
         text = text.replace(f"trials: {trials}", f"trials: {trials}, accuracy_evaluations: {most}")
     return check_shape(parse_document(text, "paying.yaml"))

@@ -27,7 +27,8 @@ class Indicator:
     """A number of an untrained network. ``better`` is +1 where more of it goes with accuracy, −1 where less does.
 
     ``needs`` says what it is read off: the description of the ``network`` alone, or a ``module`` with random weights.
-    ``family`` is the file and function that computes it, with its siblings, in one go.
+    ``family`` is the file and function that computes it, with its siblings, in one go; it may change the module's
+    tensors, not its parts.
     """
 
     name: str
@@ -86,11 +87,20 @@ def indicator_scores(names: Iterable[str], module: torch.nn.Module, probe: Probe
     indicator that is not finite there (a constant output, a singular kernel) is NaN.
     """
 
+    twin = copy.deepcopy(module)
+    state = [tensor.detach().clone() for tensor in _tensors(twin)]
+
     def compute(family: Callable[[torch.nn.Module, Probe], dict[str, float]]) -> dict[str, float]:
+        for tensor, kept in zip(_tensors(twin), state, strict=True):
+            tensor.data, tensor.grad = kept.clone(), None
         with _repeatable(probe.seed):
-            return family(copy.deepcopy(module).train(), probe)
+            return family(twin.train(), probe)
 
     return _scores([indicator(name) for name in names], "module", compute)
+
+
+def _tensors(module: torch.nn.Module) -> list[torch.Tensor]:
+    return [*module.parameters(), *module.buffers()]
 
 
 def fresh_module(make: Callable[[], torch.nn.Module], seed: int) -> torch.nn.Module:

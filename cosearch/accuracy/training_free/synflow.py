@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from .indicator import checked_images
-from .layers import weighted
+from .layers import hooked, weighted
 from .probe import Probe
 
 __all__ = ["synaptic_flow"]
@@ -21,21 +21,13 @@ def synaptic_flow(module: nn.Module, probe: Probe) -> dict[str, float]:
     2020, "Pruning neural networks without any data by iteratively conserving synaptic flow"), which is why its
     logarithm is taken. In double precision: the product of thirty layers leaves single precision behind.
     """
-    module = _linear(module).double()
-    for parameter in module.parameters():
+    for parameter in module.eval().double().parameters():
         parameter.data.abs_()
+    norms: list[nn.Module] = [part for part in module.modules() if isinstance(part, nn.BatchNorm1d | nn.BatchNorm2d)]
     images = torch.ones_like(checked_images(probe)[:1], dtype=torch.float64)
-    module(images).sum().backward()
+    with hooked(norms, lambda part, given, output: given):
+        module(images).sum().backward()
     pairs = [(layer.weight.detach(), layer.weight.grad) for layer in weighted(module)]
     flow = sum(float((weight * gradient).abs().sum()) for weight, gradient in pairs if gradient is not None)
     return {"synflow": math.log(flow) if flow > 0.0 else -math.inf}
 
-
-def _linear(module: nn.Module) -> nn.Module:
-    """The module without its batch norms."""
-    for name, part in list(module.named_children()):
-        if isinstance(part, nn.BatchNorm1d | nn.BatchNorm2d):
-            setattr(module, name, nn.Identity())
-        else:
-            _linear(part)
-    return module

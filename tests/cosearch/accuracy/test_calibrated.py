@@ -43,7 +43,7 @@ def test_left_out_errors_are_those_of_fits_without_the_label():
         if place != index:
             without.add(scores * np.array([1, -1]), top1)
     alone = without.predict(whole._scores[index] * np.array([1, -1])).top1_pct
-    assert whole._left_out[index] == pytest.approx(alone, abs=1e-3)
+    assert whole._left_out[0][index] == pytest.approx(alone, abs=1e-3)
 
 
 def test_a_monotone_fit_never_orders_against_the_scores():
