@@ -6,6 +6,7 @@ import pickle
 import threading
 from collections import Counter, deque
 from collections.abc import Mapping
+from concurrent.futures import CancelledError
 from functools import lru_cache, partial
 from importlib import import_module
 from importlib.metadata import version
@@ -27,6 +28,7 @@ _SCHEMES = ("tcp://", "tls://", "ucx://", "ws://", "wss://")
 _CONNECT_S = 10.0
 _LOOK_EVERY_S = 2.0
 _PATIENCE_S = 120.0
+_ENDED = ("finished", "error")
 _EXTRA = "the extra 'cluster' brings it: pip install 'dovetail[cluster]'"
 
 _Task: TypeAlias = tuple[Mapping[str, Value], Accuracy | None]
@@ -92,6 +94,12 @@ class DaskCluster:
         self._running[number] = future
         future.add_done_callback(partial(self._note, number))
 
+    def _start_again(self, number: int) -> None:
+        """A finished result went down with the worker that kept it, or with the scheduler."""
+        if self._client.status != "running":
+            raise self._gone("the Dask scheduler has gone away")
+        self._start(number)
+
     def _note(self, number: int, future: Any) -> None:
         self._ended.put(number)
 
@@ -105,7 +113,14 @@ class DaskCluster:
             if alone:
                 self._start(self._suspects.popleft())
             number = self._wait()
-            result = self._result(number, self._running.pop(number), alone=alone)
+            future = self._running.pop(number)
+            try:
+                if future.status not in _ENDED:
+                    raise CancelledError
+                result = self._result(number, future, alone=alone)
+            except CancelledError:
+                self._start_again(number)
+                continue
             if result is not None:
                 del self._tasks[number]
                 return number, result
@@ -125,8 +140,6 @@ class DaskCluster:
 
     def _result(self, number: int, future: Any, *, alone: bool) -> TrialResult | None:
         """None where Dask has given the trial up and it deserves another try."""
-        if future.status in ("cancelled", "lost"):
-            raise self._gone("the Dask scheduler has gone away")
         try:
             result: TrialResult = future.result()
         except self._given_up as error:
