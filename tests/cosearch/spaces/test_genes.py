@@ -1,6 +1,8 @@
 import numpy as np
 import pytest
 
+from dovetail.cosearch.accuracy.source import Accuracy
+from dovetail.cosearch.accuracy.stated_losses import StatedLosses
 from dovetail.cosearch.spaces.compose import choices_of, networks_of
 from dovetail.cosearch.spaces.genes import recipe_values, training_recipe
 from dovetail.cosearch.spaces.network_part import NetworkPart
@@ -223,3 +225,37 @@ def test_a_sparsity_is_dense_n_of_m_or_a_share(option):
 def test_a_recipe_that_is_not_shipped_is_named():
     with pytest.raises(UnknownName, match="imagenet_90"):
         training_recipe({"net.recipe.name": "imagenet_91"})
+
+
+class _Counted:
+    """A source that gives every network 80 %, and says what it was asked about."""
+
+    expensive = True
+
+    def __init__(self):
+        self.asked = []
+
+    def predict(self, network, values=None):
+        self.asked.append((network, values))
+        return Accuracy(80.0, 1.0)
+
+    def statement(self):
+        return "All are alike."
+
+
+def test_with_stated_losses_a_source_is_asked_about_the_network_without_genes():
+    networks = _networks(bits={"options": [4, 8], "loss_pct": {"4": 2.0}})
+    source = _Counted()
+    stated = StatedLosses(source, networks)
+    point = {**networks.baseline(), "net.bits": 4}
+    assert stated.predict(networks.build(point), point) == Accuracy(78.0, 1.0)
+    network, values = source.asked[0]
+    assert "net.bits" not in values
+    assert {op.tensor("weight").bits for op in network.contractions} == {8}
+    assert stated.expensive
+    assert stated.statement().startswith("All are alike. Losses by genes")
+
+
+def test_a_network_of_no_space_has_no_genes_to_lose_by():
+    networks = _networks(bits={"options": [4, 8], "loss_pct": {"4": 2.0}})
+    assert StatedLosses(_Counted(), networks).predict(networks.build(networks.baseline())).top1_pct == 80.0
