@@ -89,9 +89,10 @@ def main() -> None:
     show("baseline", baseline)
     for row in front.to_dict("records"):
         show(f"trial {row['number']}", row)
-    cheaper = front[(front.latency_s <= baseline["latency_s"]) & (front.energy_j <= baseline["energy_j"])]
-    chosen = cheaper.sort_values("error_pct").iloc[0] if len(cheaper) else front.iloc[0]
-    print(f"\ntrial {chosen.number} is the most accurate of those that are neither slower nor take more energy:")
+    best = front.sort_values("error_pct").iloc[0]
+    alike = front[front.error_pct <= best.error_pct + best.error_sigma_pct]
+    chosen = alike.sort_values("edp").iloc[0]
+    print(f"\ntrial {chosen.number} has the least energy-delay product of those whose errors are alike (one +-):")
     print("  " + ", ".join(f"{name} {chosen[name]}" for name in front.columns if name.startswith(("net.", "hw."))))
     test(dict(chosen))
 

@@ -41,7 +41,7 @@ class TableOptions(SourceOptions):
 
 
 class AccuracyTable:
-    """A table keyed by architecture; rows whose accuracy is blank count as absent.
+    """Looks accuracies up in a CSV table keyed by architecture; rows whose accuracy is blank count as absent.
 
     Raises `BadInput` with file and line where the file is not such a table.
     """

@@ -203,6 +203,19 @@ def _spaces() -> Listing:
     )
 
 
+def _accuracy_sources() -> Listing:
+    from ..accuracy.registry import accuracy_class, accuracy_names
+
+    return _named((name, _first_line(accuracy_class(name))) for name in accuracy_names())
+
+
+def _indicators() -> Listing:
+    from ..accuracy.training_free.indicator import INDICATORS
+
+    better = {1: "more is better", -1: "less is better"}
+    return _named((one.name, f"{better[one.better]}; of the {one.needs}; {one.source}") for one in INDICATORS.values())
+
+
 def _technologies() -> Listing:
     from ...energy.technology import constants
 
@@ -252,6 +265,8 @@ LISTS: dict[str, Callable[[], Listing]] = {
     "mappers": _mappers,
     "spaces": _spaces,
     "strategies": _strategies,
+    "accuracy": _accuracy_sources,
+    "indicators": _indicators,
     "technologies": _technologies,
     "grids": _grids,
     "recipes": lambda: _shipped_documents("training"),

@@ -8,6 +8,7 @@ from collections import Counter, deque
 from collections.abc import Mapping
 from functools import lru_cache, partial
 from importlib import import_module
+from importlib.metadata import version
 from importlib.util import find_spec
 from queue import Empty, SimpleQueue
 from typing import Any, TypeAlias
@@ -85,10 +86,9 @@ class DaskCluster:
         self._start(number)
 
     def _start(self, number: int) -> None:
-        from ... import __version__
-
         values, accuracy = self._tasks[number]
-        future = self._client.submit(_evaluate_there, __version__, self._evaluator, values, accuracy, pure=False)
+        mine = version("dovetail")
+        future = self._client.submit(_evaluate_there, mine, self._evaluator, values, accuracy, pure=False)
         self._running[number] = future
         future.add_done_callback(partial(self._note, number))
 
@@ -158,15 +158,12 @@ _one_at_a_time = threading.Lock()
 
 
 def _evaluate_there(
-    version: str, evaluator: bytes, values: Mapping[str, Value], accuracy: Accuracy | None
+    asked: str, evaluator: bytes, values: Mapping[str, Value], accuracy: Accuracy | None
 ) -> TrialResult:
     """On a worker, one trial at a time however many threads it has: an evaluator is made for one."""
-    from ... import __version__
-
-    if version != __version__:
-        raise CannotDo(
-            f"a Dask worker has Dovetail {__version__}, the study runs with {version}; install the same on both"
-        )
+    own = version("dovetail")
+    if asked != own:
+        raise CannotDo(f"a Dask worker has Dovetail {own}, the study runs with {asked}; install the same on both")
     with _one_at_a_time:
         return evaluated(_unpacked(evaluator), values, accuracy)
 

@@ -7,6 +7,7 @@ import platform
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from importlib.metadata import version
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -258,9 +259,7 @@ def _context(spec: StudySpec, problem: SearchProblem) -> Context:
 def _versions() -> dict[str, str]:
     import numpy
 
-    from ... import __version__
-
-    return {"dovetail": __version__, "python": platform.python_version(), "numpy": numpy.__version__}
+    return {"dovetail": version("dovetail"), "python": platform.python_version(), "numpy": numpy.__version__}
 
 
 def _write_results(result: StudyResult, problem: SearchProblem, executor: Executor, out: Path) -> None:

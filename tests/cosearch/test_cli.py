@@ -259,7 +259,9 @@ def test_csv_rows_carry_the_same_names_as_json(capsys):
     assert {"clock_hz", "area_mm2", "peak_ops_per_s"} <= set(rows[0])
 
 
-@pytest.mark.parametrize("what", ["constraints", "studies", "mappers", "spaces", "strategies", "technologies"])
+@pytest.mark.parametrize("what", [
+    "constraints", "studies", "mappers", "spaces", "strategies", "technologies", "accuracy", "indicators",
+])  # fmt: skip
 def test_every_listing_names_something(capsys, what):
     assert len(answered(capsys, "list", what).splitlines()) > 2
 

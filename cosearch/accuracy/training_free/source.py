@@ -73,6 +73,7 @@ class TrainingFree:
     """
 
     Options: ClassVar[type[SourceOptions]] = TrainingFreeOptions
+    blind: ClassVar[bool] = True  # to word widths, zeros, exits and recipes
 
     def __init__(self, space: NetworkSpace | None, options: Any) -> None:
         self.options: TrainingFreeOptions = options
@@ -191,7 +192,7 @@ class TrainingFree:
         part = self.options.calibrate
         if part is None or self._space is None:
             raise BadInput("accuracy.calibrate: there is no source to calibrate with; name one")
-        return accuracy_source(part.source, self._space.name, part.model_extra)
+        return accuracy_source(part.source, self._space, part.model_extra)
 
     def _module(self, values: Mapping[str, Value], probe: Probe) -> torch.nn.Module:
         channels, height, width = (int(size) for size in probe.images.shape[1:])
