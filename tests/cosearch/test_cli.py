@@ -259,7 +259,10 @@ def test_csv_rows_carry_the_same_names_as_json(capsys):
     assert {"clock_hz", "area_mm2", "peak_ops_per_s"} <= set(rows[0])
 
 
-@pytest.mark.parametrize("what", ["constraints", "studies", "mappers", "strategies", "technologies", "accuracy", "indicators"])
+LISTED = ["constraints", "studies", "mappers", "strategies", "technologies", "accuracy", "indicators"]
+
+
+@pytest.mark.parametrize("what", LISTED)
 def test_every_listing_names_something(capsys, what):
     assert len(answered(capsys, "list", what).splitlines()) > 2
 
