@@ -49,7 +49,8 @@ def targets(figures: dict[str, Any]) -> list[str]:
         energy = row["energy_j"]
         lines.append(
             f"| {1e6 * row['latency_s']:.1f} µs ({100 * row['quantile']:.0f} % of the networks) "
-            f"| {row['fixed_pct']:.2f} % | {phase} % | **{row['joint_pct']:.2f} %** (+{row['joint_pct'] - row['fixed_pct']:.2f}) "
+            f"| {row['fixed_pct']:.2f} % | {phase} % "
+            f"| **{row['joint_pct']:.2f} %** (+{row['joint_pct'] - row['fixed_pct']:.2f}) "
             f"| {1e6 * energy['fixed']:.1f} → {1e6 * energy['joint']:.1f} µJ ({row['energy_ratio']:.2f} ×) |"
         )
     return lines

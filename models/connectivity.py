@@ -25,9 +25,9 @@ Edge = tuple[Hashable, Hashable, bool]
 class Connectivity:
     """Of all distinct paths from input to output; a path's depth is the number of parameterised layers on it.
 
-    ``paths`` counts them, ``deep_paths`` those of a depth of at least one, ``total_depth`` is the sum of the depths, exact
-    all: a deep residual network has more paths than a float can tell apart. ``longest`` and ``shortest`` are the
-    greatest and the least depth.
+    ``paths`` counts them, ``deep_paths`` those of a depth of at least one, ``total_depth`` is the sum of the depths.
+    All are exact: a deep residual network has more paths than a float can tell apart. ``longest`` and ``shortest`` are
+    the greatest and the least depth.
     """
 
     paths: int

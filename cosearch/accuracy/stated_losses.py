@@ -21,10 +21,14 @@ class StatedLosses:
     """
 
     Options: ClassVar[type[SourceOptions]] = SourceOptions
-    expensive: ClassVar[bool] = False
 
     def __init__(self, source: AccuracySource, networks: ComposedSpace) -> None:
         self._source, self._networks = source, networks
+
+    @property
+    def expensive(self) -> bool:
+        """As the source's."""
+        return self._source.expensive
 
     def predict(self, network: Network, values: Mapping[str, Value] | None = None) -> Accuracy:
         """The accuracy less the loss; that of the network itself where it is of no space."""

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...errors import BadInput, CannotDo
+from . import compare
 from .metric_words import HARDWARE_PREFIX, METRICS, text_of, title_of
 from .output import Column, Output, progress_bar, table
 from .study_progress import study_progress
@@ -29,7 +30,7 @@ PATCH_HELP = (
 
 
 def add_commands(parser: argparse.ArgumentParser) -> None:
-    """Add `run` and `report` below ``parser``."""
+    """Add `run`, `report` and `compare` below ``parser``."""
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", parser_class=type(parser))
     parser.set_defaults(parser=parser)
     about = "run a study: search networks and accelerators together"
@@ -57,6 +58,7 @@ def add_commands(parser: argparse.ArgumentParser) -> None:
     report.add_argument("folder", metavar="DIR", help="the --out folder of a run")
     Output.add_options(report)
     report.set_defaults(command=_report, parser=report)
+    compare.add_command(commands)
 
 
 def _at_least(least: int) -> Any:

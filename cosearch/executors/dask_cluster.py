@@ -8,6 +8,8 @@ from collections import Counter, deque
 from collections.abc import Mapping
 from functools import lru_cache, partial
 from importlib import import_module
+from importlib.metadata import version
+from importlib.util import find_spec
 from queue import Empty, SimpleQueue
 from typing import Any, TypeAlias
 
@@ -18,7 +20,7 @@ from ..studies.trial import Evaluator, TrialResult
 from .pool import one_thread
 from .workers import MOST_DEATHS, evaluated, fatal
 
-__all__ = ["LOCAL", "DaskCluster", "check_address"]
+__all__ = ["LOCAL", "DaskCluster", "check_cluster"]
 
 LOCAL = "local:"
 _SCHEMES = ("tcp://", "tls://", "ucx://", "ws://", "wss://")
@@ -30,7 +32,14 @@ _EXTRA = "the extra 'cluster' brings it: pip install 'dovetail[cluster]'"
 _Task: TypeAlias = tuple[Mapping[str, Value], Accuracy | None]
 
 
-def check_address(cluster: str) -> int | None:
+def check_cluster(cluster: str) -> None:
+    """Raises `BadInput` for what is no address of a cluster, `CannotDo` where Dask is not installed."""
+    _local_workers(cluster)
+    if find_spec("distributed") is None:
+        raise CannotDo(f"--cluster needs Dask, which is not installed; {_EXTRA}")
+
+
+def _local_workers(cluster: str) -> int | None:
     """How many local workers an address asks for; None for the address of a scheduler. `BadInput` for neither."""
     if cluster.startswith(LOCAL):
         count = cluster.removeprefix(LOCAL)
@@ -52,11 +61,9 @@ class DaskCluster:
 
     def __init__(self, evaluator: Evaluator, cluster: str) -> None:
         """Raises `BadInput` for what is no address, `CannotDo` without Dask or where nobody answers."""
-        local = check_address(cluster)
-        try:
-            distributed: Any = import_module("distributed")
-        except ImportError as error:
-            raise CannotDo(f"--cluster needs Dask, which is not installed; {_EXTRA}") from error
+        check_cluster(cluster)
+        local = _local_workers(cluster)
+        distributed: Any = import_module("distributed")
         self._address = cluster
         self._evaluator = pickle.dumps(evaluator)
         self._own: Any = _local_cluster(local) if local else None
@@ -79,10 +86,9 @@ class DaskCluster:
         self._start(number)
 
     def _start(self, number: int) -> None:
-        from ... import __version__
-
         values, accuracy = self._tasks[number]
-        future = self._client.submit(_evaluate_there, __version__, self._evaluator, values, accuracy, pure=False)
+        mine = version("dovetail")
+        future = self._client.submit(_evaluate_there, mine, self._evaluator, values, accuracy, pure=False)
         self._running[number] = future
         future.add_done_callback(partial(self._note, number))
 
@@ -152,15 +158,12 @@ _one_at_a_time = threading.Lock()
 
 
 def _evaluate_there(
-    version: str, evaluator: bytes, values: Mapping[str, Value], accuracy: Accuracy | None
+    asked: str, evaluator: bytes, values: Mapping[str, Value], accuracy: Accuracy | None
 ) -> TrialResult:
     """On a worker, one trial at a time however many threads it has: an evaluator is made for one."""
-    from ... import __version__
-
-    if version != __version__:
-        raise CannotDo(
-            f"a Dask worker has Dovetail {__version__}, the study runs with {version}; install the same on both"
-        )
+    own = version("dovetail")
+    if asked != own:
+        raise CannotDo(f"a Dask worker has Dovetail {own}, the study runs with {asked}; install the same on both")
     with _one_at_a_time:
         return evaluated(_unpacked(evaluator), values, accuracy)
 

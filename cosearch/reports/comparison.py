@@ -87,7 +87,7 @@ def compare_runs(folders: Sequence[str | Path], draws: int = _DRAWS, seed: int =
             raise BadInput(f"{folder}: has other objectives than {folders[0]}; compare runs for the same ones")
         if findings.context.baseline != first.context.baseline:
             raise BadInput(f"{folder}: has another baseline than {folders[0]}; compare runs with the same one")
-    reference = tuple(reference_point(first.trials, objectives, first.context.baseline)[0])
+    reference = tuple(reference_point(first.trials, list(objectives), first.context.baseline)[0])
     runs = [_run(folder, findings, objectives) for folder, findings in found]
     drawn = _drawn(runs, objectives, reference, draws, np.random.default_rng(seed))
     done = tuple(

@@ -152,7 +152,9 @@ def _table(seeds: DataFrame, objectives: Sequence[str]) -> str:
     titles = {"seed": "Seed", "trials": "Trials", "evaluations": "Accuracies asked for", "feasible": "Feasible",
               "front": "On its front", "hypervolume_pct": "Hypervolume (%)"}  # fmt: skip
     head: list[Cell] = [(escape(title), "") for title in titles.values()]
-    head += [(escape(f"Least {metric_of(name).title.lower()}"), "") for name in objectives]
+    for metric in map(metric_of, objectives):
+        unit = f" ({metric.unit})" if metric.unit else ""
+        head.append((escape(f"Least {metric.label.lower()}{unit}"), ""))
     rows: list[tuple[str, list[Cell]]] = []
     for row in seeds.to_dict("records"):
         link = f"<a href='{escape(row['folder'])}/report.html'>{row['seed']}</a>"

@@ -21,7 +21,7 @@ from .networks import NETWORK_SPACES
 from .patch_choices import patch_space
 from .space import Choice, Space, Value
 
-__all__ = ["choices_of", "networks_of"]
+__all__ = ["choices_of", "networks_of", "option_fields"]
 
 _NOT_OPTIONS = ("name", "source", "published")
 
@@ -117,13 +117,18 @@ def _from_python(name: str) -> NetworkSpace:
     return space
 
 
+def option_fields(networks: NetworkSpace) -> dict[str, Any]:
+    """The fields of a space that ``options`` may set, with their present values."""
+    if not dataclasses.is_dataclass(networks) or isinstance(networks, ComposedSpace):
+        return {}
+    return {f.name: getattr(networks, f.name) for f in dataclasses.fields(networks) if f.name not in _NOT_OPTIONS}
+
+
 def _with_options(base: NetworkSpace, options: Mapping[str, Value | list[Value]]) -> NetworkSpace:
     """A built-in space with some of its fields set."""
     if not options:
         return base
-    fields: dict[str, Any] = {}
-    if dataclasses.is_dataclass(base) and not isinstance(base, ComposedSpace):
-        fields = {f.name: getattr(base, f.name) for f in dataclasses.fields(base) if f.name not in _NOT_OPTIONS}
+    fields = option_fields(base)
     for name, value in options.items():
         if name not in fields:
             close = nearest(name, fields)

@@ -17,7 +17,7 @@ from .space import Space, Value
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["ComposedSpace", "TrainableSpace"]
+__all__ = ["ComposedSpace", "TrainableSpace", "parts_of"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,6 +86,13 @@ class ComposedSpace:
     def layers_by(self, per: Per) -> tuple[LayerGroup, ...]:
         """The base's groups of layers."""
         return layer_groups(self.base, per)
+
+
+def parts_of(
+    networks: NetworkSpace, network: Network, values: Mapping[str, Value]
+) -> tuple[tuple[float, Network], ...]:
+    """What inputs of a space's network run through, with the share that does: all of it but for early exits."""
+    return networks.parts(network, values) if isinstance(networks, ComposedSpace) else ((1.0, network),)
 
 
 class TrainableSpace(ComposedSpace):

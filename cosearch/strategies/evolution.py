@@ -14,7 +14,7 @@ from ..spaces.space import Value
 from ..studies.trial import TrialResult
 from .base import Batched, StrategyOptions, Task
 from .rewards import RewardOptions, make_reward
-from .variations import Unseen, mutated
+from .variations import Unseen, beside
 
 __all__ = ["RegularizedEvolution"]
 
@@ -80,12 +80,7 @@ class RegularizedEvolution(Batched):
         size = min(self._options.tournament, len(self._alive))
         drawn = self._rng.choice(len(self._alive), size=size, replace=False)
         parent = max((self._alive[index] for index in drawn), key=lambda member: member.score)
-        for attempt in range(20):
-            changes = 1 + int(self._rng.poisson(self._options.changes - 1.0)) + attempt // 4
-            child = mutated(self.task.space, parent.values, changes, self._rng)
-            if self._unseen.add(child):
-                return child
-        return self._unseen.sample(self._rng)
+        return beside(self.task.space, parent.values, self._unseen, self._rng, self._options.changes)
 
     def _learn(self, points: Sequence[Mapping[str, Value]], results: Sequence[TrialResult]) -> None:
         self._born += len(points)

@@ -45,8 +45,8 @@ class HardwareFront:
 class HardwareFronts:
     """Sweeps networks for a task and remembers what is left of each.
 
-    Raises `BadInput` for a task without a sweep, with hardware the sweep does not know, or with an objective that can
-    neither be swept nor is the error.
+    Raises `BadInput` for a task without a sweep, with hardware the sweep does not know, without the error as an
+    objective, or with one that cannot be swept.
     """
 
     def __init__(self, task: Task) -> None:
@@ -63,6 +63,11 @@ class HardwareFronts:
             raise BadInput(
                 f"objective {unknown[0]}: a nested search knows {', '.join(_SWEPT)} of all hardware and the error; "
                 "use mode 'joint' for others"
+            )
+        if ERROR not in task.objectives:
+            raise BadInput(
+                "a nested search saves accuracy evaluations, and the error is no objective; add error_pct to the "
+                "objectives, or use mode 'hw_only'"
             )
         self._limits = {name: most for name, most in task.limits.items() if name in _SWEPT}
         self._known: dict[tuple[tuple[str, Value], ...], HardwareFront] = {}
@@ -99,6 +104,10 @@ class HardwareFronts:
             numbers = numbers[np.array(offered, dtype=bool)]
         most = self._limits.get("area_mm2", np.inf)
         return numbers[self.sweep.area_mm2[numbers] <= most]
+
+    def network(self, design: Mapping[str, Value]) -> dict[str, Value]:
+        """The network's part of a point of the task's space."""
+        return {name: design[name] for name in self.networks.names if name in design}
 
     def design(self, network: Mapping[str, Value], number: int) -> dict[str, Value]:
         """A network on one of the sweep's accelerators, as a point of the task's space."""

@@ -56,9 +56,10 @@ class Linas(Batched):
 
     Options: ClassVar[type[StrategyOptions]] = LinasOptions
 
-    def __init__(self, task: Task, options: Any) -> None:
+    def __init__(self, task: Task, options: Any, start: int = _FEWEST) -> None:
         super().__init__(task, batch=options.population)
-        self.options: LinasOptions = options
+        self._search_options: LinasOptions = options
+        self._start = start
         self._rng = np.random.default_rng(task.seed)
         self._encoding = Encoding(task.space, task.statistics)
         self._unseen = Unseen(task.space)
@@ -72,7 +73,7 @@ class Linas(Batched):
         self._results += results
 
     def _propose(self, count: int) -> list[Mapping[str, Value]]:
-        predictors = self._fitted()
+        predictors = self._fitted() if len(self._points) >= self._start else None
         found: list[Mapping[str, Value]] = []
         if predictors is not None:
             for values in self._searched(predictors):
@@ -102,14 +103,14 @@ class Linas(Batched):
                     return None
                 continue
             labels = np.array([_scaled(name, self._results[row].metrics[name]) for row in rows])
-            predictor = make_predictor(self.options.predictor, self.task.seed)
+            predictor = make_predictor(self._search_options.predictor, self.task.seed)
             predictor.prepare(inputs)
             predictor.fit(inputs.rows(rows), labels)
             fitted[name] = predictor
         return fitted
 
     def _searched(self, predictors: Mapping[str, Predictor]) -> list[dict[str, Value]]:
-        space, size = self.task.space, self.options.population
+        space, size = self.task.space, self._search_options.population
         limits = {name: _scaled(name, most) for name, most in self.task.limits.items() if name in predictors}
 
         def judge(codes: NDArray[np.int64]) -> tuple[F64, F64]:
@@ -124,7 +125,7 @@ class Linas(Batched):
         codes = [space.encode(self._points[at]) for at in known]
         codes += [space.encode(space.sample(self._rng)) for _ in range(size - len(codes))]
         sizes = [len(choice.options) for choice in space.choices]
-        last = evolve(sizes, np.array(codes, dtype=np.int64), judge, self.options.generations, self._rng)
+        last = evolve(sizes, np.array(codes, dtype=np.int64), judge, self._search_options.generations, self._rng)
         return [space.decode(code) for code in last.tolist()]
 
 

@@ -197,6 +197,22 @@ def _takes_one_point(candidate: _Candidate) -> None:
     candidate.require(len(proposals) >= 1, "a space of one design is not proposed at all")
 
 
+def _takes_conditions(candidate: _Candidate) -> None:
+    conditional = Space((
+        Choice("net.depth", (1, 2)), Choice("net.c0", tuple(range(6))), Choice("net.c1", (3, 5), {"net.depth": [2]}),
+        Choice("net.extra", (False, True), {"net.c1": [5]}), Choice("hw.size", (1, 2, 4)),
+    ))  # fmt: skip
+
+    def judge(values: Mapping[str, Value]) -> TrialResult:
+        error = 10.0 + float(values["net.c0"]) + float(values.get("net.c1", 0))
+        return TrialResult("ok", {"error_pct": error, "latency_s": 1.0, "area_mm2": float(values["hw.size"])})
+
+    first = {"net.depth": 2, "net.c0": 1, "net.c1": 5, "net.extra": True, "hw.size": 4}
+    proposals = candidate.run(50, replace(_TASK, space=conditional, first=(first,)), judge)
+    _require_points(candidate, conditional, proposals)
+    candidate.require(len(proposals) == 50, f"of {conditional.size} designs it proposes only {len(proposals)}")
+
+
 def _keeps_global_randomness(candidate: _Candidate) -> None:
     before = _global_state()
     candidate.run(20)
@@ -237,6 +253,7 @@ STRATEGY_PROMISES: dict[str, Callable[[_Candidate], None]] = {
     "bears that nothing is feasible": _bears_failure,
     "ends with its space, or repeats": _ends_with_space,
     "takes a space of one design": _takes_one_point,
+    "takes conditional choices": _takes_conditions,
     "leaves global randomness alone": _keeps_global_randomness,
     "is no worse than chance": _no_worse_than_chance,
 }

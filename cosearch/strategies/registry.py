@@ -13,11 +13,15 @@ from .base import Strategy
 __all__ = ["strategy_class", "strategy_names"]
 
 _BUILT_IN: dict[str, tuple[str, str]] = {
+    "differentiable": ("differentiable", "Differentiable"),
     "evolution": ("evolution", "RegularizedEvolution"),
-    "gp": ("model_based", "GaussianProcess"),
+    "gp": ("gp", "GaussianProcess"),
+    "linas": ("linas", "Linas"),
     "nsga2": ("nsga2", "NSGA2"),
+    "ppo": ("ppo", "ProximalPolicy"),
+    "predictor": ("predictor", "PredictorSearch"),
     "random": ("random_search", "RandomSearch"),
-    "tpe": ("model_based", "ParzenEstimators"),
+    "tpe": ("tpe", "ParzenEstimators"),
 }
 
 

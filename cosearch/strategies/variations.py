@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
-from ..spaces.space import Space, Value
+from ..spaces.space import Choice, Space, Value
 
-__all__ = ["Unseen", "mutated", "variations"]
+__all__ = ["Unseen", "beside", "mutated", "ordered", "variations"]
 
 _DRAWS = 50  # before unseen points of a nearly exhausted space are looked for one by one
 _FEW = 100_000  # so many points may be looked through
@@ -78,3 +78,23 @@ class Unseen:
             if self.add(values):
                 return values
         return None
+
+
+def beside(
+    space: Space, values: Mapping[str, Value], unseen: Unseen, rng: np.random.Generator, changes: float = 1.0
+) -> dict[str, Value] | None:
+    """A design near ``values`` that was not tried before, and is remembered; bolder where all neighbours are known.
+
+    ``changes`` is the mean number of choices changed at first. None where every design was tried.
+    """
+    for attempt in range(20):
+        near = mutated(space, values, 1 + int(rng.poisson(changes - 1.0)) + attempt // 4, rng)
+        if unseen.add(near):
+            return near
+    return unseen.sample(rng)
+
+
+def ordered(choice: Choice) -> bool:
+    """Whether the options are numbers in rising order, so that near indices are near designs."""
+    numbers = [float(option) for option in choice.options if not isinstance(option, bool | str)]
+    return len(numbers) == len(choice.options) and numbers == sorted(numbers)

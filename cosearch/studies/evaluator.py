@@ -16,14 +16,18 @@ from ...models.network import Network
 from ..accuracy.registry import accuracy_source
 from ..accuracy.source import Accuracy, AccuracySource
 from ..accuracy.stated_losses import StatedLosses
+from ..predictors.encoding import Statistics
+from ..predictors.statistics import free_statistics
 from ..spaces.compose import choices_of, networks_of
-from ..spaces.composed_space import ComposedSpace
+from ..spaces.composed_space import ComposedSpace, parts_of
 from ..spaces.dataflow import DATAFLOW, FREE, dataflow_choice
 from ..spaces.genes import training_recipe
 from ..spaces.hardware import HARDWARE_PREFIX, hardware_defaults, hardware_space, hardware_values
 from ..spaces.network_space import NetworkSpace
 from ..spaces.patch_accelerator import patch_accelerator
 from ..spaces.space import Space, Value
+from ..strategies.nested import NestedOptions
+from ..sweep.sampled import SampledSweep
 from .costs import CostSource, cost_source
 from .showing import gantt_of, transfer_frame
 from .spec import HardwarePart, StudySpec
@@ -94,10 +98,21 @@ class StudyEvaluator:
         """Where latency and energy come from."""
         return cost_source(self.spec.mapper, self.networks, self.accelerator, self.hardware)
 
-    @property
+    @cached_property
     def sweep(self) -> Sweep | None:
-        """A network's costs on all hardware, where the study has tables of them."""
-        return self.costs.sweep
+        """A network's costs on all hardware, by tables where the study has them; in mode nested else on a sample."""
+        options = self.spec.mode.options
+        if self.costs.sweep is not None or not isinstance(options, NestedOptions):
+            return self.costs.sweep
+        return SampledSweep(
+            self.networks, self.accelerator, self.hardware, self.costs.estimate, points=options.points,
+            seed=self.spec.seed, area_mm2=self.limits.get("area_mm2", math.inf),
+        )  # fmt: skip
+
+    @cached_property
+    def statistics(self) -> Statistics:
+        """What is known for free of a network, for predictors."""
+        return free_statistics(self.networks)
 
     @property
     def _default_hardware(self) -> dict[str, Value] | None:
@@ -192,7 +207,7 @@ class StudyEvaluator:
         hardware: Mapping[str, Value] | None,
     ) -> dict[str, float]:
         """Costs of an input: the mean over where inputs leave, for a network with early exits."""
-        parts = self.networks.parts(network, values) if isinstance(self.networks, ComposedSpace) else ((1.0, network),)
+        parts = parts_of(self.networks, network, values)
         found = []
         for _, run in parts:
             estimate = self.costs.estimate(run, accelerator, hardware)

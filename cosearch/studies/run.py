@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import math
 import platform
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from importlib.metadata import version
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -16,6 +16,7 @@ from ...errors import CannotDo
 from ..executors.executor import Executor
 from ..executors.pool import Pool
 from ..executors.workers import Here, Workers
+from ..life.search_energy import HOST_POWER_W, TRIAL_S, search_energy
 from ..life.spent import SearchCost
 from ..reports.views import StudyViews
 from ..spaces.space import Space, Value
@@ -131,10 +132,17 @@ class StudyResult(StudyViews):
             return Findings.read(self.out)
         return Findings(self.spec, self.context, self.trials())
 
-    def search_cost(self, host_power_w: float = 100.0) -> SearchCost:
-        """What the search itself spent, for `life_cycle`: each trial's time on a machine of so many watts."""
-        seconds = math.fsum(trial.result.wall_s for trial in self.finished)
-        return SearchCost(len(self.finished), seconds * host_power_w / (len(self.finished) or 1))
+    def search_cost(
+        self, host_power_w: float = HOST_POWER_W, *, trial_s: float | None = TRIAL_S, training_hardware: str = "a100"
+    ) -> SearchCost:
+        """What the search itself spent, for `life_cycle`: by counts, so that equal searches cost the same.
+
+        See `search_energy` for what is counted; ``trial_s=None`` takes the measured seconds.
+        """
+        return search_energy(
+            self.finished, self.baseline, host_power_w=host_power_w, trial_s=trial_s,
+            training_hardware=training_hardware,
+        )  # fmt: skip
 
 
 def search(
@@ -178,6 +186,10 @@ def run_study(
     cluster: str | None = None, resume: bool = False, progress: Progress | None = None, watch: Watch | None = None,
 ) -> StudyResult:  # fmt: skip
     """As `search`, for a study and a problem at hand."""
+    if cluster is not None:
+        from ..executors.dask_cluster import check_cluster
+
+        check_cluster(cluster)
     with contextlib.ExitStack() as stack:
         logged: list[Trial] = []
         keep: Callable[[Trial], None] = _forget
@@ -247,9 +259,7 @@ def _context(spec: StudySpec, problem: SearchProblem) -> Context:
 def _versions() -> dict[str, str]:
     import numpy
 
-    from ... import __version__
-
-    return {"dovetail": __version__, "python": platform.python_version(), "numpy": numpy.__version__}
+    return {"dovetail": version("dovetail"), "python": platform.python_version(), "numpy": numpy.__version__}
 
 
 def _write_results(result: StudyResult, problem: SearchProblem, executor: Executor, out: Path) -> None:

@@ -102,6 +102,9 @@ def _efficiency(findings: Findings) -> Criterion:
     if reached:
         detail += f"; 95 % of the final hypervolume after {_count(reached, 'trial')}"
         detail += f" and {int(info.evaluations[reached - 1])} accuracies" if evaluations else ""
+    paid = float(findings.trials["accuracy_macs"].sum()) if "accuracy_macs" in findings.trials else 0.0
+    if paid > 0:
+        detail += f"; {paid:.2g} MACs of training and inference to find the accuracies"
     return Criterion("Efficiency", asks, figure, detail + ".")
 
 
@@ -243,4 +246,6 @@ def _seconds(seconds: float) -> str:
 
 
 def _small(value: float) -> str:
+    if value < 1e-3:
+        return "under 0.001"
     return f"{value:.2g}" if value < 10 else f"{value:,.0f}"

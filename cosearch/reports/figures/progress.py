@@ -57,7 +57,8 @@ def _draw(ax: Axes, infos: Sequence[ConvergenceInfo], what: str, over: str) -> N
         ax.axhline(level, color="#d7263d", linewidth=1.0, linestyle="--")
         ax.annotate("baseline", (1, level), xycoords=("axes fraction", "data"), ha="right", va="bottom", fontsize=7,
                     color="#d7263d")  # fmt: skip
-    least = "hypervolume (% of the box)" if what == "hypervolume" else f"least {metric.title.lower()}"
+    unit = f" ({metric.unit})" if metric.unit else ""
+    least = "hypervolume (% of the box)" if what == "hypervolume" else f"least {metric.label.lower()}{unit}"
     ax.set(xlabel="trials" if over == "trials" else "accuracies asked for", ylabel=least)
     ends = [float(run[-1]) for run in x if len(run)]
     ax.set_xlim(0, max([*ends, 1.0]))

@@ -7,7 +7,7 @@ import pytest
 from deadly import Deadly
 from payers import PayingProblem, paying_study
 
-from dovetail.cosearch.executors.dask_cluster import DaskCluster, check_address
+from dovetail.cosearch.executors.dask_cluster import DaskCluster, check_cluster
 from dovetail.cosearch.executors.workers import MOST_DEATHS
 from dovetail.cosearch.studies.run import run_study
 from dovetail.errors import BadInput, CannotDo, ImpossibleResult
@@ -80,7 +80,19 @@ def test_a_running_scheduler_is_used_and_left_running(tmp_path):
 )
 def test_an_address_that_is_none_says_how_to_write_one(cluster, message):
     with pytest.raises(BadInput, match=message):
-        check_address(cluster)
+        check_cluster(cluster)
+
+
+def test_without_dask_the_remedy_is_named(monkeypatch):
+    monkeypatch.setattr("dovetail.cosearch.executors.dask_cluster.find_spec", lambda _: None)
+    with pytest.raises(CannotDo, match=r"not installed; the extra 'cluster' brings it"):
+        check_cluster("local:2")
+
+
+def test_a_wrong_address_is_refused_before_anything_is_written(tmp_path):
+    with pytest.raises(BadInput, match="no address"):
+        run_study(paying_study(3), PayingProblem(tmp_path / "asked"), out=tmp_path / "out", cluster="here")
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_scheduler_that_does_not_answer_is_a_clear_error(monkeypatch, tmp_path):

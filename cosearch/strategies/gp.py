@@ -1,4 +1,4 @@
-"""Bayesian optimisation, by optuna: tree-structured Parzen estimators and Gaussian processes."""
+"""Bayesian optimisation with Gaussian processes, by optuna."""
 
 from __future__ import annotations
 
@@ -9,43 +9,38 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from pydantic import Field
 
-from ..spaces.space import Choice, Value
+from ..spaces.space import Value
 from ..studies.trial import TrialResult
 from .base import Batched, StrategyOptions, Task
+from .controller import one_thread
 from .optuna_quiet import quiet
 from .rewards import ERRORS
-from .variations import Unseen, mutated
+from .variations import Unseen, beside, ordered
 
 if TYPE_CHECKING:
     import optuna
 
-__all__ = ["GaussianProcess", "ParzenEstimators"]
+__all__ = ["GaussianProcess"]
 
 _NO_DESIGN = math.log(11.0)  # as a limit exceeded elevenfold
 
 
-class ModelOptions(StrategyOptions):
+class GaussianOptions(StrategyOptions):
     """``startup``: designs drawn by chance first; ``batch``: designs proposed before results are waited for."""
 
     startup: int = Field(default=20, ge=1, le=100_000)
     batch: int = Field(default=5, ge=1, le=1000)
 
 
-class ParzenOptions(ModelOptions):
-    """``candidates`` are drawn for each proposal, the most promising is taken; ``multivariate`` models the choices
-    jointly instead of one by one.
-    """
-
-    candidates: int = Field(default=24, ge=1, le=100_000)
-    multivariate: bool = False
-
-
-class _ModelBased(Batched):
-    """What both have in common: designs as optuna's parameters, results as its values and constraints.
+class GaussianProcess(Batched):
+    """Gaussian process with expected (hypervolume) improvement, constrained (Gardner et al., ICML 2014; Daulton et al.,
+    NeurIPS 2020): for a few hundred trials, since a proposal's cost grows with the cube of their number.
 
     Costs are learnt by their logarithm. What a broken limit kept from being known counts as the worst value seen. A
     design met again gives way to a neighbour not tried before; the search ends where there is none.
     """
+
+    Options: ClassVar[type[StrategyOptions]] = GaussianOptions
 
     def __init__(self, task: Task, options: Any) -> None:
         import optuna
@@ -59,21 +54,18 @@ class _ModelBased(Batched):
         for values in self._first:
             self._unseen.add(values)
         with quiet():
-            sampler = self._sampler(task.seed, options)
+            sampler = optuna.samplers.GPSampler(seed=task.seed, n_startup_trials=options.startup)
             self._study = optuna.create_study(directions=["minimize"] * len(task.objectives), sampler=sampler)
-
-    def _sampler(self, seed: int, options: Any) -> optuna.samplers.BaseSampler:
-        raise NotImplementedError
 
     def _propose(self, count: int) -> list[Mapping[str, Value]]:
         found: list[Mapping[str, Value]] = []
-        with quiet():
+        with quiet(), one_thread():
             while len(found) < count:
                 trial = self._study.ask()
                 values: Mapping[str, Value] = self._suggested(trial)
                 if not self._unseen.add(values):
                     self._give_up(trial)
-                    fresh = self._beside(values)
+                    fresh = beside(self.task.space, values, self._unseen, self._rng)
                     if fresh is None:
                         break
                     trial, values = self._trial_of(fresh), fresh
@@ -84,7 +76,7 @@ class _ModelBased(Batched):
     def _suggested(self, trial: optuna.Trial) -> dict[str, Value]:
         space = self.task.space
         return space.decode([
-            trial.suggest_int(choice.name, 0, len(choice.options) - 1) if _ordered(choice)
+            trial.suggest_int(choice.name, 0, len(choice.options) - 1) if ordered(choice)
             else trial.suggest_categorical(choice.name, range(len(choice.options))) for choice in space.choices
         ])  # fmt: skip
 
@@ -92,13 +84,6 @@ class _ModelBased(Batched):
         import optuna
 
         self._study.tell(trial, state=optuna.trial.TrialState.FAIL)
-
-    def _beside(self, values: Mapping[str, Value]) -> Mapping[str, Value] | None:
-        for attempt in range(20):
-            near = mutated(self.task.space, values, 1 + attempt // 4, self._rng)
-            if self._unseen.add(near):
-                return near
-        return self._unseen.sample(self._rng)
 
     def _trial_of(self, values: Mapping[str, Value]) -> optuna.Trial:
         code = self.task.space.encode(values)
@@ -122,42 +107,6 @@ class _ModelBased(Batched):
         self._worst[name] = max(value, self._worst[name]) if name in self._seen else value
         self._seen.add(name)
         return value
-
-
-class ParzenEstimators(_ModelBased):
-    """Tree-structured Parzen estimators (Bergstra et al., NeurIPS 2011), with constraints and several objectives
-    (Watanabe & Hutter, IJCAI 2023; Ozaki et al., JAIR 2022): where good designs are dense and bad ones are not.
-    """
-
-    Options: ClassVar[type[StrategyOptions]] = ParzenOptions
-
-    def _sampler(self, seed: int, options: Any) -> optuna.samplers.BaseSampler:
-        import optuna
-
-        return optuna.samplers.TPESampler(
-            seed=seed, n_startup_trials=options.startup, n_ei_candidates=options.candidates,
-            multivariate=options.multivariate,
-        )  # fmt: skip
-
-
-class GaussianProcess(_ModelBased):
-    """Gaussian process with expected (hypervolume) improvement, constrained (Gardner et al., ICML 2014; Daulton et al.,
-    NeurIPS 2020): for a few hundred trials, since a proposal's cost grows with the cube of their number.
-    """
-
-    Options: ClassVar[type[StrategyOptions]] = ModelOptions
-
-    def _sampler(self, seed: int, options: Any) -> optuna.samplers.BaseSampler:
-        import optuna
-
-        return optuna.samplers.GPSampler(seed=seed, n_startup_trials=options.startup, deterministic_objective=True)
-
-
-def _ordered(choice: Choice) -> bool:
-    """Whether the options are numbers in rising order, so that near indices are near designs."""
-    numbers = [float(option) for option in choice.options if isinstance(option, int | float)]
-    plain = not any(isinstance(option, bool | str) for option in choice.options)
-    return plain and numbers == sorted(numbers)
 
 
 def _learnt(name: str, value: float) -> float:

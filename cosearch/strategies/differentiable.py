@@ -1,0 +1,159 @@
+"""Gradient search on a relaxed space."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from ..spaces.space import Value
+from ..studies.trial import TrialResult
+from .additive import AdditiveTables
+from .base import Batched, StrategyOptions, Task
+from .rewards import LEAST_LOG, WORST_EXCESS, Quality
+from .variations import Unseen, beside
+
+__all__ = ["Differentiable"]
+
+Vector = NDArray[np.float64]
+
+
+class DifferentiableOptions(StrategyOptions):
+    """``batch``: designs drawn before the gradient's ``steps``; ``penalty``: the price of exceeding a limit, in log
+    quality per log excess; ``entropy``: the worth of staying undecided; ``weights`` of objectives.
+
+    ``free``: networks whose swept costs are learnt before the first trial, where the study can sweep.
+    """
+
+    batch: int = Field(default=10, ge=1, le=10_000)
+    steps: int = Field(default=5, ge=1, le=10_000)
+    learning_rate: float = Field(default=0.1, gt=0.0, le=10.0)
+    penalty: float = Field(default=10.0, ge=0.0, le=1e6)
+    entropy: float = Field(default=0.01, ge=0.0, le=10.0)
+    free: int = Field(default=64, ge=0, le=100_000)
+    weights: dict[str, float] = Field(default_factory=dict)
+
+
+class Differentiable(Batched):
+    """Every choice a softmax over its options, moved by gradients (after ProxylessNAS, Cai et al., ICLR 2019).
+
+    Logarithms of the metrics are learnt as tables, a number an option, so that a metric's expectation over the relaxed
+    space is linear in the probabilities and has an exact gradient. What the tables miss of the drawn designs' true
+    rewards is followed by the score-function estimator (REINFORCE, Williams 1992) with the tables as control variate.
+    Designs drawn before give way to new ones near by.
+    """
+
+    Options: ClassVar[type[StrategyOptions]] = DifferentiableOptions
+
+    def __init__(self, task: Task, options: Any) -> None:
+        super().__init__(task, options.batch)
+        self._options = options
+        self._rng = np.random.default_rng(task.seed)
+        self._unseen = Unseen(task.space)
+        for values in self._first:
+            self._unseen.add(values)
+        self._quality = Quality.of_task(task.objectives, task.limits, task.baseline, options.weights)
+        self._tables = AdditiveTables(task.space)
+        self._logits = np.zeros(self._tables.width)
+        self._moments = np.zeros((2, self._tables.width))
+        self._step = 0
+        self._learn_free_costs()
+        self._tables.fit()
+
+    def _learn_free_costs(self) -> None:
+        """Fit the swept costs on random designs: no accuracy is asked for them."""
+        sweep = self.task.sweep
+        names = {*self.task.objectives, *self.task.limits} & {"latency_s", "energy_j", "area_mm2", "edp"}
+        if sweep is None or not names:
+            return
+        for _ in range(self._options.free):
+            point = self.task.space.sample(self._rng)
+            costs = sweep.costs(point)
+            for place in self._rng.integers(sweep.hardware.size, size=16):
+                design = {**point, **sweep.hardware.point(int(place))}
+                known = {name: float(costs.metric(name)[place]) for name in names}
+                if set(design) <= set(self.task.space.names):
+                    self._tables.add(design, _logs(known))
+
+    def _propose(self, count: int) -> list[Mapping[str, Value]]:
+        found: list[Mapping[str, Value]] = []
+        for _ in range(count):
+            fresh = self._drawn()
+            if fresh is None:
+                break
+            found.append(fresh)
+        return found
+
+    def _drawn(self) -> Mapping[str, Value] | None:
+        chances = self._tables.softmax(self._logits)
+        for _ in range(10):
+            values = self._tables.draw(chances, self._rng)
+            if self._unseen.add(values):
+                return values
+        return beside(self.task.space, values, self._unseen, self._rng)
+
+    def _learn(self, points: Sequence[Mapping[str, Value]], results: Sequence[TrialResult]) -> None:
+        hot = np.array([self._tables.one_hot(values) for values in points])
+        guesses = [self._guess(row) for row in hot]
+        rewards = [self._reward(result, guess) for result, guess in zip(results, guesses, strict=True)]
+        missed = np.array(rewards) - np.array([self._value(guess) for guess in guesses])
+        missed = (missed - missed.mean()) / max(len(points) - 1, 1)
+        for values, result in zip(points, results, strict=True):
+            self._tables.add(values, _logs(result.metrics))
+        self._tables.fit()
+        for _ in range(self._options.steps):
+            chances = self._tables.softmax(self._logits)
+            score = (missed[:, None] * (hot - chances * self._tables.active(hot))).sum(axis=0)
+            self._climb(self._tables.through_softmax(self._slope(chances), chances) + score / self._options.steps)
+
+    def _slope(self, chances: Vector) -> Vector:
+        """Gradient of the expected reward by the tables with respect to the probabilities, entropy included."""
+        slope = np.zeros(len(chances))
+        for name, weight in self._quality.weights.items():
+            slope -= weight * self._tables.table(name)
+        for name, most in self.task.limits.items():
+            if self._tables.expected(name, chances) > _log(name, most):
+                slope -= self._options.penalty * self._tables.table(name)
+        return np.asarray(slope - self._options.entropy * (np.log(np.maximum(chances, 1e-12)) + 1.0))
+
+    def _guess(self, row: Vector) -> dict[str, float]:
+        """What the tables say of a point."""
+        return {name: self._tables.expected(name, row) for name in (*self._quality.weights, *self.task.limits)}
+
+    def _reward(self, result: TrialResult, guess: Mapping[str, float]) -> float:
+        """The true reward; what a broken limit kept from being known is taken from the tables."""
+        if result.status == "infeasible":
+            return LEAST_LOG - self._options.penalty * math.log1p(WORST_EXCESS)
+        return self._value({**guess, **_logs(result.metrics)})
+
+    def _value(self, logs: Mapping[str, float]) -> float:
+        """Log quality less what is paid for exceeded limits."""
+        value = -math.fsum(weight * logs[name] for name, weight in self._quality.weights.items())
+        over = [logs[name] - _log(name, most) for name, most in self.task.limits.items()]
+        return max(value, LEAST_LOG) - self._options.penalty * math.fsum(
+            min(max(excess, 0.0), math.log1p(WORST_EXCESS)) for excess in over
+        )
+
+    def _climb(self, gradient: Vector) -> None:
+        """One step of Adam (Kingma & Ba, ICLR 2015) uphill."""
+        self._step += 1
+        self._moments[0] = 0.9 * self._moments[0] + 0.1 * gradient
+        self._moments[1] = 0.99 * self._moments[1] + 0.01 * gradient**2
+        mean = self._moments[0] / (1.0 - 0.9**self._step)
+        size = np.sqrt(self._moments[1] / (1.0 - 0.99**self._step))
+        self._logits += self._options.learning_rate * mean / (size + 1e-9)
+
+
+def _log(name: str, value: float) -> float:
+    """What is learnt of a metric: smaller is better, ratios are differences; an error by what it leaves to 100."""
+    if name.endswith("_pct"):
+        return -math.log(max(100.0 - value, 1e-3) / 100.0)
+    return math.log(min(max(value, 1e-30), 1e30))
+
+
+def _logs(metrics: Mapping[str, float]) -> dict[str, float]:
+    return {name: _log(name, value) for name, value in metrics.items() if math.isfinite(value)}
