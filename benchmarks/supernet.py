@@ -100,7 +100,7 @@ def main() -> None:
             found, spent, macs = shared(space, data, points, sampling, seed)
             tau, rho = (float(test(mean, found).statistic) for test in (kendalltau, spearmanr))
             rows.append({"seed": seed, "tau": tau, "rho": rho, "core_seconds": spent, "macs": macs})
-            print(f"{sampling:>8} seed {seed}: tau {tau:.2f}, rho {rho:.2f}, trained in {spent:.0f} s of one core", flush=True)
+            print(f"{sampling:>8} seed {seed}: tau {tau:.2f}, rho {rho:.2f}, {spent:.0f} s of one core", flush=True)
         taus = [row["tau"] for row in rows]
         print(f"{sampling:>8} mean tau {statistics.fmean(taus):.2f} +- {statistics.stdev(taus):.2f}")
         result[sampling] = {"tau_mean": statistics.fmean(taus), "tau_sd": statistics.stdev(taus), "rows": rows}

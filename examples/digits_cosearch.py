@@ -92,7 +92,7 @@ def main() -> None:
     best = front.sort_values("error_pct").iloc[0]
     alike = front[front.error_pct <= best.error_pct + best.error_sigma_pct]
     chosen = alike.sort_values("edp").iloc[0]
-    print(f"\ntrial {chosen.number} has the least energy-delay product of those whose error is not told apart from the least:")
+    print(f"\ntrial {chosen.number} has the least energy-delay product of those whose errors are alike (one +-):")
     print("  " + ", ".join(f"{name} {chosen[name]}" for name in front.columns if name.startswith(("net.", "hw."))))
     test(dict(chosen))
 
