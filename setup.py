@@ -18,6 +18,6 @@ setup(
     cmdclass={"build_py": BuildPackage},
     package_dir={"dovetail": "."},
     packages=["dovetail", *(f"dovetail.{name}" for name in find_packages(".", exclude=NOT_SHIPPED))],
-    package_data={"": ["*.csv", "*.html", "*.yaml"], "dovetail": ["py.typed", "configs/**/*"]},
+    package_data={"": ["*.css", "*.csv", "*.html", "*.js", "*.yaml"], "dovetail": ["py.typed", "configs/**/*"]},
     include_package_data=False,
 )

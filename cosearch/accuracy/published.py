@@ -192,6 +192,7 @@ class PublishedImagenet:
 
     Options: ClassVar[type[SourceOptions]] = PublishedOptions
     expensive: ClassVar[bool] = False
+    blind: ClassVar[bool] = True  # to word widths, zeros, exits and recipes
 
     def __init__(self, space: NetworkSpace | None, options: Any) -> None:
         self.predictor = PublishedPredictor(recipe=options.recipe)

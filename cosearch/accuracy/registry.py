@@ -9,6 +9,7 @@ from importlib.metadata import entry_points
 from typing import Any
 
 from ...errors import BadInput, UnknownName
+from ..spaces.network_space import NetworkSpace
 from ..spaces.networks import network_space
 from .source import AccuracySource
 
@@ -16,7 +17,11 @@ __all__ = ["accuracy_class", "accuracy_names", "accuracy_source"]
 
 _BUILT_IN: dict[str, tuple[str, str]] = {
     "published_imagenet": ("published", "PublishedImagenet"),
+    "function": ("function", "AccuracyFunction"),
+    "supernet": ("supernet.source", "Supernet"),
     "table": ("table", "AccuracyTable"),
+    "training_free": ("training_free.source", "TrainingFree"),
+    "trained": ("trained.source", "Trained"),
 }
 
 
@@ -46,13 +51,15 @@ def accuracy_class(name: str) -> type[AccuracySource]:
     return loaded
 
 
-def accuracy_source(name: str, space: str | None = None, options: Mapping[str, Any] | None = None) -> AccuracySource:
-    """A source for the networks of the space called ``space``, built once per process for the same options."""
+def accuracy_source(
+    name: str, space: str | NetworkSpace | None = None, options: Mapping[str, Any] | None = None
+) -> AccuracySource:
+    """A source for the networks of a space, or of that called so; built once per process for the same options."""
     checked = accuracy_class(name).Options.model_validate(dict(options or {}))
-    return _built(name, space, checked.model_dump_json())
+    return _built(name, network_space(space) if isinstance(space, str) else space, checked.model_dump_json())  # type: ignore[arg-type]  # every space can be hashed
 
 
 @lru_cache(maxsize=8)
-def _built(name: str, space: str | None, options: str) -> AccuracySource:
+def _built(name: str, space: NetworkSpace | None, options: str) -> AccuracySource:
     source = accuracy_class(name)
-    return source(network_space(space) if space is not None else None, source.Options.model_validate_json(options))
+    return source(space, source.Options.model_validate_json(options))

@@ -42,6 +42,7 @@ class AccuracySource(Protocol):
     """Gives a network's accuracy; equal networks get equal answers, in any process."""
 
     Options: ClassVar[type[SourceOptions]]
+
     def __init__(self, space: NetworkSpace | None, options: Any) -> None:
         """``space`` is the one that candidates come from, ``options`` an instance of ``Options``."""
 

@@ -12,7 +12,7 @@ from pydantic import Field
 
 from ...errors import BadInput, nearest, printable, shortened
 from ...models.network import Network
-from ..spaces.network_space import NetworkSpace
+from ..spaces.network_space import NetworkSpace, known_values
 from ..spaces.space import Value
 from ..validation.reference import reference_folder
 from .source import Accuracy, SourceOptions
@@ -41,7 +41,7 @@ class TableOptions(SourceOptions):
 
 
 class AccuracyTable:
-    """A table keyed by architecture; rows whose accuracy is blank count as absent.
+    """Looks accuracies up in a CSV table keyed by architecture; rows whose accuracy is blank count as absent.
 
     Raises `BadInput` with file and line where the file is not such a table.
     """
@@ -75,13 +75,10 @@ class AccuracyTable:
         return Accuracy(found.top1_pct, found.sigma_pct, float(spent))
 
     def _key(self, network: Network, values: Mapping[str, Value] | None) -> str:
-        if values is not None and self._space is not None:
-            return self._space.key(values)
-        if self._space is not None and network.name not in self.known:
-            own = self._space.baseline()
-            if self._space.build(own).layers == network.layers:
-                return self._space.key(own)
-        return network.name
+        if self._space is None or (values is None and network.name in self.known):
+            return network.name
+        own = known_values(self._space, network, values)
+        return network.name if own is None else self._space.key(own)
 
     def statement(self) -> str:
         """Which file and column, how many rows, and what uncertainty they have."""

@@ -169,6 +169,53 @@ def _strategies() -> Listing:
     return _named((name, _first_line(strategy_class(name))) for name in strategy_names())
 
 
+def _spaces() -> Listing:
+    from ..spaces.compose import option_fields
+    from ..spaces.networks import NETWORK_SPACES
+
+    rows: list[Row] = [
+        {
+            "name": name,
+            "choices": len(networks.space.choices),
+            "size": networks.space.size,
+            "options": sorted(option_fields(networks)),
+            "description": _first_line(networks),
+        }
+        for name, networks in sorted(NETWORK_SPACES.items())
+    ]
+    columns = (
+        Column("name", style="cyan"),
+        Column("choices", right=True),
+        Column("networks", right=True),
+        Column("description", folds=True, least_width=90),
+        Column("options", folds=True, style="dim", least_width=150),
+    )
+    return (
+        rows,
+        columns,
+        lambda row: (
+            row["name"],
+            str(row["choices"]),
+            f"{row['size']:,}" if row["size"] < 1e6 else f"{row['size']:.2g}",
+            row["description"],
+            ", ".join(row["options"]),
+        ),
+    )
+
+
+def _accuracy_sources() -> Listing:
+    from ..accuracy.registry import accuracy_class, accuracy_names
+
+    return _named((name, _first_line(accuracy_class(name))) for name in accuracy_names())
+
+
+def _indicators() -> Listing:
+    from ..accuracy.training_free.indicator import INDICATORS
+
+    better = {1: "more is better", -1: "less is better"}
+    return _named((one.name, f"{better[one.better]}; of the {one.needs}; {one.source}") for one in INDICATORS.values())
+
+
 def _technologies() -> Listing:
     from ...energy.technology import constants
 
@@ -216,7 +263,10 @@ LISTS: dict[str, Callable[[], Listing]] = {
     "constraints": lambda: _shipped_documents("constraints"),
     "studies": lambda: _shipped_documents("studies"),
     "mappers": _mappers,
+    "spaces": _spaces,
     "strategies": _strategies,
+    "accuracy": _accuracy_sources,
+    "indicators": _indicators,
     "technologies": _technologies,
     "grids": _grids,
     "recipes": lambda: _shipped_documents("training"),
@@ -247,10 +297,17 @@ def _study_schema() -> dict[str, Any]:
     return StudySpec.model_json_schema()
 
 
+def _space_schema() -> dict[str, Any]:
+    from ..spaces.network_part import SpaceFile
+
+    return SpaceFile.model_json_schema()
+
+
 SCHEMAS: dict[str, Callable[[], dict[str, Any]]] = {
     "accelerator": _accelerator_schema,
     "network": _network_schema,
     "constraints": _constraints_schema,
+    "space": _space_schema,
     "study": _study_schema,
 }
 

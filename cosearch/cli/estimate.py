@@ -6,10 +6,11 @@ import argparse
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ...errors import BadInput, UnknownName
+from ...errors import BadInput
 from . import zeros
 from .arguments import positive
 from .output import Column, Output, facts, peak_text, table, waiting
+from .patched import load_patched
 from .request import Request
 from .show_sources import read_samples, show_citations, show_uncertainty
 
@@ -64,6 +65,15 @@ def add_pair(parser: argparse.ArgumentParser) -> None:
         help="change a parameter of the accelerator, e.g. --set pes_x=8 --set bandwidth='20 GB/s'; may be repeated",
     )
     parser.add_argument(
+        "--patch",
+        action="append",
+        default=[],
+        metavar="PATCH",
+        dest="patches",
+        help="change levels and parameters of the accelerator, 'pes?x=8&y=8', or choices of a network space, "
+        "'stage3.block*?op=fused'; may be repeated",
+    )
+    parser.add_argument(
         "--option",
         action="append",
         default=[],
@@ -108,28 +118,24 @@ def _number_or_text(text: str) -> int | float | str:
 def load_pair(args: argparse.Namespace) -> tuple[Network, Accelerator]:
     """The network and the accelerator a command names; raises `BadInput`."""
     from ...accel.spec import load_accelerator
+    from ...document import shipped
+    from ...models.zoo import ZOO
 
-    network = zeros.with_zeros_everywhere(_load_network(args), args.zeros)
-    accelerator = load_accelerator(args.accelerator)
+    if args.network in shipped("accelerators") and args.network not in ZOO:
+        raise BadInput(f"'{args.network}' is an accelerator; the network comes first, then the accelerator")
+    unpatched, accelerator = load_patched(args, load_accelerator(args.accelerator))
+    network = zeros.with_zeros_everywhere(unpatched or _load_network(args), args.zeros)
     settings = parse_settings("--set", args.settings)
     return network, accelerator.with_parameters(**settings) if settings else accelerator
 
 
 def _load_network(args: argparse.Namespace) -> Network:
-    from ...document import shipped
     from ...models.load import load_network
 
     if args.allow_unsupported:
         return _load_what_is_supported(args)
     options: dict[str, Any] = dict(parse_settings("--option", args.options))
-    try:
-        return load_network(args.network, batch=args.batch, bits=args.bits, **options)
-    except UnknownName as error:
-        if args.network in shipped("accelerators"):
-            raise BadInput(
-                f"'{args.network}' is an accelerator; the network comes first, then the accelerator"
-            ) from error
-        raise
+    return load_network(args.network, batch=args.batch, bits=args.bits, **options)
 
 
 def _load_what_is_supported(args: argparse.Namespace) -> Network:

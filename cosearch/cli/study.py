@@ -8,7 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...errors import BadInput, CannotDo
+from . import compare
+from .metric_words import HARDWARE_PREFIX, METRICS, text_of, title_of
 from .output import Column, Output, progress_bar, table
+from .study_progress import study_progress
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -20,23 +23,14 @@ __all__ = ["add_commands"]
 
 SHOWN_DESIGNS = 15
 REPORT = "report.html"
-HARDWARE_PREFIX = "hw."
-METRICS = {
-    "latency_s": "latency",
-    "energy_j": "energy",
-    "error_pct": "error",
-    "error_sigma_pct": "+-",
-    "tracking_loss_pct": "loss",
-    "area_mm2": "area",
-    "co2e_kg": "life carbon",
-    "life_energy_j": "life energy",
-    "macs": "MACs",
-    "params": "parameters",
-}
+PATCH_HELP = (
+    "change the study, its networks or its hardware: 'pes?x=8', 'stage3.block*?op=fused', 'strategy?population=10'; "
+    "may be repeated"
+)
 
 
 def add_commands(parser: argparse.ArgumentParser) -> None:
-    """Add `run` and `report` below ``parser``."""
+    """Add `run`, `report` and `compare` below ``parser``."""
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", parser_class=type(parser))
     parser.set_defaults(parser=parser)
     about = "run a study: search networks and accelerators together"
@@ -47,7 +41,14 @@ def add_commands(parser: argparse.ArgumentParser) -> None:
     run.add_argument(
         "--workers", type=_at_least(1), default=os.cpu_count() or 1, metavar="N", help="processes (default: all cores)"
     )
+    run.add_argument(
+        "--cluster", metavar="ADDRESS", help="Dask cluster to use: tcp://HOST:8786, or local:N for N processes here"
+    )
     run.add_argument("--trials", type=_at_least(1), metavar="N", help="number of trials, instead of the study's")
+    run.add_argument("--patch", action="append", default=[], metavar="PATCH", dest="patches", help=PATCH_HELP)
+    run.add_argument(
+        "--repeats", type=_at_least(1), metavar="N", help="run with N seeds in a row, each in DIR/seed_…, and compare"
+    )
     run.add_argument("--seed", type=_at_least(0), metavar="S", help="random seed, instead of the study's")
     Output.add_options(run)
     run.set_defaults(command=_run, parser=run)
@@ -57,6 +58,7 @@ def add_commands(parser: argparse.ArgumentParser) -> None:
     report.add_argument("folder", metavar="DIR", help="the --out folder of a run")
     Output.add_options(report)
     report.set_defaults(command=_report, parser=report)
+    compare.add_command(commands)
 
 
 def _at_least(least: int) -> Any:
@@ -73,23 +75,24 @@ def _at_least(least: int) -> Any:
 
 
 def _run(args: argparse.Namespace) -> None:
+    from ..studies.repeats import search_repeats
     from ..studies.run import search
 
     output = Output.of(args)
     out = Path(args.out)
     if out.exists() and not out.is_dir():
         raise BadInput(f"--out {out}: this is a file; name a folder")
+    asked: dict[str, Any] = {
+        name: getattr(args, name) for name in ("trials", "seed", "workers", "cluster", "resume", "patches")
+    }
     try:
-        with progress_bar(args.study) as progress:
-            result = search(
-                args.study,
-                out=out,
-                trials=args.trials,
-                seed=args.seed,
-                workers=args.workers,
-                resume=args.resume,
-                progress=progress,
-            )
+        if args.repeats is not None:
+            with progress_bar(args.study) as progress:
+                seeds = search_repeats(args.study, args.repeats, out=out, progress=progress, **asked).seeds()
+            _emit_seeds(output, out, seeds)
+            return
+        with study_progress(args.study) as watch:
+            result = search(args.study, out=out, watch=watch, **asked)
     except KeyboardInterrupt as stop:
         raise KeyboardInterrupt(f"finished trials are kept in {out}; go on with --resume") from stop
     front, trials = result.front(), result.trials()
@@ -101,6 +104,9 @@ def _run(args: argparse.Namespace) -> None:
 def _report(args: argparse.Namespace) -> None:
     output = Output.of(args)
     folder = Path(args.folder)
+    if (folder / "repeats.csv").is_file() and not (folder / "trials.jsonl").is_file():
+        _report_seeds(output, folder)
+        return
     if not (folder / "trials.jsonl").is_file():
         raise BadInput(f"{folder}: not the folder of a study (it has no trials.jsonl); name the --out folder of a run")
     import pandas as pd
@@ -111,6 +117,31 @@ def _report(args: argparse.Namespace) -> None:
     report(folder)
     front, trials = pd.read_csv(folder / "front.csv"), pd.read_csv(folder / "trials.csv")
     _emit(output, folder, front, trials, Context.read(folder / "context.json"))
+
+
+def _report_seeds(output: Output, folder: Path) -> None:
+    import pandas as pd
+
+    from ..reports.repeats import repeats_report
+
+    repeats_report(folder)
+    _emit_seeds(output, folder, pd.read_csv(folder / "repeats.csv"))
+
+
+def _emit_seeds(output: Output, out: Path, seeds: DataFrame) -> None:
+    rows = [{str(name): value for name, value in row.items()} for row in seeds.to_dict("records")]
+    data = {"out": str(out), "report": str(out / REPORT), "seeds": rows}
+
+    def show(to: Console) -> None:
+        names = [name for name in seeds.columns if name != "folder"]
+        cells = [[text_of(name, row[name]) for name in names] for row in rows]
+        table(to, [Column(title_of(name), right=True) for name in names], cells, title=f"{len(rows)} seeds")
+        volumes = seeds["hypervolume_pct"]
+        spread = f" +- {volumes.std():.2f}" if len(volumes) > 1 else ""
+        to.print(f"hypervolume {volumes.mean():.2f}{spread} % of the box, worst {volumes.min():.2f} %\n")
+        to.print(str(out / REPORT), style="bold", soft_wrap=True)
+
+    output.emit(data, rows, show)
 
 
 def _emit(output: Output, out: Path, front: DataFrame, trials: DataFrame, context: Context) -> None:
@@ -135,7 +166,8 @@ def _why_none(trials: DataFrame, context: Context) -> str:
         reasons.append(f"{counts['infeasible']} cannot be had ({told.index[0]})")
     if counts.get("constraint", 0):
         limits = (
-            f"{_title(name)} at most {_text(name, limit)}, the least found is {_text(name, trials[name].min())}"
+            f"{title_of(name)} at most {text_of(name, limit)}, "
+            f"the least found is {text_of(name, trials[name].min())}"
             for name, limit in context.limits.items()
         )
         reasons.append(f"{counts['constraint']} break a constraint ({'; '.join(limits)})")
@@ -150,7 +182,8 @@ def _show(to: Console, out: Path, front: DataFrame, trials: DataFrame, context: 
         show_front(to, front, title=f"Pareto front: {len(front)} of {len(trials)} trials")
     if context.baseline:
         known = [name for name in METRICS if name in context.baseline]
-        to.print("baseline: " + ", ".join(f"{_title(name)} {_text(name, context.baseline[name])}" for name in known))
+        told = (f"{title_of(name)} {text_of(name, context.baseline[name])}" for name in known)
+        to.print(f"baseline: {', '.join(told)}")
     to.print(f"{context.accuracy}\n", style="dim")
     for name in (REPORT, "front.csv", "trials.csv"):
         to.print(str(out / name), style="bold" if name == REPORT else "", soft_wrap=True)
@@ -168,11 +201,11 @@ def show_front(to: Console, front: DataFrame, *, title: str) -> None:
     cells: list[list[str]] = []
     width = 0
     for name in names:
-        texts = [_text(name, value) for value in shown[name]]
-        width += max(map(len, (_title(name), *texts))) + 3
+        texts = [text_of(name, value) for value in shown[name]]
+        width += max(map(len, (title_of(name), *texts))) + 3
         if width > to.width:
             break
-        columns.append(Column(_title(name), right=True))
+        columns.append(Column(title_of(name), right=True))
         cells.append(texts)
     table(to, columns, list(zip(*cells, strict=True)), title=title)
     rest = f"{len(front) - len(shown)} more designs and " if len(front) > len(shown) else ""
@@ -181,28 +214,3 @@ def show_front(to: Console, front: DataFrame, *, title: str) -> None:
 
 def _is_hardware(name: str) -> bool:
     return name.startswith(HARDWARE_PREFIX)
-
-
-def _title(name: str) -> str:
-    return METRICS.get(name, name.removeprefix(HARDWARE_PREFIX))
-
-
-def _text(name: str, value: Any) -> str:
-    """A cell for people: a metric with its unit by the ending of its name, anything else short."""
-    from ...energy.quantities import format_mass, format_si
-    from .show_life import kwh
-
-    if name == "life_energy_j":
-        return kwh(value)
-    if name.endswith("_kg"):
-        return format_mass(value)
-    for ending, unit in (("_s", "s"), ("_j", "J")):
-        if name.endswith(ending):
-            return format_si(value, unit)
-    if name.endswith("_pct"):
-        return f"{value:.1f} %"
-    if name.endswith("_mm2"):
-        return f"{value:,.1f} mm2" if value >= 1 else f"{value:.3g} mm2"
-    if name in ("macs", "params"):
-        return f"{value / 1e6:,.1f} M"
-    return f"{value:g}" if isinstance(value, float) else str(value)

@@ -12,7 +12,7 @@ import numpy as np
 from ...energy.life import MOST_USES, PHASES, LifeCycle, Reversal, best_by_uses, reversals
 from ...energy.life.accounts import check_quantity
 from ...errors import BadInput
-from ..reports.figures import plain_ticks, spans_decades
+from ..reports.figures.style import plain_ticks, spans_decades
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -33,14 +33,18 @@ _SERVER_YEARS = 4.0  # how long data centres keep training machines; its share o
 
 @dataclass(frozen=True)
 class SearchCost:
-    """A search of ``trials``: each spends ``trial_j`` joules and a share of one base training (``training_share``)."""
+    """A search of ``trials``: each spends ``trial_j`` joules and a share of one base training (``training_share``).
+
+    ``accuracy_j`` are the joules all of them together spent on finding out accuracies.
+    """
 
     trials: int
     trial_j: float = 0.0
     training_share: float = 0.0
+    accuracy_j: float = 0.0
 
     def __post_init__(self) -> None:
-        for name in ("trials", "trial_j", "training_share"):
+        for name in ("trials", "trial_j", "training_share", "accuracy_j"):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, Real) or not 0.0 <= float(value) < math.inf:
                 raise BadInput(f"search: {name} is {value}; give a finite number from 0 on")
@@ -148,8 +152,9 @@ def search_entries(search: SearchSpent | None, trained: Sequence[Once], deployme
         if energy_j is None:
             raise BadInput(f"search: '{shortened(search)}' is no energy; write e.g. '5 kWh'")
         return (Once("search", "search", in_data_centre(energy_j, deployment), 1.0, _STATED, source),), ()
-    amount = in_data_centre(search.trials * search.trial_j, deployment)
+    amount = in_data_centre(search.trials * search.trial_j + search.accuracy_j, deployment)
     note = f"search: {search.trials} trials of {format_si(search.trial_j, 'J')}"
+    note += f" and {format_si(search.accuracy_j, 'J')} for accuracies" if search.accuracy_j else ""
     trainings = search.trials * search.training_share
     if not trainings:
         return (Once("search", "search", amount, 1.0, note, source),), (note,)

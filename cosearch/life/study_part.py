@@ -16,6 +16,7 @@ from .spent import NONE, SearchCost, Spent
 if TYPE_CHECKING:
     from ...energy.life import LifeCycle
     from ...mapper.estimate import Estimate
+    from ...mapper.training import Recipe
     from ...models.network import Network
 
 __all__ = ["LifePart", "SearchPart"]
@@ -137,26 +138,29 @@ class LifePart(BaseModel):
         own = {name: getattr(self, name) for name in type(self).model_fields if name in Deployment.names()}
         return Deployment(**own)
 
-    def life_of(self, network: Network, estimate: Estimate) -> LifeCycle:
-        """The life cycle of a ``network`` by its estimate. Raises `BadInput` where a part of it has no figure."""
+    def life_of(self, network: Network, estimate: Estimate, recipe: Recipe | None = None) -> LifeCycle:
+        """The life cycle of a ``network`` by its estimate, trained by ``recipe`` where one is given.
+
+        Raises `BadInput` where a part of it has no figure.
+        """
         from .account import life_cycle
 
         return life_cycle(
             estimate,
             self.uses,
-            training=self._training_of(network),
+            training=self._training_of(network, recipe),
             search=self.search.cost if self.search else None,
             deployment=self.deployment,
             uncertainty=False,
         )
 
-    def _training_of(self, network: Network) -> Spent:
-        if not self._by_recipe:
+    def _training_of(self, network: Network, recipe: Recipe | None) -> Spent:
+        if recipe is None and not self._by_recipe:
             return self.training
         from ...accel.spec import load_accelerator
         from ...mapper.training import estimate_training
 
         machine = load_accelerator(self.training_hardware)
         return estimate_training(
-            network, machine, recipe=self.training, devices=self.training_devices, mapper="roofline"
+            network, machine, recipe=recipe or self.training, devices=self.training_devices, mapper="roofline"
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Closing", "Simulates", "Transfers", "ablation_steps", "write_closing"]
 
-LEAST_ABLATION = 30
+LEAST_ABLATION = 12
 
 
 @runtime_checkable
@@ -50,7 +51,10 @@ class Transfers(Protocol):
 
 @dataclass(frozen=True)
 class Closing:
-    """What the end of a run has at hand. ``evaluate`` judges designs, as many at once as there are workers."""
+    """What the end of a run has at hand. ``evaluate`` judges designs, as many at once as there are workers.
+
+    ``expensive``: a network's accuracy has to be paid for, so that no other networks are asked about.
+    """
 
     spec: StudySpec
     baseline: Mapping[str, float]
@@ -69,13 +73,25 @@ class Closing:
 
 def write_closing(closing: Closing, problem: Any, out: Path) -> None:
     """Write ``layers.csv``, ``timeline.json``, ``ablation.csv`` and ``transfer.csv``; those that cannot be had are not
-    there. Raises `CannotDo` where the chosen design cannot be mapped again.
+    there. What an earlier run of the same trials worked out stays (``closing.json`` says of which). Raises `CannotDo`
+    where the chosen design cannot be mapped again.
     """
-    for name in ("layers.csv", "timeline.json", "ablation.csv", "transfer.csv"):
-        (out / name).unlink(missing_ok=True)
     chosen = closing.chosen()
-    if chosen is None:
+    key = json.dumps({
+        "trial": None if chosen is None else chosen.number, "trials": len(closing.finished),
+        "fingerprint": closing.spec.fingerprint(), "report": closing.spec.report.model_dump(mode="json"),
+    })  # fmt: skip
+    mark = out / "closing.json"
+    if mark.is_file() and mark.read_text(encoding="utf-8") == key:
         return
+    for name in (mark.name, "layers.csv", "timeline.json", "ablation.csv", "transfer.csv"):
+        (out / name).unlink(missing_ok=True)
+    if chosen is not None:
+        _write(closing, problem, chosen, out)
+    write_atomically(mark, key)
+
+
+def _write(closing: Closing, problem: Any, chosen: Trial, out: Path) -> None:
     try:
         layers = problem.layers(chosen.values)
     except CannotDo as error:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -114,7 +114,7 @@ class Findings:
 
 
 def reference_point(
-    trials: DataFrame, objectives: list[str], baseline: Mapping[str, float]
+    trials: DataFrame, objectives: Sequence[str], baseline: Mapping[str, float]
 ) -> tuple[list[float], str]:
     """The worst corner of the box in which a hypervolume is measured, and where it comes from."""
     if all(baseline.get(name, 0.0) > 0 for name in objectives):

@@ -5,13 +5,14 @@ from __future__ import annotations
 import html
 import json
 import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-__all__ = ["Cell", "cell", "chart_block", "escape", "frame_table", "number", "section", "table", "tile"]
+__all__ = ["Cell", "cell", "chart_block", "contents", "escape", "frame_table", "number", "section", "table", "tile"]
 
 Cell = tuple[str, str]
 """A table's cell: HTML and the class of its element."""
@@ -75,17 +76,32 @@ def tile(value: str, label: str) -> str:
     return f"<div class='tile'><b>{escape(value)}</b><span>{escape(label)}</span></div>"
 
 
-def chart_block(chart: Mapping[str, Any], height: int, title: str = "", note: str = "") -> str:
-    """A card with an interactive chart; its data cannot end the script element they stand in."""
+def chart_block(chart: Mapping[str, Any], height: int, title: str = "", note: str = "", kind: str = "plain") -> str:
+    """A card with an interactive chart; its data cannot end the script element they stand in.
+
+    ``kind`` is how the page's script draws it: ``plain`` plotly data, or an ``explorer`` or ``curves`` with their own
+    controls.
+    """
     data = json.dumps(chart, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c")
     heading = f"<h3>{escape(title)}</h3>" if title else ""
     below = f"<p class='note'>{escape(note)}</p>" if note else ""
+    controls = "" if kind == "plain" else "<div class='controls'></div>"
     return (
-        f"<div class='card'>{heading}{below}<div class='chart' data-height='{height}'>"
+        f"<div class='card'>{heading}{below}{controls}<div class='chart' data-kind='{kind}' data-height='{height}'>"
         f"<script type='application/json'>{data}</script></div></div>"
     )
 
 
-def section(title: str, note: str, *blocks: str) -> str:
-    """A heading, a sentence about what follows (HTML), and the blocks."""
-    return f"<section><h2>{escape(title)}</h2><p class='note'>{note}</p>{''.join(blocks)}</section>"
+def section(title: str, note: str, *blocks: str, short: str = "") -> str:
+    """A heading, a sentence about what follows (HTML), and the blocks; ``short`` is its name in the page's contents."""
+    key = "".join(letter if letter.isalnum() else "-" for letter in (short or title).lower())
+    name = escape(short or title)
+    head = f"<section id='{key}' data-short='{name}'><h2>{escape(title)}</h2>"
+    return f"{head}<p class='note'>{note}</p>{''.join(blocks)}</section>"
+
+
+def contents(sections: Iterable[str]) -> str:
+    """Links to the sections of a page."""
+    found = (re.match(r"<section id='([^']*)' data-short='([^']*)'", text) for text in sections)
+    links = (f"<a href='#{match[1]}'>{match[2]}</a>" for match in found if match)
+    return f"<nav>{''.join(links)}</nav>"

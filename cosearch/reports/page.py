@@ -3,37 +3,57 @@
 from __future__ import annotations
 
 import string
+from collections.abc import Sequence
 from importlib.resources import files
+from pathlib import Path
 
+from ..studies.spec import StudySpec
 from .changes import change_text
 from .choose import beats_baseline
 from .figures.front import metric_of
 from .findings import Findings
-from .html_parts import escape, tile
+from .html_parts import contents, escape, tile
+from .sections.card import card_section
+from .sections.chosen import chosen_section
+from .sections.effects import ablation_section, importance_section
+from .sections.front import front_section, front_table
+from .sections.layers import layers_section, timeline_section
+from .sections.search import method_section, rejected_section, search_section
 
-__all__ = ["page", "tiles", "verdict"]
+__all__ = ["filled", "page", "tiles", "verdict"]
 
 
 def page(findings: Findings) -> str:
     """The HTML text."""
+    sections = [front_section(findings)]
+    if findings.chosen:
+        sections += [
+            chosen_section(findings), ablation_section(findings), importance_section(findings), front_table(findings),
+            timeline_section(findings), layers_section(findings),
+        ]  # fmt: skip
+    sections += [search_section(findings), card_section(findings), rejected_section(findings), method_section(findings)]
+    return filled(findings.spec, verdict(findings), tiles(findings), sections)
+
+
+def filled(spec: StudySpec, headline: str, figures: str, sections: Sequence[str]) -> str:
+    """The template with the study's name, the verdict and the tiles (HTML) and the sections, "" for those not there."""
     from plotly.offline import get_plotlyjs
 
-    template = string.Template((files(__package__) / "report_template.html").read_text(encoding="utf-8"))
-    body = [_front_section(findings), _search_section(findings)]
-    if findings.chosen:
-        body[1:1] = [_chosen_section(findings), _front_table(findings)]
-        if findings.layers is not None and len(findings.layers):
-            body.insert(2, _layers_section(findings, findings.layers))
-    body += [_rejected_section(findings), _method_section(findings)]
-    spec = findings.spec
-    return template.substitute(
+    here = files(__package__)
+    template, style, script = (
+        here.joinpath(name).read_text(encoding="utf-8") for name in ("page.html", "page.css", "page.js")
+    )
+    kept = [text for text in sections if text]
+    return string.Template(template).substitute(
         title=escape(f"{spec.name} – Dovetail"), name=escape(spec.name), description=escape(spec.description),
-        verdict=_verdict(findings), tiles=_tiles(findings), body="".join(body), plotly=get_plotlyjs(),
+        verdict=headline, tiles=figures, contents=contents(kept), body="".join(kept), plotly=get_plotlyjs(),
+        style=style, script=script,
         footer="Made by Dovetail from the study's folder; the page loads nothing from elsewhere.",
     )  # fmt: skip
 
 
-def _tiles(findings: Findings) -> str:
+def tiles(findings: Findings) -> str:
+    """The headline's figures."""
     trials, spec = findings.trials, findings.spec
     counts = trials["status"].value_counts().to_dict()
     seconds = float(trials["wall_s"].sum())
@@ -57,7 +77,8 @@ def _many(count: float) -> str:
     return f"{digits} × 10" + power.lstrip("0").translate(str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹"))
 
 
-def _verdict(findings: Findings) -> str:
+def verdict(findings: Findings) -> str:
+    """What was found, in a sentence or two."""
     front, objectives, baseline = findings.front, findings.spec.objectives, findings.context.baseline
     if not findings.chosen:
         return "No feasible design has been found yet; the reasons are listed below."

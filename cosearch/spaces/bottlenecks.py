@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal
 from ...models.network import Network
 from ...models.zoo.blocks import make_divisible
 from ...models.zoo.mobilenet import IbnBlock, ibn_network
+from .layer_groups import LayerGroup, Per
 from .network_space import network_values, values_key
 from .space import Choice, Space, Value
 
@@ -89,6 +90,51 @@ class Bottlenecks:
     def space(self) -> Space:
         """The choices in the order of the network: resolution, then stage by stage its width and its blocks."""
         return Space(tuple(Choice(name, options) for name, options in self._properties.items() if len(options) > 1))
+
+    @cached_property
+    def addresses(self) -> dict[str, str]:
+        """The choices by stage and place in it, both from 1: ``stage3.block1.op`` and ``stage3.width``."""
+        found = {}
+        for stage, (_, blocks) in enumerate(self._stages, start=1):
+            found[f"stage{stage}.width"] = f"net.s{stage}.width"
+            for place, (label, _) in enumerate(self._labelled(stage, blocks), start=1):
+                names = [name for name in self._properties if name.startswith(f"{label}.")]
+                found |= {f"stage{stage}.block{place}.{name.removeprefix(f'{label}.')}": name for name in names}
+        return found
+
+    @property
+    def spellings(self) -> dict[str, Value]:
+        """Other names of the operators."""
+        return {"fused_ibn": "fused", "inverted_bottleneck": "ibn"}
+
+    def layers_by(self, per: Per) -> tuple[LayerGroup, ...]:
+        """Stem, stages ``s1`` … or blocks ``b01`` … or their layers, head and classifier, under the choices' names."""
+        found = [LayerGroup("stem", ("stem",))]
+        for stage, (_, blocks) in enumerate(self._stages, start=1):
+            labels = [label.removeprefix("net.") for label, _ in self._labelled(stage, blocks)]
+            layers = {label: f"block{int(label[1:]) - 1}" for label in labels}
+            if per == "stage":
+                found.append(LayerGroup(f"s{stage}", tuple(f"{name}.*" for name in layers.values())))
+            elif per == "block":
+                found += [LayerGroup(label, (f"{name}.*",)) for label, name in layers.items()]
+            else:
+                for (label, name), block in zip(layers.items(), blocks, strict=True):
+                    found += self._layers_of(label, name, expands=block.expansion != 1)
+        return (*found, LayerGroup("head", ("head",)), LayerGroup("classifier", ("classifier",)))
+
+    def _layers_of(self, label: str, name: str, *, expands: bool) -> list[LayerGroup]:
+        """A block's layers, each where its operator has it."""
+        found = []
+        for operator in self.operators:
+            when = {f"net.{label}.op": [operator]} if len(self.operators) > 1 else {}
+            parts = ["fused"] if operator == "fused" else ["expand", "depthwise"] if expands else ["depthwise"]
+            found += [LayerGroup(f"{label}.{part}", (f"{name}.{part}",), when) for part in parts]
+        # A fused block that does not expand is its one convolution.
+        always = expands or "fused" not in self.operators
+        when = {} if always or len(self.operators) == 1 else {f"net.{label}.op": ["ibn"]}
+        if always or "ibn" in self.operators:
+            found.append(LayerGroup(f"{label}.project", (f"{name}.project",), when))
+        return found
 
     def blocks(self, values: Mapping[str, Value]) -> tuple[IbnBlock, ...]:
         """The blocks of one point, with their channels at width 1; `BadInput` for a wrong value."""

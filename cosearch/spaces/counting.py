@@ -138,10 +138,14 @@ class Component:
     @cached_property
     def size(self) -> int:
         """The number of distinct ways to decide these choices."""
+        if len(self.order) == 1:
+            return self._genes[self.order[0]].options
         return self._counts[0][()]
 
     def rank(self, code: Mapping[int, int]) -> int:
         """The number, from 0, of the decision that ``code`` holds by place (`-1`: inactive)."""
+        if len(self.order) == 1:
+            return code[self.order[0]]
         number = 0
         state: State = ()
         for step, place in enumerate(self.order):
@@ -154,6 +158,8 @@ class Component:
 
     def unrank(self, number: int) -> dict[int, int]:
         """The inverse of ``rank``."""
+        if len(self.order) == 1:
+            return {self.order[0]: number}
         code: dict[int, int] = {}
         state: State = ()
         for step, place in enumerate(self.order):

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from ...accel.accelerator import Accelerator, Parameter
 from ...accel.spec import format_parameter
 from ...errors import BadInput, UnknownName
+from .dataflow import DATAFLOW
 from .space import Choice, Space, Value
 
 __all__ = ["HARDWARE_PREFIX", "hardware_defaults", "hardware_space", "hardware_values"]
@@ -60,7 +61,9 @@ def hardware_defaults(accelerator: Accelerator) -> dict[str, Value]:
 
 
 def hardware_values(values: Mapping[str, Value]) -> dict[str, Value]:
-    """The hardware part of a joint point, with the prefix taken off: what ``Accelerator.with_parameters`` takes."""
+    """The parameters in a joint point, with the prefix taken off: what ``Accelerator.with_parameters`` takes."""
     return {
-        name.removeprefix(HARDWARE_PREFIX): value for name, value in values.items() if name.startswith(HARDWARE_PREFIX)
+        name.removeprefix(HARDWARE_PREFIX): value
+        for name, value in values.items()
+        if name.startswith(HARDWARE_PREFIX) and name != DATAFLOW
     }

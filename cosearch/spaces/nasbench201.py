@@ -7,9 +7,13 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+import numpy as np
+from numpy.typing import NDArray
+
 from ...errors import BadInput
 from ...models.network import Network
 from ...models.zoo.nasbench201 import NASBENCH201_EDGES, NASBENCH201_OPERATIONS, live_edges, nasbench201
+from .cell_statistics import cell_statistics
 from .network_space import network_values
 from .slots import Slot, slots_of
 from .space import Choice, Space, Value
@@ -52,6 +56,10 @@ class Nasbench201:
             self.key(values), resolution=self.resolution, classes=self.classes, channels=self.channels,
             cells=self.cells, image_channels=self.image_channels,
         )  # fmt: skip
+
+    def statistics(self, values: Mapping[str, Value]) -> NDArray[np.float64]:
+        """`cell_statistics` of one cell; also of one through which no path leads."""
+        return cell_statistics(self.operations(values))
 
     @cached_property
     def slots(self) -> tuple[Slot, ...]:

@@ -11,7 +11,7 @@ from .space import Space, Value
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["NETWORK_PREFIX", "NetworkSpace", "Trainable", "network_values", "values_key"]
+__all__ = ["NETWORK_PREFIX", "NetworkSpace", "Trainable", "known_values", "network_values", "values_key"]
 
 NETWORK_PREFIX = "net."
 
@@ -43,6 +43,16 @@ class Trainable(Protocol):
 
     def module(self, values: Mapping[str, Value], shape: tuple[int, int, int], classes: int) -> torch.nn.Module:
         """The point as an untrained module for images (channels, height, width); `BadInput` for a wrong value."""
+
+
+def known_values(
+    space: NetworkSpace | None, network: Network, values: Mapping[str, Value] | None
+) -> Mapping[str, Value] | None:
+    """``values``, or those of the space's own baseline where ``network`` is that; None for another network."""
+    if space is None or values is not None:
+        return values
+    own = space.baseline()
+    return own if space.build(own).layers == network.layers else None
 
 
 def network_values(values: Mapping[str, Value]) -> dict[str, Value]:

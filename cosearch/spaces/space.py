@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -53,15 +53,20 @@ class Choice:
 
     def index(self, value: Value) -> int:
         """Position of ``value`` among the options; `BadInput` where it is none of them."""
-        for position, option in enumerate(self.options):
-            if _same(option, value):
-                return position
+        position = self._positions.get((isinstance(value, bool), value)) if isinstance(value, Hashable) else None
+        if position is not None:
+            return position
         listed = ", ".join(repr(option) for option in self.options)
         raise BadInput(f"{self.name}: {value!r} is not an option; choose one of {listed}")
 
+    @cached_property
+    def _positions(self) -> dict[tuple[bool, Value], int]:
+        """``True`` and ``1`` are equal and hash alike, and are told apart here."""
+        return {(isinstance(option, bool), option): position for position, option in enumerate(self.options)}
+
     def active(self, values: Mapping[str, Value]) -> bool:
         """Whether it is to be chosen, given the choices before it (those inactive left out)."""
-        return all(
+        return not self.when or all(
             other in values and any(_same(values[other], value) for value in wanted)
             for other, wanted in self.when.items()
         )
@@ -108,6 +113,10 @@ class Space:
     @cached_property
     def _by_name(self) -> dict[str, Choice]:
         return {choice.name: choice for choice in self.choices}
+
+    @cached_property
+    def _conditional(self) -> bool:
+        return any(choice.when for choice in self.choices)
 
     @cached_property
     def _components(self) -> tuple[Component, ...]:
@@ -233,7 +242,8 @@ class Space:
         for choice in self.choices:
             for option in choice.options if choice.name in checked else ():
                 if not _same(option, checked[choice.name]):
-                    yield self.complete({**checked, choice.name: option})
+                    changed = {**checked, choice.name: option}
+                    yield self.complete(changed) if self._conditional else changed
 
     def restrict(self, options: Mapping[str, Sequence[Value]]) -> Space:
         """The same space with fewer options for some choices; `BadInput` for an option that was not there.

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import ClassVar
 
+from ...errors import BadInput
 from ...models.network import Network
 from ...models.zoo.transformer import EncoderLayer, bert_network, vit_network
+from .layer_groups import LayerGroup, Per
 from .network_space import network_values, values_key
 from .space import Choice, Space, Value
 
@@ -30,13 +33,16 @@ class Encoders:
     ratios: tuple[float, ...]
     head_size: int = 64
 
+    _before: ClassVar[tuple[str, ...]] = ()
+    _after: ClassVar[tuple[str, ...]] = ()
+    _projections: ClassVar[tuple[str, ...]] = ()
+
     @cached_property
     def space(self) -> Space:
         """The choices, the network's own first, then layer by layer."""
         choices = [*self._whole(), Choice("net.width", self.widths), Choice("net.depth", self.depths)]
         for place in range(1, max(self.depths) + 1):
-            deep = [depth for depth in self.depths if depth >= place]
-            when = {"net.depth": deep} if len(deep) < len(self.depths) else {}
+            when = self._deep_enough(place)
             choices.append(Choice(f"net.l{place:02d}.heads", self.heads, when))
             choices.append(Choice(f"net.l{place:02d}.mlp", self.ratios, when))
         return Space(tuple(choices))
@@ -44,6 +50,25 @@ class Encoders:
     def _whole(self) -> tuple[Choice, ...]:
         """Choices of the whole network beside width and depth."""
         return ()
+
+    def layers_by(self, per: Per) -> tuple[LayerGroup, ...]:
+        """The layers ``l01`` …, or the products in each, with what stands around them; `BadInput` for stages."""
+        if per == "stage":
+            raise BadInput(f"{self.name} has no stages; group its layers per block, layer or network")
+        found = [LayerGroup(name, (name,)) for name in self._before]
+        for place in range(1, max(self.depths) + 1):
+            when = self._deep_enough(place)
+            if per == "block":
+                found.append(LayerGroup(f"l{place:02d}", (f"layer{place - 1}.*",), when))
+            else:
+                names = (*self._projections, "attention.output", "mlp.expand", "mlp.project")
+                found += [LayerGroup(f"l{place:02d}.{name}", (f"layer{place - 1}.{name}",), when) for name in names]
+        return (*found, *(LayerGroup(name, (name,)) for name in self._after))
+
+    def _deep_enough(self, place: int) -> dict[str, list[int]]:
+        """At which points there is a layer at this place, from 1."""
+        deep = [depth for depth in self.depths if depth >= place]
+        return {"net.depth": deep} if len(deep) < len(self.depths) else {}
 
     def layers(self, values: Mapping[str, Value]) -> list[EncoderLayer]:
         """The layers of one point; `BadInput` for a wrong value."""
@@ -85,6 +110,10 @@ class Vit(Encoders):
     resolutions: tuple[int, ...] = (224,)
     patches: tuple[int, ...] = (16,)
 
+    _before = ("patches",)
+    _after = ("head",)
+    _projections = ("attention.qkv",)
+
     def _whole(self) -> tuple[Choice, ...]:
         return Choice("net.resolution", self.resolutions), Choice("net.patch", self.patches)
 
@@ -116,6 +145,9 @@ class Bert(Encoders):
     heads: tuple[int, ...] = (8, 12)
     ratios: tuple[float, ...] = (2.0, 3.0, 4.0)
     tokens: int = 128
+
+    _after = ("pooler",)
+    _projections = ("attention.query", "attention.key", "attention.value")
 
     def build(self, values: Mapping[str, Value]) -> Network:
         """The network of one point; choices of other spaces in ``values`` are ignored, `BadInput` for a wrong value."""

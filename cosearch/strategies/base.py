@@ -15,6 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
+from ..accuracy.source import Accuracy
+from ..spaces.network_space import NetworkSpace
 from ..spaces.space import Space, Value
 from ..studies.trial import Proposal, TrialResult
 from ..sweep.base import Sweep
@@ -37,6 +39,7 @@ class Task:
 
     What can be known without asking for a network's accuracy, where the study offers it: ``sweep`` gives its costs on
     all hardware, ``statistics`` numbers that tell of its accuracy (log MACs, log parameters, depth, …; always as many).
+    ``networks`` is the space of networks, ``judge`` gives a design's result with an accuracy found elsewhere.
     """
 
     space: Space
@@ -47,6 +50,8 @@ class Task:
     baseline: Mapping[str, float] = field(default_factory=dict)
     sweep: Sweep | None = None
     statistics: Callable[[Mapping[str, Value]], NDArray[np.float64]] | None = None
+    networks: NetworkSpace | None = None
+    judge: Callable[[Mapping[str, Value], Accuracy], TrialResult] | None = None
 
 
 class Strategy(Protocol):

@@ -2,7 +2,8 @@
 
 A mode makes the strategy a study runs from the strategy it names. The built-in modes after NAHAS (arXiv 2102.08619):
 ``joint`` searches networks and hardware together; ``hw_only`` keeps the baseline network, ``nas_only`` the default
-hardware; ``phase`` does the one after the other.
+hardware; ``phase`` does the one after the other, ``oneshot`` searches with a supernet's weights,
+``nested`` sweeps all hardware for each network.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ _BUILT_IN: dict[str, tuple[str, str]] = {
     "hw_only": ("modes", "HardwareOnly"),
     "joint": ("modes", "Joint"),
     "nas_only": ("modes", "NetworksOnly"),
+    "nested": ("nested", "Nested"),
+    "oneshot": ("oneshot", "OneShot"),
     "phase": ("phase", "Phase"),
 }
 

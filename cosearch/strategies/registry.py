@@ -16,8 +16,10 @@ _BUILT_IN: dict[str, tuple[str, str]] = {
     "differentiable": ("differentiable", "Differentiable"),
     "evolution": ("evolution", "RegularizedEvolution"),
     "gp": ("gp", "GaussianProcess"),
+    "linas": ("linas", "Linas"),
     "nsga2": ("nsga2", "NSGA2"),
     "ppo": ("ppo", "ProximalPolicy"),
+    "predictor": ("predictor", "PredictorSearch"),
     "random": ("random_search", "RandomSearch"),
     "tpe": ("tpe", "ParzenEstimators"),
 }

@@ -4,30 +4,43 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping
-from fnmatch import fnmatchcase
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from ...accel.accelerator import Accelerator
 from ...accel.spec import load_accelerator
-from ...errors import BadInput, ImpossibleResult, Infeasible, UnknownName
+from ...errors import BadInput, ImpossibleResult, Infeasible
 from ...models.network import Network
-from ..accuracy.registry import accuracy_class, accuracy_source
+from ..accuracy.registry import accuracy_source
 from ..accuracy.source import Accuracy, AccuracySource
+from ..accuracy.stated_losses import StatedLosses
+from ..predictors.encoding import Statistics
+from ..predictors.statistics import free_statistics
+from ..spaces.compose import choices_of, networks_of
+from ..spaces.composed_space import ComposedSpace, parts_of
+from ..spaces.dataflow import DATAFLOW, FREE, dataflow_choice
+from ..spaces.genes import training_recipe
 from ..spaces.hardware import HARDWARE_PREFIX, hardware_defaults, hardware_space, hardware_values
 from ..spaces.network_space import NetworkSpace
-from ..spaces.networks import network_space
-from ..spaces.space import Choice, Space, Value
-from .spec import StudySpec
-from .trial import METRICS, Status, TrialResult, accuracy_metrics
+from ..spaces.patch_accelerator import patch_accelerator
+from ..spaces.space import Space, Value
+from ..strategies.nested import NestedOptions
+from ..sweep.sampled import SampledSweep
+from .costs import CostSource, cost_source
+from .showing import gantt_of, transfer_frame
+from .spec import HardwarePart, StudySpec
+from .trial import METRICS, Status, TrialResult, accuracy_metrics, accuracy_of
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
+    from ...accel.simulator.gantt import GanttInfo
     from ...mapper.estimate import Estimate
+    from ..sweep.base import Sweep
 
-__all__ = ["StudyEvaluator", "exceeded", "network_choices"]
+__all__ = ["StudyEvaluator", "exceeded", "mean_costs", "network_choices", "patched_accelerator"]
 
 
 class StudyEvaluator:
@@ -36,6 +49,8 @@ class StudyEvaluator:
     A design's limits are checked in the order of what they cost to know: silicon area and the network's size before
     anything is mapped, and an accuracy that takes training (`AccuracySource.expensive`) last of all.
     """
+
+    _recalled: Accuracy | None = None
 
     def __init__(self, spec: StudySpec) -> None:
         self.spec = spec
@@ -47,32 +62,79 @@ class StudyEvaluator:
     @cached_property
     def accelerator(self) -> Accelerator:
         """The accelerator whose parameters are searched, at their defaults."""
-        return load_accelerator(self.spec.hardware.accelerator)
+        return patched_accelerator(self.spec.hardware)
 
     @cached_property
     def networks(self) -> NetworkSpace:
         """The space of networks."""
-        return network_space(self.spec.network.space)
+        return networks_of(self.spec.network)
 
     @property
     def _accuracy(self) -> AccuracySource:
-        part = self.spec.accuracy
-        return accuracy_source(part.source, self.spec.network.space, part.model_extra)
+        part, networks = self.spec.accuracy, self.networks
+        if isinstance(networks, ComposedSpace) and networks.genes and not networks.unstated:
+            return StatedLosses(accuracy_source(part.source, networks.base, part.model_extra), networks)
+        return accuracy_source(part.source, networks, part.model_extra)
+
+    @property
+    def expensive(self) -> bool:
+        """Whether a network's accuracy costs more than mapping it."""
+        return self._accuracy.expensive
+
+    @cached_property
+    def hardware(self) -> Space:
+        """The accelerator's parameters that are searched, and the dataflow where the study offers a choice."""
+        hardware = self.spec.hardware
+        space = hardware_space(self.accelerator, hardware.search, hardware.points)
+        return space + Space((dataflow_choice(hardware.dataflow, self.accelerator),)) if hardware.dataflow else space
 
     @cached_property
     def space(self) -> Space:
         """Networks and hardware together."""
-        hardware = self.spec.hardware
-        return network_choices(self.spec) + hardware_space(self.accelerator, hardware.search, hardware.points)
+        return network_choices(self.spec) + self.hardware
+
+    @cached_property
+    def costs(self) -> CostSource:
+        """Where latency and energy come from."""
+        return cost_source(self.spec.mapper, self.networks, self.accelerator, self.hardware)
+
+    @cached_property
+    def sweep(self) -> Sweep | None:
+        """A network's costs on all hardware, by tables where the study has them; in mode nested else on a sample."""
+        options = self.spec.mode.options
+        if self.costs.sweep is not None or not isinstance(options, NestedOptions):
+            return self.costs.sweep
+        return SampledSweep(
+            self.networks, self.accelerator, self.hardware, self.costs.estimate, points=options.points,
+            seed=self.spec.seed, area_mm2=self.limits.get("area_mm2", math.inf),
+        )  # fmt: skip
+
+    @cached_property
+    def statistics(self) -> Statistics:
+        """What is known for free of a network, for predictors."""
+        return free_statistics(self.networks)
+
+    @property
+    def _default_hardware(self) -> dict[str, Value] | None:
+        """The baseline's accelerator as a point of the hardware space; None where it is none of it."""
+        baseline, hardware = self.spec.baseline, self.spec.hardware
+        if baseline is None or baseline.accelerator != hardware.accelerator or hardware.patch:
+            return None
+        known = {DATAFLOW: FREE, **hardware_defaults(self.accelerator)}
+        try:
+            return self.hardware.validate({name: known[name] for name in self.hardware.names})
+        except BadInput:
+            return None
 
     @property
     def first(self) -> tuple[dict[str, Value], ...]:
         """The network space's own baseline on the default hardware, where the space holds that design."""
-        known = {**self.networks.baseline(), **hardware_defaults(self.accelerator)}
+        known = {DATAFLOW: FREE, **self.networks.baseline(), **hardware_defaults(self.accelerator)}
         try:
-            return (self.space.validate({name: known[name] for name in self.space.names}),)
+            point = self.space.complete(known)
         except BadInput:
             return ()
+        return (point,) if point.keys() <= known.keys() else ()
 
     @cached_property
     def baseline(self) -> dict[str, float]:
@@ -81,8 +143,19 @@ class StudyEvaluator:
             return {}
         from ...models.load import load_network
 
-        network = load_network(self.spec.baseline.network)
-        return self._measured(network, load_accelerator(self.spec.baseline.accelerator))
+        name, accelerator = self.spec.baseline.network, load_accelerator(self.spec.baseline.accelerator)
+        own = name == self.networks.name
+        network = self.networks.build(self.networks.baseline()) if own else load_network(name)
+        values = self.networks.baseline() if own else None
+        known = _known_at_once(network, accelerator)
+        accuracy = accuracy_metrics(self._recalled or self._accuracy.predict(network, values))
+        return {**known, **accuracy, **self._mapped(network, accelerator, values or {}, self._default_hardware)}
+
+    def recall(self, baseline: Mapping[str, float]) -> None:
+        """Take the baseline's accuracy from an earlier run's metrics, where it would be dear to find out again."""
+        accuracy = accuracy_of(baseline)
+        if accuracy is not None and self._accuracy.expensive:
+            self._recalled = replace(accuracy, macs=baseline.get("accuracy_macs", 0.0))
 
     @cached_property
     def limits(self) -> dict[str, float]:
@@ -113,9 +186,9 @@ class StudyEvaluator:
             steps: list[Callable[[], dict[str, float]]] = [
                 lambda: _known_at_once(network, accelerator),
                 lambda: accuracy_metrics(accuracy or self._accuracy.predict(network, values)),
-                lambda: self._mapped(network, accelerator),
+                lambda: self._mapped(network, accelerator, values, self._hardware_part(values)),
             ]
-            if accuracy_class(self.spec.accuracy.source).expensive:
+            if self._accuracy.expensive:
                 steps.append(steps.pop(1))
             for step in steps:
                 metrics.update(step())
@@ -126,38 +199,48 @@ class StudyEvaluator:
             return "infeasible", metrics, " ".join(str(error).split()), 0.0
         return ("constraint" if reason else "ok"), metrics, reason, violation
 
-    def _measured(self, network: Network, accelerator: Accelerator) -> dict[str, float]:
-        known = _known_at_once(network, accelerator)
-        accuracy = accuracy_metrics(self._accuracy.predict(network, None))
-        return {**known, **accuracy, **self._mapped(network, accelerator)}
+    def _mapped(
+        self,
+        network: Network,
+        accelerator: Accelerator,
+        values: Mapping[str, Value],
+        hardware: Mapping[str, Value] | None,
+    ) -> dict[str, float]:
+        """Costs of an input: the mean over where inputs leave, for a network with early exits."""
+        parts = parts_of(self.networks, network, values)
+        found = []
+        for _, run in parts:
+            estimate = self.costs.estimate(run, accelerator, hardware)
+            found.append(_metrics(estimate, network, accelerator) | self._lived(network, estimate, values))
+        return mean_costs([share for share, _ in parts], found)
 
-    def _mapped(self, network: Network, accelerator: Accelerator) -> dict[str, float]:
-        estimate = self._estimate(network, accelerator)
-        names = ("latency_s", "energy_j", "edp", "cycles", "utilization")
-        metrics = {name: float(getattr(estimate, name)) for name in names}
-        wrong = [name for name, value in metrics.items() if not (math.isfinite(value) and value >= 0)]
-        if wrong:
-            raise ImpossibleResult(f"{network.name} on {accelerator.name}: {wrong[0]} = {metrics[wrong[0]]}")
-        return metrics | self._lived(network, estimate)
-
-    def _lived(self, network: Network, estimate: Estimate) -> dict[str, float]:
+    def _lived(self, network: Network, estimate: Estimate, values: Mapping[str, Value]) -> dict[str, float]:
         """What the whole life spends and emits, where the study describes one."""
         if self.spec.life_cycle is None:
             return {}
-        life = self.spec.life_cycle.life_of(network, estimate)
+        life = self.spec.life_cycle.life_of(network, estimate, training_recipe(values))
         phases = {f"co2e_{name}_kg": phase.co2e_kg for name, phase in life.phases.items()}
         return {"co2e_kg": life.total.co2e_kg, "life_energy_j": life.total.energy_j, **phases}
 
-    def _estimate(self, network: Network, accelerator: Accelerator) -> Estimate:
-        from ...mapper.estimate import estimate
-
-        mapper = self.spec.mapper
-        return estimate(network, accelerator, mapper=mapper.name, objective=mapper.objective)
+    def _hardware_part(self, values: Mapping[str, Value]) -> dict[str, Value]:
+        return {name: values[name] for name in self.hardware.names if name in values}
 
     def layers(self, values: Mapping[str, Value]) -> DataFrame:
         """A row per operator of a design: cycles, energy by component, bound, mapping."""
-        layers: DataFrame = self._estimate(*self.design(values)).layers()
+        layers: DataFrame = self.costs.estimate(*self.design(values), self._hardware_part(values)).layers()
         return layers
+
+    def timeline(self, values: Mapping[str, Value]) -> GanttInfo:
+        """The simulated run of a design, as the analytic model mapped it."""
+        network, accelerator = self.design(values)
+        estimate = self.costs.estimate(network, accelerator, self._hardware_part(values))
+        return gantt_of(network, accelerator, estimate)
+
+    def transfer(self, values: Mapping[str, Value], networks: Sequence[str]) -> DataFrame:
+        """Other networks on a design's hardware, and on the baseline's (or the default): time and energy of each."""
+        before = load_accelerator(self.spec.baseline.accelerator) if self.spec.baseline else self.accelerator
+        chosen = self.accelerator.with_parameters(**hardware_values(self.space.validate(values)))
+        return transfer_frame(networks, {"baseline": before, "chosen": chosen}, self.spec.mapper)
 
     def accuracy_statement(self) -> str:
         """How the accuracy is predicted and what error cross-validation found."""
@@ -175,26 +258,31 @@ class StudyEvaluator:
 
 def network_choices(spec: StudySpec) -> Space:
     """The network space with the options the study keeps; `BadInput` where a pattern or an option is unknown."""
-    space = network_space(spec.network.space).space
-    kept: dict[str, list[Value]] = {}
-    for pattern, options in spec.network.only.items():
-        names = [name for name in space.names if fnmatchcase(name, pattern)]
-        if not names:
-            raise UnknownName("choice", pattern, space.names)
-        for choice in map(space.choice, names):
-            offered = [option for option in options if _offers(choice, option)]
-            if not offered:
-                choice.index(options[0] if options else "")
-            kept[choice.name] = offered
-    return space.restrict(kept)
+    return choices_of(spec.network)
 
 
-def _offers(choice: Choice, option: Value) -> bool:
-    try:
-        choice.index(option)
-    except BadInput:
-        return False
-    return True
+def patched_accelerator(hardware: HardwarePart) -> Accelerator:
+    """The accelerator of a study as its patches leave it."""
+    accelerator = load_accelerator(hardware.accelerator)
+    return patch_accelerator(accelerator, hardware.patch) if hardware.patch else accelerator
+
+
+def _metrics(estimate: Estimate, network: Network, accelerator: Accelerator) -> dict[str, float]:
+    names = ("latency_s", "energy_j", "edp", "cycles", "utilization")
+    metrics = {name: float(getattr(estimate, name)) for name in names}
+    wrong = [name for name, value in metrics.items() if not (math.isfinite(value) and value >= 0)]
+    if wrong:
+        raise ImpossibleResult(f"{network.name} on {accelerator.name}: {wrong[0]} = {metrics[wrong[0]]}")
+    return metrics
+
+
+def mean_costs(shares: Sequence[float], costs: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """What an input costs on average, by the shares of inputs that cost so much; utilisation is that of the cycles."""
+    if len(costs) == 1:
+        return dict(costs[0])
+    mean = {name: math.fsum(s * one[name] for s, one in zip(shares, costs, strict=True)) for name in costs[0]}
+    busy = math.fsum(s * one["utilization"] * one["cycles"] for s, one in zip(shares, costs, strict=True))
+    return mean | {"edp": mean["latency_s"] * mean["energy_j"], "utilization": busy / (mean["cycles"] or 1.0)}
 
 
 def _known_at_once(network: Network, accelerator: Accelerator) -> dict[str, float]:

@@ -23,6 +23,12 @@ class Context:
     labels: dict[str, dict[str, str]] = field(default_factory=dict)
     designs: float = 0.0
     """Number of points of the space, as a float: it may have thirty digits."""
+    study_digest: str = ""
+    """SHA-256 of ``study.yaml`` as the run wrote it; empty in folders of versions that kept none."""
+    files: dict[str, str] = field(default_factory=dict)
+    """SHA-256 of the files that the study names, by path."""
+    versions: dict[str, str] = field(default_factory=dict)
+    """What the trials were made with, by name."""
 
     @staticmethod
     def read(path: Path) -> Context:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -14,22 +14,30 @@ from ...accel.spec import load_accelerator
 from ...document import Document, YamlPath, load_document, problems_of, shipped
 from ...errors import BadInput, Problem, SpecError, UnknownName
 from ..accuracy.registry import accuracy_class, accuracy_names, accuracy_source
+from ..spaces.compose import choices_of, networks_of
+from ..spaces.composed_space import ComposedSpace
+from ..spaces.dataflow import dataflow_choice
+from ..spaces.exits import Exits
 from ..spaces.hardware import hardware_space
+from ..spaces.network_part import NetworkPart
 from ..strategies.modes import mode_class, mode_names
 from ..strategies.registry import strategy_class, strategy_names
-from .evaluator import network_choices
-from .spec import Budget, StudySpec
+from .evaluator import patched_accelerator
+from .patching import patch_study
+from .spec import TABLES, Budget, StudySpec
 
 __all__ = ["check_shape", "load_study", "read_study", "study_text"]
 
 
-def load_study(study: str | Path, *, trials: int | None = None, seed: int | None = None) -> StudySpec:
-    """A shipped study's name or a path; ``trials`` and ``seed`` replace the study's.
+def load_study(
+    study: str | Path, *, trials: int | None = None, seed: int | None = None, patches: Sequence[str] = ()
+) -> StudySpec:
+    """A shipped study's name or a path; ``trials`` and ``seed`` replace the study's, ``patches`` change any of it.
 
     Raises `SpecError` with every problem at its file:line:column, `BadInput` for a missing file, `UnknownName`.
     """
     path = _find(study)
-    spec = read_study(load_document(path), path.parent)
+    spec = read_study(patch_study(load_document(path), patches, path.parent), path.parent)
     for name, value, least in (("trials", trials, 1), ("seed", seed, 0)):
         if value is not None and value < least:
             raise BadInput(f"{name} = {value}: must be at least {least}")
@@ -92,16 +100,29 @@ def _with_absolute_paths(spec: StudySpec, folder: Path) -> StudySpec:
     def absolute(name: str) -> str:
         return str((folder / name).resolve()) if (folder / name).is_file() else name
 
+    hardware = {
+        "accelerator": absolute(spec.hardware.accelerator), "dataflow": list(map(absolute, spec.hardware.dataflow)),
+    }  # fmt: skip
     update: dict[str, Any] = {
-        "hardware": spec.hardware.model_copy(update={"accelerator": absolute(spec.hardware.accelerator)})
+        "network": spec.network.model_copy(update={"space": absolute(spec.network.space)}),
+        "hardware": spec.hardware.model_copy(update=hardware),
     }
-    table = (spec.accuracy.model_extra or {}).get("path")
-    if isinstance(table, str):
-        update["accuracy"] = spec.accuracy.model_copy(update={"path": absolute(table)})
+    extra = spec.accuracy.model_extra or {}
+    update["accuracy"] = spec.accuracy.model_copy(update=_with_absolute_tables(extra, absolute))
     if spec.baseline:
         names = {"network": absolute(spec.baseline.network), "accelerator": absolute(spec.baseline.accelerator)}
         update["baseline"] = spec.baseline.model_copy(update=names)
     return spec.model_copy(update=update)
+
+
+def _with_absolute_tables(options: Mapping[str, Any], absolute: Callable[[str], str]) -> dict[str, Any]:
+    """An accuracy source's options with the paths of tables made absolute, also of the one it is calibrated by."""
+    found = dict(options)
+    if isinstance(found.get("path"), str):
+        found["path"] = absolute(found["path"])
+    if isinstance(found.get("calibrate"), Mapping):
+        found["calibrate"] = _with_absolute_tables(found["calibrate"], absolute)
+    return found
 
 
 def _reference_problems(spec: StudySpec, document: Document) -> list[Problem]:
@@ -130,24 +151,89 @@ def references(spec: StudySpec) -> Iterator[tuple[YamlPath, Callable[[], object]
     from ...models.load import load_network
 
     hardware, baseline = spec.hardware, spec.baseline
-    yield ("network", "only"), lambda: network_choices(spec)
+    yield from _network_references(spec)
     try:
-        accelerator = load_accelerator(hardware.accelerator)
-    except UnknownName as error:
-        yield ("hardware", "accelerator"), _raise(error)
+        load_accelerator(hardware.accelerator)
+        accelerator = patched_accelerator(hardware)
+    except BadInput as error:
+        yield ("hardware", "accelerator" if isinstance(error, UnknownName) else "patch"), _raise(error)
     else:
         names = tuple(parameter.name for parameter in accelerator.parameters)
         for index, name in enumerate(hardware.search or ()):
             yield ("hardware", "search", index), partial(_among, f"parameter of {accelerator.name}", name, names)
         if all(name in names for name in hardware.search or ()):
             yield ("hardware", "points"), lambda: hardware_space(accelerator, hardware.search, hardware.points)
-    if "path" in (spec.accuracy.model_extra or {}):
-        source, space = spec.accuracy.source, spec.network.space
-        yield ("accuracy", "path"), lambda: accuracy_source(source, space, spec.accuracy.model_extra)
-    yield ("mapper", "name"), lambda: mapper_class(spec.mapper.name)
+        for index, dataflow in enumerate(hardware.dataflow):
+            yield ("hardware", "dataflow", index), partial(dataflow_choice, [dataflow], accelerator)
+        if hardware.dataflow:
+            yield ("hardware", "dataflow"), partial(dataflow_choice, hardware.dataflow, accelerator)
+    accuracy = spec.accuracy
+    if accuracy.model_extra:
+        where = "path" if "path" in accuracy.model_extra else "source"
+        yield (
+            ("accuracy", where),
+            lambda: accuracy_source(accuracy.source, networks_of(spec.network), accuracy.model_extra),
+        )
+    if spec.mapper.name != TABLES:
+        yield ("mapper", "name"), lambda: mapper_class(spec.mapper.name)
+    else:
+        yield from _what_tables_lack(spec)
+    for index, name in enumerate(spec.report.transfer):
+        yield ("report", "transfer", index), partial(load_network, name)
     if baseline:
-        yield ("baseline", "network"), lambda: load_network(baseline.network)
+        if baseline.network not in (spec.network.space, _name_of(spec)):
+            yield ("baseline", "network"), lambda: load_network(baseline.network)
         yield ("baseline", "accelerator"), lambda: load_accelerator(baseline.accelerator)
+
+
+def _network_references(spec: StudySpec) -> Iterator[tuple[YamlPath, Callable[[], object]]]:
+    """The parts of ``network`` one on top of the other, up to the first that is wrong."""
+    part, given = NetworkPart(space=spec.network.space), spec.network.model_dump(exclude_defaults=True)
+    for key in ("space", "options", "exits", "sparsity", "bits", "recipe", "when", "only", "patch"):
+        if key not in given:
+            continue
+        part = NetworkPart.model_validate({**part.model_dump(exclude_defaults=True), key: given[key]})
+        try:
+            choices_of(part)
+            if key == "recipe":
+                _recipes_exist(part)
+        except BadInput as error:
+            yield ("network", key), _raise(error)
+            return
+    networks = networks_of(spec.network)
+    unstated = networks.unstated if isinstance(networks, ComposedSpace) else ()
+    if unstated and getattr(accuracy_class(spec.accuracy.source), "blind", False):
+        what = f"{spec.accuracy.source} cannot see what '{unstated[0]}' costs in accuracy"
+        yield ("network", unstated[0].partition(".")[0]), _raise(BadInput(f"{what}; state it as loss_pct (0 for none)"))
+
+
+def _name_of(spec: StudySpec) -> str:
+    """The name of the study's networks; empty where they are wrong, which is complained about elsewhere."""
+    try:
+        return networks_of(spec.network).name
+    except BadInput:
+        return ""
+
+
+def _what_tables_lack(spec: StudySpec) -> Iterator[tuple[YamlPath, Callable[[], object]]]:
+    """What cannot be costed from tables of operators on free mappings."""
+    if spec.hardware.dataflow:
+        what = "'mapper: tables' maps freely; leave dataflows out, or take a mapper"
+        yield ("hardware", "dataflow"), _raise(BadInput(what))
+    try:
+        networks = networks_of(spec.network)
+    except BadInput:
+        return
+    if isinstance(networks, ComposedSpace) and any(isinstance(gene, Exits) for gene in networks.genes):
+        what = "'mapper: tables' costs whole networks; leave early exits out, or take a mapper"
+        yield ("network", "exits"), _raise(BadInput(what))
+
+
+def _recipes_exist(part: NetworkPart) -> None:
+    from ...mapper.training import load_recipe
+
+    for name in (part.recipe.name if part.recipe else None) or ():
+        load_recipe(name)
 
 
 def _raise(error: BadInput) -> Callable[[], object]:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import json
 import os
 from pathlib import Path
 from types import TracebackType
 from typing import IO
 
-from ...errors import BadInput, Problem, SpecError
+from ...errors import BadInput, CannotDo, Problem, SpecError
 from .trial import Trial
 
 __all__ = ["TrialLog", "read_trials", "write_atomically"]
@@ -17,12 +19,12 @@ __all__ = ["TrialLog", "read_trials", "write_atomically"]
 class TrialLog:
     """Appends trials to ``trials.jsonl``, each on the disk before ``append`` returns; one run at a time may hold it.
 
-    Raises `BadInput` where another run holds it, ``OSError`` where the file cannot be written.
+    Raises `BadInput` where another run holds it, ``OSError`` where the file cannot be opened.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._file = path.open("ab")
+        self._file = path.open("ab", buffering=0)
         try:
             _lock(self._file, path)
         except BadInput:
@@ -35,11 +37,18 @@ class TrialLog:
         self._file.truncate(content.rfind(b"\n") + 1)
 
     def append(self, trial: Trial) -> None:
-        """Add one finished trial."""
-        line = json.dumps(trial.to_json(), allow_nan=False, separators=(",", ":"))
-        self._file.write(line.encode() + b"\n")
-        self._file.flush()
-        os.fsync(self._file.fileno())
+        """Add one finished trial, whole or not at all. Raises `CannotDo` where the disk takes no more."""
+        line = json.dumps(trial.to_json(), allow_nan=False, separators=(",", ":")).encode() + b"\n"
+        end = self._file.seek(0, os.SEEK_END)
+        try:
+            written = 0
+            while written < len(line):
+                written += self._file.write(line[written:])
+            os.fsync(self._file.fileno())
+        except OSError as error:
+            with contextlib.suppress(OSError):
+                self._file.truncate(end)
+            raise _full(self.path, error, f"trial {trial.number} is lost, those before it are kept") from error
 
     def __enter__(self) -> TrialLog:
         return self
@@ -95,9 +104,20 @@ def _corrupt(path: Path, line: int, column: int, what: str) -> SpecError:
 
 
 def write_atomically(path: Path, text: str) -> None:
-    """Write a whole file or nothing: a kill leaves the old one."""
+    """Write a whole file or nothing: a kill leaves the old one. Raises `CannotDo` where the disk takes no more."""
     draft = path.with_name(path.name + ".part")
-    draft.write_text(text, encoding="utf-8")
-    draft.replace(path)
+    try:
+        with draft.open("w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(path)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            draft.unlink(missing_ok=True)
+        raise _full(path, error, "the file is as it was") from error
 
 
+def _full(path: Path, error: OSError, state: str) -> CannotDo:
+    remedy = "free some space" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "see to the disk"
+    return CannotDo(f"{path}: cannot be written ({error.strerror}); {state}; {remedy} and go on with --resume")

@@ -28,8 +28,14 @@ def non_dominated(points: npt.ArrayLike) -> npt.NDArray[np.bool_]:
     values = _checked(points)
     keep = np.zeros(len(values), dtype=bool)
     # In lexicographic order a point can only be dominated, or equalled, by one that came before it.
+    order = np.lexsort(values.T[::-1]) if values.size else np.arange(0)
+    if values.shape[1] == 2:
+        second = values[order, 1]
+        keep[order[:1]] = True
+        keep[order[1:]] = second[1:] < np.minimum.accumulate(second)[:-1]
+        return keep
     front: list[Points] = []
-    for index in np.lexsort(values.T[::-1]):
+    for index in order:
         point = values[index]
         if not front or not np.any(np.all(np.asarray(front) <= point, axis=1)):
             front.append(point)
@@ -99,7 +105,7 @@ def balanced(points: npt.ArrayLike) -> int:
 
 
 def scaled(points: npt.ArrayLike, over: npt.ArrayLike) -> Points:
-    """Points (n, objectives) with each objective scaled to 0 at the least and 1 at the most of ``over`` (m, objectives).
+    """Points (n, objectives), each objective scaled to 0 at the least and 1 at the most of ``over`` (m, objectives).
 
     Objectives of which ``over`` spans more than a factor of three are compared by their logarithm: halving counts the
     same anywhere. An objective that ``over`` does not vary is 0.

@@ -15,7 +15,7 @@ from ...errors import UnknownName
 from ..accuracy.registry import accuracy_class, accuracy_names
 from ..accuracy.source import SourceOptions
 from ..life.study_part import LifePart
-from ..spaces.networks import NETWORK_SPACES
+from ..spaces.network_part import NetworkPart
 from ..spaces.space import Value
 from ..strategies.base import StrategyOptions
 from ..strategies.mode_base import ModeOptions
@@ -23,9 +23,11 @@ from ..strategies.modes import mode_class, mode_names
 from ..strategies.registry import strategy_class, strategy_names
 from .trial import LIFE_METRICS, METRICS, OBJECTIVES
 
-__all__ = ["Limit", "StudySpec"]
+__all__ = ["HardwarePart", "Limit", "StudySpec"]
 
 BASELINE: Literal["baseline"] = "baseline"
+_ALWAYS = ("space", "only", "accelerator", "search", "points")
+TABLES = "tables"
 
 
 class _Part(BaseModel):
@@ -42,24 +44,18 @@ def _known(kind: str, name: str, names: tuple[str, ...]) -> str:
 Objective = Annotated[str, AfterValidator(lambda name: _known("objective", name, OBJECTIVES))]
 
 
-class NetworkPart(_Part):
-    """``space`` names a space of networks; ``only`` keeps some options of some choices ("net.b*.kernel": [3, 5])."""
-
-    space: str
-    only: dict[str, list[Value]] = Field(default_factory=dict)
-
-    @field_validator("space")
-    @classmethod
-    def _space_exists(cls, name: str) -> str:
-        return _known("network space", name, tuple(NETWORK_SPACES))
-
-
 class HardwarePart(_Part):
-    """``search`` lists the accelerator's parameters to vary (absent: all that can); ``points`` gives values to try."""
+    """``search`` lists the accelerator's parameters to vary (absent: all that can); ``points`` gives values to try.
+
+    ``patch`` changes the spec before (``pes?x=8``, which fixes the parameter behind it). ``dataflow`` lists what
+    mappings may be held to: ``free``, ``weight_stationary`` …, or files of constraints; absent: the mapper is free.
+    """
 
     accelerator: str
     search: list[str] | None = None
     points: dict[str, list[Value]] = Field(default_factory=dict)
+    patch: list[str] = Field(default_factory=list)
+    dataflow: list[str] = Field(default_factory=list)
 
 
 class AccuracyPart(BaseModel):
@@ -117,14 +113,21 @@ class Constraints(_Part):
 
 
 class BaselinePart(_Part):
-    """The published network and the accelerator every design is compared with."""
+    """The network and the accelerator every design is compared with.
+
+    ``network`` is a zoo name or a path, or the network space's own name: then it is the one that the space varies.
+    """
 
     network: str
     accelerator: str
 
 
 class MapperPart(_Part):
-    """The mapper, and what it minimises for each layer."""
+    """The mapper, and what it minimises for each layer.
+
+    ``tables`` costs each operator on the whole hardware space when a network first has it, and adds up: for spaces of
+    few different operators, where it makes a network's costs on all hardware known at once.
+    """
 
     name: str = "annealing"
     objective: Literal["energy", "latency", "edp"] = "edp"
@@ -145,6 +148,20 @@ class StrategyPart(BaseModel):
     def options(self) -> StrategyOptions:
         """The options, checked and completed by the strategy's own model."""
         return strategy_class(self.name).Options.model_validate(self.model_extra or {})
+
+
+class ReportPart(_Part):
+    """What is worked out of the balanced design once the search is done.
+
+    ``ablation``: at most so many evaluations for the way from the baseline to it, 0 for none (None: half of the trials,
+    at least 12). ``timeline``: whether it is simulated. ``figures``: whether PNG and PDF are
+    drawn. ``transfer``: other networks to run on its hardware.
+    """
+
+    ablation: int | None = Field(default=None, ge=0, le=100_000, strict=True)
+    timeline: bool = True
+    figures: bool = True
+    transfer: list[str] = Field(default=["resnet18", "bert_base"])
 
 
 def _or_a_name(schema: dict[str, Any]) -> None:
@@ -198,6 +215,7 @@ class StudySpec(_Part):
     strategy: StrategyPart = StrategyPart()
     mode: ModePart = ModePart()
     budget: Budget
+    report: ReportPart = ReportPart()
     seed: int = Field(default=1, ge=0, lt=2**32, strict=True)
 
     @field_validator("objectives")
@@ -229,11 +247,17 @@ class StudySpec(_Part):
             for name, limit in self.constraints.stated().items()
         }
 
-    def fingerprint(self) -> str:
-        """Equal for studies whose trials are the same, however many of them: all but the budget and the prose."""
-        data = self.model_dump(mode="json", exclude={"name", "description", "budget", "mode"})
+    def identity(self) -> dict[str, Any]:
+        """What decides a study's trials, as plain data: all but the budget, the report and the prose."""
+        data = self.model_dump(mode="json", exclude={"name", "description", "budget", "report", "mode"})
         data["strategy"] = {"name": self.strategy.name, **self.strategy.options.model_dump(mode="json")}
         if self.mode.name != "joint":  # what a study is that says nothing of its mode
             data["mode"] = {"name": self.mode.name, **self.mode.options.model_dump(mode="json")}
         data["accuracy"] = {"source": self.accuracy.source, **self.accuracy.options.model_dump(mode="json")}
-        return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()
+        for part in ("network", "hardware"):  # what is not asked for is as if there were no word for it
+            data[part] = {key: value for key, value in data[part].items() if key in _ALWAYS or value}
+        return data
+
+    def fingerprint(self) -> str:
+        """Equal for studies whose trials are the same, however many of them."""
+        return hashlib.sha256(json.dumps(self.identity(), sort_keys=True).encode()).hexdigest()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -52,8 +53,13 @@ def front_frame(trials: DataFrame, objectives: Sequence[str]) -> DataFrame:
 
 
 def option_text(labels: Mapping[str, Mapping[str, str]], choice: str, value: Any) -> str:
-    """A choice's value for people, with its unit; a whole number that a column turned into a float is one again."""
+    """A choice's value for people, with its unit; a whole number that a column turned into a float is one again.
+
+    A choice that is inactive in a design has no value there: "–".
+    """
     plain = value.item() if isinstance(value, np.generic) else value
+    if plain is None or (isinstance(plain, float) and math.isnan(plain)):
+        return "–"
     if isinstance(plain, float) and plain.is_integer():
         plain = int(plain)
     return labels.get(choice, {}).get(str(plain), str(plain))

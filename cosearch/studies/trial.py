@@ -132,8 +132,11 @@ class Trial:
     @staticmethod
     def from_json(data: Any) -> Trial:
         """The inverse of ``to_json``; raises ``ValueError`` where ``data`` is no trial."""
-        if not isinstance(data, dict) or set(data) != _KEYS:
+        if not isinstance(data, dict):
             raise ValueError(f"a trial has the keys {', '.join(sorted(_KEYS))}")
+        for names, fault in ((_KEYS - set(data), "lacks"), (set(data) - _KEYS, "has another version's")):
+            if names:
+                raise ValueError(f"a trial has the keys {', '.join(sorted(_KEYS))}, and this {fault} '{min(names)}'")
         number, metrics, values = data["number"], data["metrics"], data["values"]
         if isinstance(number, bool) or not isinstance(number, int) or number < 0:
             raise ValueError(f"'{number}' is no trial's number")

@@ -79,12 +79,11 @@ class TableSweep:
     def _starts(self, group: Group) -> bool:
         return isinstance(group.head, Op) or not (group.head.fused or self.accelerator.on_host(group.head))
 
-    def estimate(self, values: Mapping[str, Value], hardware: Mapping[str, Value]) -> Estimate:
+    def estimate(self, network: Network, hardware: Mapping[str, Value]) -> Estimate:
         """One design in full, with the tables' mappings: layers, breakdown, schedule.
 
         Raises `Infeasible` where an operator fits nothing there.
         """
-        network = self.networks.build(values)
         number = self.hardware.number(hardware)
         chip = self.accelerator.with_parameters(**hardware_values(self.hardware.point(number)))
         groups = {group.head.shape_key: group for group in groups_of(network) if isinstance(group.head, Op)}

@@ -160,6 +160,14 @@ class HardwareTables:
         parts = [engine_version(), own, options, asdict(self.job.question), spec and spec.model_dump_json(), chips]
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
+    def remembered(self, name: str) -> dict[str, NDArray[Any]] | None:
+        """Arrays kept by `remember` under that name; None where there are none."""
+        return self._load(name)
+
+    def remember(self, name: str, arrays: Mapping[str, NDArray[Any]]) -> None:
+        """Keep arrays that depend on what the tables depend on, and on what the name says."""
+        self._save(name, arrays)
+
     def _path(self, name: str) -> Path | None:
         folder = self._folder
         return folder / self._digest[:24] / f"{name}.npz" if folder is not None else None

@@ -19,7 +19,7 @@ __all__ = ["SUITES", "Suite", "SuiteReport", "calibrate", "load_suite", "run_sui
 # constants are fitted, CALIBRATES: calibration's name -> fit(reference).
 SUITES = (
     "networks", "systolic", "timeloop", "gemmini", "eyeriss", "nvdla", "tpu_v1", "edge_tpu", "pixel6",
-    "nasbench201_edge", "simulator", "sparse", "carbon", "mlperf_tiny", "training",
+    "nasbench201_edge", "simulator", "sparse", "carbon", "mlperf_tiny", "training", "training_free",
 )  # fmt: skip
 
 

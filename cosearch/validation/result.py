@@ -13,13 +13,15 @@ from ...errors import BadInput
 __all__ = ["Case", "Measure", "SuiteResult", "Target", "target_text"]
 
 Measure = Literal[
-    "mape_pct", "median_abs_error_pct", "p90_abs_error_pct", "each_abs_error_pct", "each_factor", "spearman", "kendall"
+    "mape_pct", "median_abs_error_pct", "p90_abs_error_pct", "each_abs_error_pct", "each_difference", "each_factor",
+    "spearman", "kendall",
 ]  # fmt: skip
 _WORDS: dict[Measure, str] = {
     "mape_pct": "mean |error| ≤ {:g} %",
     "median_abs_error_pct": "median |error| ≤ {:g} %",
     "p90_abs_error_pct": "90 % of errors ≤ {:g} %",
     "each_abs_error_pct": "each within {:g} %",
+    "each_difference": "each within {:g} of it",
     "each_factor": "each within a factor of {:g}",
     "spearman": "Spearman ≥ {:g}",
     "kendall": "Kendall ≥ {:g}",
@@ -51,8 +53,8 @@ class Case:
 class Target:
     """What Dovetail asks of itself: an error (in percent) at most, or a rank correlation at least, ``limit``.
 
-    ``each_abs_error_pct`` is about every single case; 0 asks for equality. ``each_factor`` is a band: no figure may be
-    more than ``limit`` times the other of its case.
+    ``each_abs_error_pct`` is about every single case; 0 asks for equality. ``each_difference`` too, in the cases' own
+    unit. ``each_factor`` is a band: no figure may be more than ``limit`` times the other of its case.
     """
 
     measure: Measure
@@ -134,6 +136,11 @@ class SuiteResult:
         return max(self._errors)
 
     @cached_property
+    def each_difference(self) -> float:
+        """The largest absolute difference between the two figures of a case, in their unit."""
+        return max(abs(case.modelled - case.published) for case in self.cases)
+
+    @cached_property
     def each_factor(self) -> float:
         """The largest factor between the two figures of a case."""
         return max(case.factor for case in self.cases)
@@ -171,6 +178,10 @@ class SuiteResult:
     def within(self, percent: float) -> int:
         """How many cases err by at most ``percent``."""
         return sum(error <= percent + 1e-9 for error in self._errors)
+
+    def within_difference(self, most: float) -> int:
+        """How many cases differ by at most ``most`` in their unit."""
+        return sum(abs(case.modelled - case.published) <= most + 1e-9 for case in self.cases)
 
     def within_factor(self, factor: float) -> int:
         """How many cases have two figures of which neither is more than ``factor`` times the other."""
@@ -216,6 +227,8 @@ def target_text(result: SuiteResult) -> list[str]:
         verdict = "met" if target.met(result) else "missed"
         if target.measure == "each_abs_error_pct" and verdict == "missed":
             verdict = f"{result.within(target.limit)} of {len(result.cases)}"
+        if target.measure == "each_difference":
+            verdict = f"{result.within_difference(target.limit)} of {len(result.cases)}"
         if target.measure == "each_factor":
             verdict = f"{result.within_factor(target.limit)} of {len(result.cases)}"
         texts.append(f"{target.text}: {verdict}")

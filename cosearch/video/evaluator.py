@@ -16,6 +16,7 @@ from ..accuracy.source import Accuracy
 from ..spaces.hardware import hardware_values
 from ..spaces.space import Value
 from ..studies.evaluator import StudyEvaluator, exceeded
+from ..studies.showing import gantt_of
 from ..studies.spec import StudySpec
 from ..studies.trial import Status
 from .backbone import block_sparse, detector_resnet18
@@ -27,6 +28,10 @@ from .study import ALL, DENSE, Levers, VideoDesign, VideoStudy
 
 if TYPE_CHECKING:
     from pandas import DataFrame
+
+    from ...accel.simulator.gantt import GanttInfo
+    from ...mapper.estimate import Estimate
+    from ...models.network import Network
 
 __all__ = ["VideoEvaluator"]
 
@@ -118,10 +123,18 @@ class VideoEvaluator(StudyEvaluator):
 
     def layers(self, values: Mapping[str, Value]) -> DataFrame:
         """A row per operator of a design's network on a whole frame."""
+        return self._whole_frame(values)[2].layers()
+
+    def timeline(self, values: Mapping[str, Value]) -> GanttInfo:
+        """The simulated run of a design's network on a whole frame."""
+        return gantt_of(*self._whole_frame(values))
+
+    def _whole_frame(self, values: Mapping[str, Value]) -> tuple[Network, Accelerator, Estimate]:
         design = self.pipeline(values).design
         network = detector_resnet18(self.scene.height, self.scene.width)
         sparse = block_sparse(network, design.density, design.blocks)
-        return estimate(sparse, design.accelerator, design.mapper, self.spec.mapper.objective).layers()
+        chip = design.accelerator
+        return sparse, chip, estimate(sparse, chip, design.mapper, self.spec.mapper.objective)
 
     def accuracy_statement(self) -> str:
         """What the loss is measured on."""

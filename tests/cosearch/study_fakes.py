@@ -19,13 +19,15 @@ hardware: {{accelerator: edge_tpu}}
 baseline: {{network: mobilenet_v2, accelerator: edge_tpu}}
 strategy: {strategy}
 budget: {{trials: {trials}}}
+report: {report}
 seed: {seed}
 """
 
 
-def study(trials=30, seed=1, strategy="{name: nsga2, population: 8}"):
+def study(trials=30, seed=1, strategy="{name: nsga2, population: 8}", report="{figures: false, ablation: 0}"):
     """A valid study; what it names is not looked at."""
-    return check_shape(parse_document(STUDY.format(trials=trials, seed=seed, strategy=strategy), "fake.yaml"))
+    text = STUDY.format(trials=trials, seed=seed, strategy=strategy, report=report)
+    return check_shape(parse_document(text, "fake.yaml"))
 
 
 @dataclass

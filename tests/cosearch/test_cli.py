@@ -259,12 +259,14 @@ def test_csv_rows_carry_the_same_names_as_json(capsys):
     assert {"clock_hz", "area_mm2", "peak_ops_per_s"} <= set(rows[0])
 
 
-@pytest.mark.parametrize("what", ["constraints", "studies", "mappers", "strategies", "technologies"])
+@pytest.mark.parametrize("what", [
+    "constraints", "studies", "mappers", "spaces", "strategies", "technologies", "accuracy", "indicators",
+])  # fmt: skip
 def test_every_listing_names_something(capsys, what):
     assert len(answered(capsys, "list", what).splitlines()) > 2
 
 
-@pytest.mark.parametrize("what", ["accelerator", "network", "constraints", "study"])
+@pytest.mark.parametrize("what", ["accelerator", "network", "constraints", "space", "study"])
 def test_every_schema_is_a_json_schema_of_an_object(capsys, what):
     schema = json.loads(answered(capsys, "schema", what))
     assert schema["$schema"].startswith("https://json-schema.org/")

@@ -60,8 +60,8 @@ class Judged:
 
 @dataclass(frozen=True)
 class Step:
-    """A row of the ablation. ``start``: the baseline. ``path``: a change on top of all before it. ``alone``: that change
-    on the baseline. ``undone``: the chosen design without it.
+    """A row of the ablation. ``start``: the baseline. ``path``: a change on top of all before it. ``alone``: that
+    change on the baseline. ``undone``: the chosen design without it.
     """
 
     kind: Kind
@@ -178,7 +178,7 @@ def _number(gain: float) -> float:
 
 
 def ablation_frame(steps: Sequence[Step]) -> DataFrame:
-    """A row per step: ``kind``, ``step``, ``change``, ``text``, ``choices``, ``status``, ``reason``, ``score``, metrics."""
+    """A row per step: kind, step, change, text, choices, status, reason, score, and the metrics."""
     import pandas as pd
 
     rows: list[dict[str, Any]] = []

@@ -74,7 +74,7 @@ def convergence_info(
 def accuracy_evaluations(trials: DataFrame) -> npt.NDArray[np.int64]:
     """After each trial, how many different networks' accuracy was asked for; a network met again costs nothing."""
     names = [name for name in trials.columns if str(name).startswith(NETWORK_PREFIX)]
-    if "error_pct" not in trials.columns or not names:
+    if not len(trials) or "error_pct" not in trials.columns or not names:
         return np.zeros(len(trials), dtype=np.int64)
     asked = trials["error_pct"].notna().to_numpy()
     keys = trials[names].astype(str).agg("|".join, axis=1)

@@ -41,9 +41,9 @@ def read_timeline(path: Path) -> GanttInfo | None:
         return None
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
-        bins = int(data["bins"])
+        bins, (start, end) = int(data["bins"]), map(float, data["window_s"])
         return GanttInfo(
-            str(data["title"]), str(data["subtitle"]), np.linspace(*data["window_s"], bins + 1),
+            str(data["title"]), str(data["subtitle"]), np.linspace(start, end, bins + 1),
             tuple(_read_row(row, bins) for row in data["lanes"]),
             tuple(OperatorBar(str(one[0]), int(one[1]), int(one[2]), float(one[3]), float(one[4]))
                   for one in data["operators"]),

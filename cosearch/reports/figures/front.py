@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from ....errors import BadInput
 from ...studies.trial import METRICS, Metric
-from .style import INK, Column, calm, own_axes, plain_ticks, spans_decades
+from .style import INK, Column, calm, drawn_on, plain_ticks, spans_decades
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -66,7 +66,12 @@ def plot_front(info: FrontInfo, ax: Axes | None = None) -> Axes:
     """
     if len(info.metrics) < 2:
         raise BadInput("a front is drawn in two objectives or more; the study has one")
-    ax = ax if ax is not None else own_axes()
+    with drawn_on(ax) as drawn:
+        _draw(drawn, info)
+        return drawn
+
+
+def _draw(ax: Axes, info: FrontInfo) -> None:
     x, y = info.values[:2]
     front, other = info.on_front, ~info.on_front
     ax.scatter(x[other], y[other], 7, color="#b8bec9", linewidths=0, label="dominated", rasterized=True)
@@ -89,7 +94,6 @@ def plot_front(info: FrontInfo, ax: Axes | None = None) -> Axes:
     calm(ax)
     tight = {"handletextpad": 0.0, "columnspacing": 1.0, "borderaxespad": 0.3}
     ax.legend(fontsize=7, frameon=False, loc="lower left", bbox_to_anchor=(0, 1), ncols=3, **tight)
-    return ax
 
 
 def _draw_sigma(ax: Axes, info: FrontInfo) -> None:
@@ -98,6 +102,6 @@ def _draw_sigma(ax: Axes, info: FrontInfo) -> None:
     if info.sigma is None or "error_pct" not in names:
         return
     front = info.on_front
-    bars = {"xerr" if names[0] == "error_pct" else "yerr": info.sigma[front]}
-    points = (info.values[0][front], info.values[1][front])
-    ax.errorbar(*points, **bars, fmt="none", ecolor="#9fb4c9", elinewidth=0.7, capsize=1.2, zorder=2)
+    across, up = (info.sigma[front] if name == "error_pct" else None for name in names)
+    x, y = info.values[0][front], info.values[1][front]
+    ax.errorbar(x, y, up, across, fmt="none", ecolor="#9fb4c9", elinewidth=0.7, capsize=1.2, zorder=2)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,7 +13,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.axis import Axis
 
-__all__ = ["INK", "PAPER", "Column", "calm", "own_axes", "plain_ticks", "spans_decades"]
+__all__ = ["INK", "PAPER", "Column", "calm", "drawn_on", "plain_ticks", "spans_decades"]
 
 Column = npt.NDArray[np.float64]
 INK, MUTED, GRID = "#1c2430", "#667085", "#e4e7ec"
@@ -19,13 +21,20 @@ PAPER: Any = {"font.size": 8, "axes.linewidth": 0.6, "pdf.fonttype": 42}
 """Settings for a column of a paper: small type, thin lines, text that stays text in a PDF."""
 
 
-def own_axes(width: float = 3.5, height: float = 2.7) -> Axes:
+def _own_axes(width: float, height: float) -> Axes:
     """Axes in a figure of their own, in inches; 3.5 is a column's width of most papers."""
-    from matplotlib import rc_context
     from matplotlib.figure import Figure
 
-    with rc_context(PAPER):
-        return Figure(figsize=(width, height), layout="constrained").subplots()
+    return Figure(figsize=(width, height), layout="constrained").subplots()
+
+
+@contextmanager
+def drawn_on(ax: Axes | None, width: float = 3.5, height: float = 2.7) -> Iterator[Axes]:
+    """The given axes as they are, or own ones in the look of a paper."""
+    from matplotlib import rc_context
+
+    with rc_context(PAPER if ax is None else {}):
+        yield _own_axes(width, height) if ax is None else ax
 
 
 def calm(ax: Axes) -> None:

@@ -18,6 +18,7 @@ __all__ = ["chosen_section"]
 
 
 def chosen_section(findings: Findings) -> str:
+    """The balanced design and the best in each objective, beside the baseline."""
     unique: dict[int, list[Chosen]] = {}
     for design in findings.chosen:
         unique.setdefault(design.number, []).append(design)
@@ -28,9 +29,12 @@ def chosen_section(findings: Findings) -> str:
         head.append((f"{escape(titles[0] + titles[1:].lower())}<small>trial {number_}</small>", ""))
     body = [*_metric_rows(findings, rows), *_choice_rows(findings, rows)]
     meanings = "; ".join(f"{design.title.lower()}: {design.meaning}" for design in findings.chosen[:1])
-    note = f"The designs people ask for first, with every parameter ({meanings}). Changes are against the baseline."
+    note = (
+        f"The designs people ask for first, with every parameter ({meanings}). Changes are against the baseline; "
+        "green: a choice other than the baseline's."
+    )
     blocks = [f"<div class='card full'>{table(head, body)}</div>", *_life(findings)]
-    return section("Chosen designs", escape(note), *blocks)
+    return section("Chosen designs", escape(note), *blocks, short="Chosen")
 
 
 def _life(findings: Findings) -> list[str]:
@@ -85,9 +89,12 @@ def _choice_rows(findings: Findings, rows: Mapping[int, Mapping[str, Any]]) -> l
             ]
             kind = "same" if len(set(texts)) == 1 < len(texts) else ""
             known = [option_text(findings.context.labels, name, original[name]) for name in names if name in original]
+            before = " · ".join(known)
+            marks = ["changed" if before and text != before else "" for text in texts]
+            cells = [cell(text, mark) for text, mark in zip(texts, marks, strict=True)]
             if findings.context.baseline:
-                texts.insert(0, " · ".join(known))
-            lines.append((kind, [cell(label, "text"), *(cell(text) for text in texts)]))
+                cells.insert(0, cell(before))
+            lines.append((kind if not any(marks) else "", [cell(label, "text"), *cells]))
     return lines
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ...studies.tables import option_text
+from ..charts.explorer import explorer_data
 from ..charts.pairs import objectives_chart
 from ..charts.parallel import parallel_chart
 from ..charts.style import METRIC_ROWS
@@ -13,28 +14,40 @@ from ..html_parts import chart_block, escape, frame_table, section
 
 __all__ = ["front_section", "front_table"]
 
+TITLE = "Pareto front"
+
 
 def front_section(findings: Findings) -> str:
-    info, names = findings.info, findings.spec.objectives
+    """The explorer, and the two small pictures of the third objective."""
+    info, spec = findings.info, findings.spec
     note = "Filled: no other trial is as good in every objective. Grey: feasible, but another trial is."
     if info.baseline is not None:
         note += " Star: the baseline."
-    if len(names) < 2:
-        return section("The best design", "The study has one objective.")
-    colour = 2 if len(names) > 2 else None
-    blocks = [chart_block(objectives_chart(info, 0, 1, colour, findings.chosen), 560)]
-    if colour is not None:
-        bars = " Bars: one standard error of the predicted accuracy." if info.sigma is not None else ""
+    if info.sigma is not None:
+        note += " Bars: one standard error of the predicted accuracy."
+    if not len(info.numbers):
+        return section(TITLE, "No feasible design yet.", short="Front")
+    if len(spec.objectives) < 2:
+        note = "The study has one objective; its designs against whatever else is known of them."
+    data = explorer_data(
+        findings.trials, spec.objectives, findings.context.baseline, findings.context.labels, findings.chosen,
+        findings.baseline_choices,
+    )  # fmt: skip
+    how = "Pick any two numbers and a colour; click a design to see its choices."
+    if data["left_out"]:
+        how += f" {data['left_out']:,} dominated designs are left out of the picture."
+    blocks = [chart_block(data, 560, note=how, kind="explorer")]
+    if len(spec.objectives) > 2:
         pair = [
-            chart_block(objectives_chart(info, x, 2, None), 400, f"{info.metrics[2].label} against {label}")
+            chart_block(objectives_chart(info, x, 2, None), 380, f"{info.metrics[2].label} against {label}")
             for x, label in ((0, info.metrics[0].label.lower()), (1, info.metrics[1].label.lower()))
         ]
         blocks.append(f"<div class='pair'>{''.join(pair)}</div>")
-        note += bars
-    return section("Pareto front", escape(note), *blocks)
+    return section(TITLE, escape(note), *blocks, short="Front")
 
 
 def front_table(findings: Findings) -> str:
+    """Every design of the front as a line and as a row."""
     front = findings.front
     shown = front[["number"]].copy()
     for name in (name for name in front.columns if name in METRIC_ROWS):
@@ -47,4 +60,5 @@ def front_table(findings: Findings) -> str:
     listing = frame_table(shown, {**titles, "number": "Trial"}, ["beats" if beats else "" for beats in better])
     chart = parallel_chart(front, findings.spec.objectives, findings.context.labels)
     note = "Every design of the front. ★: worse than the baseline in no objective. All choices are in front.csv."
-    return section("The front, design by design", note, chart_block(chart, 420), f"<div class='card'>{listing}</div>")
+    blocks = (chart_block(chart, 420), f"<div class='card'>{listing}</div>")
+    return section("The front, design by design", note, *blocks, short="Designs")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..charts.curves import curves_data
 from ..charts.limits import limits_chart
 from ..figures.front import metric_of
 from ..findings import Findings
@@ -11,22 +12,25 @@ __all__ = ["method_section", "rejected_section", "search_section"]
 
 
 def search_section(findings: Findings) -> str:
+    """Convergence, and all trials by what was known of them before mapping."""
     reference, origin = findings.reference
     stated = ", ".join(
-        f"{metric_of(name).label.lower()} {value * metric_of(name).scale:.4g} {metric_of(name).unit}"
+        f"{metric_of(name).label.lower()} {value * metric_of(name).scale:.4g} {metric_of(name).unit}".rstrip()
         for name, value in zip(findings.spec.objectives, reference, strict=True)
     )
-    history = charts.history_chart(findings.trials, findings.spec.objectives, reference)
-    box = f"Share of the box from zero to {origin} ({stated}) that is dominated."
-    blocks = [chart_block(history, 380, "Hypervolume", box)]
+    blocks = []
+    if len(findings.trials):
+        box = f"Hypervolume: share of the box from zero to {origin} ({stated}) that is dominated."
+        blocks.append(chart_block(curves_data(findings.convergence), 340, "Convergence", box, kind="curves"))
     limits = limits_chart(findings.trials, findings.context.limits)
     if limits is not None:
         note = "Area and peak rate are known without mapping; what is over the limit is never mapped."
         blocks.append(chart_block(limits, 380, "All trials, before mapping", note))
-    return section("How the search went", "", f"<div class='pair'>{''.join(blocks)}</div>")
+    return section("How the search went", "", f"<div class='pair'>{''.join(blocks)}</div>", short="Convergence")
 
 
 def rejected_section(findings: Findings) -> str:
+    """Designs that broke a limit or cannot be had, with their reasons."""
     rejected = findings.trials[findings.trials["status"] != "ok"][["number", "status", "reason"]]
     if not len(rejected):
         return section("Turned away", "Every trial was feasible.")
@@ -37,6 +41,7 @@ def rejected_section(findings: Findings) -> str:
 
 
 def method_section(findings: Findings) -> str:
+    """Accuracy, limits, strategy, and the study itself."""
     spec, context = findings.spec, findings.context
     lines = [f"Accuracy: {context.accuracy}"] if context.accuracy else []
     for name, most in context.limits.items():
@@ -46,7 +51,6 @@ def method_section(findings: Findings) -> str:
         f"Strategy {spec.strategy.name}, seed {spec.seed}; each layer mapped by '{spec.mapper.name}' for least "
         f"{spec.mapper.objective}. The same seed gives the same trials with any number of workers."
     )
-    text = (findings.folder / "study.yaml").read_text(encoding="utf-8")
     paragraphs = "".join(f"<p>{escape(line)}</p>" for line in lines)
-    source = f"<details><summary>study.yaml</summary><pre>{escape(text)}</pre></details>"
-    return section("How this was made", "", paragraphs, source)
+    source = f"<details><summary>study.yaml</summary><pre>{escape(findings.study_yaml)}</pre></details>"
+    return section("How this was made", "", paragraphs, source, short="Method")

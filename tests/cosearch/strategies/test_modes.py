@@ -121,7 +121,8 @@ def test_an_unknown_mode_is_answered_with_the_nearest():
 
 
 def study_of(mode, strategy="{name: evolution, population: 10, tournament: 3, batch: 5}"):
-    text = STUDY.format(strategy=strategy, trials=40, seed=1) + f"mode: {mode}\n"
+    report = "{figures: false, ablation: 0}"
+    text = STUDY.format(strategy=strategy, trials=40, seed=1, report=report) + f"mode: {mode}\n"
     return check_shape(parse_document(text, "fake.yaml"))
 
 
@@ -142,7 +143,7 @@ def test_studies_of_different_modes_are_different_and_joint_is_the_usual_one():
 
 
 @pytest.mark.parametrize(("mode", "message"), [
-    ("phased", r"fake.yaml:9:\d+: mode.*no mode named 'phased'; did you mean 'phase'"),
+    ("phased", r"fake.yaml:10:\d+: mode.*no mode named 'phased'; did you mean 'phase'"),
     ("{name: phase, phase_trials: 0}", r"mode.phase_trials"),
     ("{name: phase, objective: latency}", r"mode.objective: no objective named 'latency'; did you mean 'latency_s'"),
     ("{name: joint, phase_trials: 10}", r"mode.phase_trials: unknown key"),

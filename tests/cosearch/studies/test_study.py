@@ -25,7 +25,7 @@ def evaluations(counter):
 
 def test_folder_holds_what_a_study_promises(finished):
     names = {path.name for path in finished.iterdir()}
-    assert {"study.yaml", "trials.jsonl", "trials.csv", "front.csv", "report.html", "front.png"} <= names
+    assert {"study.yaml", "trials.jsonl", "trials.csv", "front.csv", "report.html"} <= names
     trials = pd.read_csv(finished / "trials.csv")
     assert trials["number"].tolist() == list(range(30))
     assert set(trials["status"]) <= {"ok", "constraint", "infeasible"}

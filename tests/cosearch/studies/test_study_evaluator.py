@@ -3,6 +3,9 @@ from types import SimpleNamespace
 
 import pytest
 
+from dovetail.cosearch.accuracy.published import PublishedImagenet
+from dovetail.cosearch.accuracy.source import Accuracy
+from dovetail.cosearch.studies.costs import MappedCosts
 from dovetail.cosearch.studies.evaluator import StudyEvaluator
 from dovetail.cosearch.studies.load import load_study
 from dovetail.errors import ImpossibleResult, Infeasible
@@ -13,13 +16,13 @@ def mapped(monkeypatch):
     """Replaces mapping by a roofline; lists what was mapped."""
     seen = []
 
-    def estimate(self, network, accelerator):
+    def estimate(self, network, accelerator, hardware):
         seen.append((network, accelerator))
         latency = network.macs / (accelerator.peak_ops_per_s / 2)
         return SimpleNamespace(latency_s=latency, energy_j=1e-12 * network.macs, edp=1e-12 * network.macs * latency,
                                cycles=latency * accelerator.clock_hz, utilization=1.0)  # fmt: skip
 
-    monkeypatch.setattr(StudyEvaluator, "_estimate", estimate)
+    monkeypatch.setattr(MappedCosts, "estimate", estimate)
     return seen
 
 
@@ -61,10 +64,10 @@ def test_a_design_that_no_mapping_fits_is_a_result_with_its_reason(evaluator, ma
     point = evaluator.first[0]
     assert evaluator.limits
 
-    def fail(self, network, accelerator):
+    def fail(self, network, accelerator, hardware):
         raise Infeasible("register_file: 12 words are missing")
 
-    monkeypatch.setattr(StudyEvaluator, "_estimate", fail)
+    monkeypatch.setattr(MappedCosts, "estimate", fail)
     result = evaluator.evaluate(point)
     assert (result.status, result.reason) == ("infeasible", "register_file: 12 words are missing")
 
@@ -73,7 +76,7 @@ def test_a_defect_is_no_result(evaluator, mapped, monkeypatch):
     point = evaluator.first[0]
     assert evaluator.limits
     wrong = SimpleNamespace(latency_s=-1.0, energy_j=1.0, edp=1.0, cycles=1.0, utilization=1.0)
-    monkeypatch.setattr(StudyEvaluator, "_estimate", lambda *_: wrong)
+    monkeypatch.setattr(MappedCosts, "estimate", lambda *_: wrong)
     with pytest.raises(ImpossibleResult, match=r"latency_s = -1\.0"):
         evaluator.evaluate(point)
 
@@ -84,3 +87,50 @@ def test_an_evaluator_sent_to_a_worker_judges_alike_without_the_baseline_again(e
     mapped.clear()
     assert copy.evaluate(evaluator.first[0]).metrics == evaluator.baseline
     assert len(mapped) == 1
+
+
+@pytest.fixture
+def asked(monkeypatch):
+    """Lists the networks whose accuracy was asked for."""
+    seen = []
+
+    def predict(self, network, values=None):
+        seen.append(network)
+        return Accuracy(72.0, 0.5, 1e12)
+
+    monkeypatch.setattr(PublishedImagenet, "predict", predict)
+    return seen
+
+
+def test_a_known_accuracy_is_not_asked_for_again_and_costs_nothing(evaluator, mapped, asked):
+    first = evaluator.evaluate(evaluator.first[0])
+    asked.clear()
+    again = evaluator.evaluate(evaluator.first[0], Accuracy(72.0, 0.5))
+    assert asked == []
+    assert (first.metrics["accuracy_macs"], again.metrics["accuracy_macs"]) == (1e12, 0.0)
+    assert {**first.metrics, "accuracy_macs": 0.0} == again.metrics
+
+
+@pytest.mark.parametrize("expensive", [False, True])
+def test_a_dear_accuracy_is_asked_for_last(evaluator, mapped, asked, monkeypatch, expensive):
+    point = evaluator.first[0]
+    monkeypatch.setattr(PublishedImagenet, "expensive", expensive)
+    monkeypatch.setattr(StudyEvaluator, "limits", {"latency_s": 1e-9, "error_pct": 0.01})
+    result = evaluator.evaluate(point)
+    assert result.status == "constraint"
+    assert (len(mapped), len(asked)) == ((1, 0) if expensive else (0, 1))
+    assert ("error_pct" in result.metrics, "latency_s" in result.metrics) == (not expensive, expensive)
+
+
+def test_a_dear_baselines_accuracy_is_taken_from_the_run_that_is_continued(evaluator, mapped, asked, monkeypatch):
+    monkeypatch.setattr(PublishedImagenet, "expensive", True)
+    known = {"error_pct": 27.5, "error_sigma_pct": 0.3, "accuracy_macs": 5e9}
+    evaluator.recall(known)
+    assert known.items() <= evaluator.baseline.items()
+    assert asked == []
+
+
+def test_networks_of_one_key_may_run_on_any_hardware(evaluator):
+    point = evaluator.first[0]
+    assert evaluator.network_key(point) == evaluator.network_key({**point, "hw.pes_x": 2})
+    assert evaluator.network_key(point) != evaluator.network_key({**point, "net.resolution": 160})

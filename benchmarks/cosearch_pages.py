@@ -1,0 +1,121 @@
+"""The benchmark's figures as text, as tables of docs/searcher.md, and as a picture."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+from cosearch_runs import BUDGETS, METHODS
+
+DOCS = Path(__file__).resolve().parents[1] / "docs"
+TITLES = {
+    "joint_random": "joint, random", "joint_evolution": "joint, regularised evolution",
+    "joint_evolution_soft": "the same, soft reward (−0.07)", "joint_evolution_relu": "the same, one-sided ReLU reward",
+    "joint_evolution_lagrangian": "the same, Lagrangian", "phase_evolution": "phase (50 trials of hardware first)",
+    "nas_only_evolution": "networks only, baseline hardware", "hw_only_evolution": "hardware only, baseline network",
+    "joint_nsga2": "joint, NSGA-II", "joint_evolution_costs_first": "joint, evolution; costs judged first",
+    "joint_ppo": "joint, PPO controller", "joint_tpe": "joint, TPE", "joint_gp": "joint, GP",
+    "joint_differentiable": "joint, differentiable", "joint_linas": "joint, LINAS",
+    "nested_random": "nested, random", "nested_evolution": "nested, evolution",
+    "nested_predictor": "**nested, with predictor**",
+}  # fmt: skip
+
+
+def text(figures: dict[str, Any]) -> str:
+    """Everything, for a terminal."""
+    truth = figures["truth"]
+    lines = [
+        f"truth: {truth['designs']:.3g} designs ({truth['networks']} networks in {truth['classes']} classes of cost), "
+        f"{truth['seconds']:.0f} s",
+        *targets(figures), "", *regrets(figures),
+    ]  # fmt: skip
+    lines.append(f"\nviolations: {figures['violations']}")
+    for name in ("gap", "hypervolume"):
+        if name in figures:
+            lines.append(f"{name}: {figures[name]}")
+    return "\n".join(lines)
+
+
+def targets(figures: dict[str, Any]) -> list[str]:
+    """The exact optima."""
+    lines = [
+        "| latency at most | hardware fixed | phase (for latency / energy) | joint "
+        "| energy at the fixed accuracy, fixed → joint |",
+        "|---|---|---|---|---|",
+    ]
+    for row in figures["targets"]:
+        phase = " / ".join("none" if value is None else f"{value:.2f}" for value in row["phase_pct"].values())
+        energy = row["energy_j"]
+        lines.append(
+            f"| {1e6 * row['latency_s']:.1f} µs ({100 * row['quantile']:.0f} % of the networks) "
+            f"| {row['fixed_pct']:.2f} % | {phase} % "
+            f"| **{row['joint_pct']:.2f} %** (+{row['joint_pct'] - row['fixed_pct']:.2f}) "
+            f"| {1e6 * energy['fixed']:.1f} → {1e6 * energy['joint']:.1f} µJ ({row['energy_ratio']:.2f} ×) |"
+        )
+    return lines
+
+
+def regrets(figures: dict[str, Any]) -> list[str]:
+    """Mean regrets with their confidence intervals."""
+    lines = [
+        "| search | " + " | ".join(f"{budget}" for budget in BUDGETS) + " | top reward breaks a limit | s a search |",
+        "|---" * (len(BUDGETS) + 3) + "|",
+    ]
+    for name, row in figures["regret"].items():
+        cells = []
+        for budget in map(str, BUDGETS):
+            cells.append(f"{row[budget]['mean']:.2f} ± {row[budget]['ci95']:.2f}" if budget in row else "–")
+        share = row["100"]["top_reward_violates"]
+        flat = "" if METHODS[name].flat else " †"
+        lines.append(
+            f"| {TITLES[name]}{flat} | {' | '.join(cells)} | {100 * share:.0f} % | {row['seconds_a_search']:.1f} |"
+        )
+    return lines
+
+
+def write(figures: dict[str, Any]) -> None:
+    """The tables between their marks in docs/searcher.md, and docs/img/searcher.png."""
+    page = DOCS / "searcher.md"
+    content = page.read_text(encoding="utf-8")
+    for mark, lines in (("targets", targets(figures)), ("regrets", regrets(figures))):
+        block = f"<!-- {mark} -->\n" + "\n".join(lines) + f"\n<!-- end of {mark} -->"
+        content = re.sub(rf"<!-- {mark} -->.*?<!-- end of {mark} -->", lambda _, b=block: b, content, flags=re.S)
+    page.write_text(content, encoding="utf-8")
+    picture(figures, DOCS / "img" / "searcher.png")
+
+
+def picture(figures: dict[str, Any], path: Path) -> None:
+    """Regret against accuracy evaluations, both logarithmic."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    colours = {
+        "nested_predictor": "#0b7a75", "nested_evolution": "#3fae8c", "joint_evolution": "#d7263d",
+        "joint_random": "#98a2b3", "phase_evolution": "#e3b23c", "nas_only_evolution": "#7a5cc7",
+        "joint_ppo": "#2f6fdb", "joint_tpe": "#b5487f", "joint_linas": "#94633a", "joint_nsga2": "#5b8c3a",
+    }  # fmt: skip
+    figure, axes = plt.subplots(figsize=(7.2, 4.2), layout="constrained")
+    for name, colour in colours.items():
+        if name not in figures["regret"]:
+            continue
+        row = figures["regret"][name]
+        budgets = [budget for budget in BUDGETS if str(budget) in row]
+        means = [max(row[str(budget)]["mean"], 0.01) for budget in budgets]
+        errors = [row[str(budget)]["ci95"] for budget in budgets]
+        strong = name == "nested_predictor"
+        axes.errorbar(
+            budgets, means, yerr=errors, color=colour, marker="o", markersize=5 if strong else 3.5, capsize=2,
+            linewidth=2.4 if strong else 1.3, label=TITLES[name].strip("*"),
+        )  # fmt: skip
+    axes.set(xscale="log", yscale="log", xlabel="accuracy evaluations", ylabel="regret (points of accuracy)")
+    axes.set_xticks(BUDGETS, [str(budget) for budget in BUDGETS])
+    axes.set_yticks([0.01, 0.1, 1, 10], ["≤ 0.01", "0.1", "1", "10"])
+    axes.minorticks_off()
+    axes.grid(True, color="#e4e7ec", linewidth=0.6)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5))
+    path.parent.mkdir(exist_ok=True)
+    figure.savefig(path, dpi=160)

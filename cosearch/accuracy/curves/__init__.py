@@ -1,0 +1,1 @@
+"""Learning curves: what the epochs not yet run would bring, and when to leave off."""

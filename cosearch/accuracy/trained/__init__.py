@@ -1,0 +1,1 @@
+"""Accuracy by real training on the user's data."""

@@ -1,0 +1,120 @@
+"""The data to train on: scikit-learn's handwritten digits, or a user's own torch data sets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset, Subset, TensorDataset, default_collate
+
+from ....errors import BadInput
+from ..named import named_object
+
+__all__ = ["Data", "batches", "digits", "digits_test", "load_data", "part_of"]
+
+DIGITS = "digits"
+
+
+@dataclass(frozen=True)
+class Data:
+    """``train`` and ``held``: pairs of an image (channels, height, width) and its class, a whole number from 0.
+
+    Nothing is learnt from ``held``; a search's accuracies are those on it.
+    """
+
+    name: str
+    train: Dataset[Any]
+    held: Dataset[Any]
+    shape: tuple[int, int, int]
+    classes: int
+
+
+def digits() -> tuple[TensorDataset, TensorDataset]:
+    """Three fifths of the 1,797 digits (1×8×8, in [0, 1]) to train on, one fifth to judge by.
+
+    scikit-learn's ``load_digits``: UCI Optical Recognition of Handwritten Digits.
+    """
+    train, held, _ = _digits()
+    return train, held
+
+
+def digits_test() -> TensorDataset:
+    """The last fifth, which no search sees: for a figure that nothing was chosen by."""
+    return _digits()[2]
+
+
+def _digits() -> tuple[TensorDataset, TensorDataset, TensorDataset]:
+    from sklearn.datasets import load_digits
+
+    found = load_digits()
+    images = torch.as_tensor(found.images / 16.0, dtype=torch.float32).unsqueeze(1)
+    labels = torch.as_tensor(found.target, dtype=torch.int64)
+    order = torch.randperm(len(images), generator=torch.Generator().manual_seed(0))
+    first, second = 3 * len(order) // 5, 4 * len(order) // 5
+    parts = (order[:first], order[first:second], order[second:])
+    train, held, test = (TensorDataset(images[part], labels[part]) for part in parts)
+    return train, held, test
+
+
+@lru_cache(maxsize=4)
+def load_data(name: str) -> Data:
+    """``digits``, or what the callable ``package.module:name`` returns: data sets to train on and to judge by.
+
+    Raises `BadInput` where there is no such callable, and where it returns something else.
+    """
+    made = digits() if name == DIGITS else named_object(name, "accuracy.dataset")()
+    if not isinstance(made, tuple) or len(made) != 2:
+        raise BadInput(f"accuracy.dataset: '{name}' returned {type(made).__name__}; return a pair (train, held-out)")
+    train, held = made
+    for part, which in ((train, "first"), (held, "second")):
+        if not hasattr(part, "__len__") or not hasattr(part, "__getitem__"):
+            raise BadInput(
+                f"accuracy.dataset: the {which} of '{name}' is no data set with a length; use a map-style one"
+            )
+        if len(part) == 0:
+            raise BadInput(f"accuracy.dataset: the {which} data set of '{name}' is empty")
+    return Data(name, train, held, _shape(name, train), max(_classes(train), _classes(held)))
+
+
+def _shape(name: str, dataset: Dataset[Any]) -> tuple[int, int, int]:
+    image = dataset[0][0]
+    if not isinstance(image, Tensor) or image.dim() != 3 or not image.is_floating_point():
+        raise BadInput(
+            f"accuracy.dataset: '{name}' must give images as floating-point tensors (channels, height, width); the "
+            f"first is {getattr(image, 'dtype', type(image).__name__)} of shape {tuple(getattr(image, 'shape', ()))}"
+        )
+    channels, height, width = image.shape
+    return int(channels), int(height), int(width)
+
+
+def _classes(dataset: Any) -> int:
+    """By the list that torchvision's data sets carry, else by a look at every label."""
+    listed = getattr(dataset, "classes", None)
+    if listed is not None:
+        return len(listed)
+    labels = (
+        dataset.tensors[1] if isinstance(dataset, TensorDataset) else [int(dataset[i][1]) for i in range(len(dataset))]
+    )
+    return 1 + int(max(labels))
+
+
+def batches(dataset: Any, size: int, order: Tensor | None = None) -> Iterator[tuple[Tensor, Tensor]]:
+    """Images and labels in batches of ``size``, in ``order`` (default: as they come)."""
+    places = torch.arange(len(dataset)) if order is None else order
+    for part in torch.split(places, size):
+        if isinstance(dataset, TensorDataset):
+            images, labels = dataset.tensors[0][part], dataset.tensors[1][part]
+        else:
+            images, labels = default_collate([dataset[int(place)] for place in part])
+        yield images, labels
+
+
+def part_of(dataset: Any, places: Tensor) -> Dataset[Any]:
+    """The samples at ``places``."""
+    if isinstance(dataset, TensorDataset):
+        return TensorDataset(*(tensor[places] for tensor in dataset.tensors))
+    return Subset(dataset, places.tolist())

@@ -1,0 +1,1 @@
+"""Predictors: what networks not yet asked about will probably turn out to be, from those that were."""

@@ -1,0 +1,166 @@
+"""Finds the space of networks that YAML describes, and composes it of a base, restrictions, conditions and genes."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from fnmatch import fnmatchcase
+from functools import lru_cache
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from ...document import load_document, validate
+from ...errors import BadInput, UnknownName, nearest
+from .composed_space import ComposedSpace, TrainableSpace
+from .gene_parts import gene_choices, genes_of
+from .genes import NetworkGene
+from .network_part import NetworkPart, SpaceFile, is_elsewhere
+from .network_space import NetworkSpace, Trainable
+from .networks import NETWORK_SPACES
+from .patch_choices import patch_space
+from .space import Choice, Space, Value
+
+__all__ = ["choices_of", "networks_of", "option_fields"]
+
+_NOT_OPTIONS = ("name", "source", "published")
+
+
+def networks_of(part: NetworkPart) -> NetworkSpace:
+    """The space of networks that YAML describes; the same object for the same text.
+
+    ``only`` and ``patch`` leave it as it is: they are for `choices_of`. Raises `UnknownName`, `BadInput` or `SpecError`
+    where something named is not there or fits nothing.
+    """
+    return _networks(part.model_copy(update={"only": {}, "patch": []}).model_dump_json())
+
+
+def choices_of(part: NetworkPart) -> Space:
+    """The choices that are left of these networks: ``only`` and ``patch`` applied; raises as `networks_of`."""
+    networks = networks_of(part)
+    kept: dict[str, list[Value]] = {}
+    for pattern, options in part.only.items():
+        for choice in _matching(networks.space, pattern):
+            offered = [option for option in options if _offers(choice, option)]
+            if not offered:
+                choice.index(options[0] if options else "")
+            kept[choice.name] = offered
+    return patch_space(networks.space.restrict(kept), part.patch, networks)
+
+
+@lru_cache(maxsize=64)
+def _networks(text: str) -> NetworkSpace:
+    part = NetworkPart.model_validate_json(text)
+    base = _with_options(_base(part.space), part.options)
+    genes = genes_of(base, part)
+    space = base.space
+    for gene in genes:
+        space = Space(space.choices + gene_choices(gene, space))
+    conditions: dict[str, dict[str, list[Value]]] = {}
+    for pattern, when in part.when.items():
+        for choice in _matching(space, pattern):
+            conditions.setdefault(choice.name, {}).update(when)
+    if not genes and not conditions:
+        return base
+    return _composed(base.name, base, space.conditioned(conditions), genes, part.unstated_losses())
+
+
+def _composed(
+    name: str, base: NetworkSpace, space: Space, genes: tuple[NetworkGene, ...], unstated: Sequence[str] = ()
+) -> ComposedSpace:
+    if isinstance(base, ComposedSpace):
+        genes, unstated = (*base.genes, *genes), (*base.unstated, *unstated)
+        base = base.base
+    kind = TrainableSpace if isinstance(base, Trainable) else ComposedSpace
+    return kind(name, base, space, genes, tuple(unstated))
+
+
+def _base(name: str) -> NetworkSpace:
+    if name in NETWORK_SPACES:
+        return NETWORK_SPACES[name]
+    if not is_elsewhere(name):
+        raise UnknownName("network space", name, tuple(NETWORK_SPACES))
+    return _from_file(Path(name), ()) if name.endswith((".yaml", ".yml")) else _from_python(name)
+
+
+def _from_file(path: Path, above: tuple[Path, ...]) -> NetworkSpace:
+    """The space of a file; what it builds on may be a file beside it."""
+    here = path.resolve()
+    if here in above:
+        raise BadInput(f"{path}: space: spaces build on each other in a circle; name another space")
+    part = validate(SpaceFile, load_document(path))
+    below = part.space
+    if below.endswith((".yaml", ".yml")):
+        below = str((here.parent / below).resolve())
+        _from_file(Path(below), (*above, here))
+    inner = NetworkPart.model_validate({**part.model_dump(exclude={"name", "description"}), "space": below})
+    try:
+        return _composed(part.name, networks_of(inner), choices_of(inner), ())
+    except BadInput as error:
+        raise BadInput(f"{path}: {error}") from error
+
+
+def _from_python(name: str) -> NetworkSpace:
+    """An object of a module that can be imported: a space of networks, or what returns one when called."""
+    module, _, attribute = name.partition(":")
+    try:
+        found: Any = getattr(import_module(module), attribute)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise BadInput(f"network space '{name}' cannot be had ({error}); write package.module:attribute") from error
+    promised = ("name", "space", "build", "baseline", "key")
+    if isinstance(found, type) or (callable(found) and not hasattr(found, "build")):
+        found = found()
+    missing = [one for one in promised if not hasattr(found, one)]
+    if missing:
+        raise BadInput(f"network space '{name}' has no '{missing[0]}'; give it what NetworkSpace promises")
+    space: NetworkSpace = found
+    return space
+
+
+def option_fields(networks: NetworkSpace) -> dict[str, Any]:
+    """The fields of a space that ``options`` may set, with their present values."""
+    if not dataclasses.is_dataclass(networks) or isinstance(networks, ComposedSpace):
+        return {}
+    return {f.name: getattr(networks, f.name) for f in dataclasses.fields(networks) if f.name not in _NOT_OPTIONS}
+
+
+def _with_options(base: NetworkSpace, options: Mapping[str, Value | list[Value]]) -> NetworkSpace:
+    """A built-in space with some of its fields set."""
+    if not options:
+        return base
+    fields = option_fields(base)
+    for name, value in options.items():
+        if name not in fields:
+            close = nearest(name, fields)
+            remedy = f"did you mean '{close}'?" if close else f"it has {', '.join(fields) or 'none'}"
+            raise BadInput(f"options: {base.name} has no option '{name}'; {remedy}")
+        present = fields[name]
+        if isinstance(value, list) != isinstance(present, tuple):
+            wanted = f"a list such as {list(present)}" if isinstance(present, tuple) else f"one value such as {present}"
+            raise BadInput(f"options: {name} of {base.name} is {value}; write {wanted}")
+        for one, known in zip(value if isinstance(value, list) else [value], _repeated(present), strict=False):
+            if isinstance(one, str) != isinstance(known, str) or isinstance(one, bool):
+                raise BadInput(f"options: {name} of {base.name} holds {one!r}; write values such as {known!r}")
+    changed = {name: tuple(value) if isinstance(value, list) else value for name, value in options.items()}
+    replaced: NetworkSpace = dataclasses.replace(base, **changed)  # type: ignore[type-var]
+    return replaced
+
+
+def _repeated(present: object) -> list[object]:
+    """An example for each value that may be given."""
+    return [present[0]] * 1000 if isinstance(present, tuple) else [present]
+
+
+def _matching(space: Space, pattern: str) -> list[Choice]:
+    found = [choice for choice in space.choices if fnmatchcase(choice.name, pattern)]
+    if not found:
+        raise UnknownName("choice", pattern, space.names)
+    return found
+
+
+def _offers(choice: Choice, option: Value) -> bool:
+    try:
+        choice.index(option)
+    except BadInput:
+        return False
+    return True

@@ -1,0 +1,94 @@
+"""The genes that a study's or a space's YAML asks for."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from fnmatch import fnmatchcase
+
+from ...errors import BadInput, UnknownName
+from .exits import Exit, Exits
+from .genes import Bits, NetworkGene, Recipe, Sparsity
+from .layer_groups import LayerGroup, Per, layer_groups
+from .network_part import ExitPart, NetworkPart
+from .network_space import NetworkSpace
+from .space import Choice, Space, Value
+
+__all__ = ["gene_choices", "genes_of"]
+
+
+def genes_of(base: NetworkSpace, part: NetworkPart) -> tuple[NetworkGene, ...]:
+    """Exits first, since what is chosen for all layers is chosen for theirs too.
+
+    Raises `BadInput` for losses of options that are not offered, `UnknownName` for groups of layers that do not exist.
+    """
+    genes: list[NetworkGene] = []
+    if part.exits:
+        genes.append(Exits(_exits(base, part.exits)))
+    if part.sparsity:
+        zeros = {_option(name): loss for name, loss in (part.sparsity.loss_pct or {}).items()}
+        _check_losses("sparsity", zeros, part.sparsity.options)
+        groups = _groups(base, part.sparsity.per, part.sparsity.layers)
+        genes.append(Sparsity(groups, zeros, tuple(part.sparsity.options)))
+    if part.bits:
+        widths: dict[Value, float] = {bits: loss for bits, loss in (part.bits.loss_pct or {}).items()}  # noqa: C416
+        _check_losses("bits", widths, part.bits.options)
+        genes.append(Bits(_groups(base, part.bits.per, part.bits.layers), widths, tuple(part.bits.options)))
+    if part.recipe:
+        named: dict[Value, float] = dict((part.recipe.loss_pct or {}).items())
+        _check_losses("recipe", named, part.recipe.name or ())
+        genes.append(Recipe(part.recipe.options(), named))
+    return tuple(genes)
+
+
+def gene_choices(gene: NetworkGene, kept: Space) -> tuple[Choice, ...]:
+    """A gene's choices where ``kept`` is what is left of the network's: conditions on others hold, or never can."""
+    found = []
+    for choice in gene.choices:
+        met = {
+            other: [value for value in values if value in kept.choice(other).options]
+            for other, values in choice.when.items()
+            if other in kept.names
+        }
+        if all(met.values()):
+            found.append(dataclasses.replace(choice, when=met))
+    return tuple(found)
+
+
+def _option(text: str) -> Value:
+    """A key of YAML as the option it names: ``0.5`` is a number."""
+    try:
+        return float(text)
+    except ValueError:
+        return text
+
+
+def _check_losses(what: str, losses: Mapping[Value, float], options: Sequence[Value]) -> None:
+    unknown = [option for option in losses if option not in options]
+    if unknown:
+        listed = ", ".join(map(str, options))
+        raise BadInput(f"{what}.loss_pct: {unknown[0]} is none of the options; they are {listed}")
+
+
+def _groups(base: NetworkSpace, per: Per, pattern: str) -> tuple[LayerGroup, ...]:
+    """The groups whose names match; per network, the one group is of the layers that match."""
+    groups = layer_groups(base, per)
+    if per == "network":
+        return tuple(dataclasses.replace(group, patterns=(pattern,)) for group in groups)
+    kept = tuple(group for group in groups if fnmatchcase(group.name, pattern))
+    if not kept:
+        raise UnknownName(per, pattern, tuple(group.name for group in groups))
+    return kept
+
+
+def _exits(base: NetworkSpace, asked: Mapping[str, ExitPart]) -> tuple[Exit, ...]:
+    """In the order of the network, whatever that of the text; behind stages where the space has them, else blocks."""
+    try:
+        groups = layer_groups(base, "stage")
+    except BadInput:
+        groups = layer_groups(base, "block")
+    names = tuple(group.name for group in groups)
+    for name in asked:
+        if name not in names:
+            raise UnknownName("stage to exit from", name, names)
+    return tuple(Exit(g, asked[g.name].share, asked[g.name].loss_pct or 0.0) for g in groups if g.name in asked)

@@ -1,0 +1,175 @@
+"""The hardware of each network in a nested search: swept, held against the limits, reduced to what is worth trying."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...errors import BadInput
+from ..spaces.space import Space, Value
+from ..sweep.base import Sweep, SweepCosts
+from .base import Task
+
+__all__ = ["ERROR", "HardwareFront", "HardwareFronts"]
+
+F64 = NDArray[np.float64]
+I64 = NDArray[np.int64]
+
+ERROR = "error_pct"
+_SWEPT = ("latency_s", "energy_j", "edp", "area_mm2")
+_TIE_BREAK = "energy_j"  # among hardware that is equal in all objectives
+_MOST_POINTS = 64  # of a network's front, evenly spaced along it
+
+
+@dataclass(frozen=True)
+class HardwareFront:
+    """The accelerators that are best for one network within the limits.
+
+    ``numbers`` (k,) are points of the sweep's hardware, ``costs`` (k, m) what they cost in the objectives but the
+    error; no accelerator is left where the network has none. ``margin`` is the logarithm of the least factor by which
+    the worst limit is exceeded: above 0 for a network without hardware.
+    """
+
+    numbers: I64
+    costs: F64
+    margin: float
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+
+class HardwareFronts:
+    """Sweeps networks for a task and remembers what is left of each.
+
+    Raises `BadInput` for a task without a sweep, with hardware the sweep does not know, without the error as an
+    objective, or with one that cannot be swept.
+    """
+
+    def __init__(self, task: Task) -> None:
+        if task.sweep is None:
+            raise BadInput(
+                "a nested search sweeps the hardware of each network, and this task has no sweep; "
+                "write 'mode: nested' in the study, or give Task(sweep=...)"
+            )
+        self.task = task
+        self.sweep: Sweep = task.sweep
+        self.costs = tuple(name for name in task.objectives if name != ERROR)
+        unknown = [name for name in self.costs if name not in _SWEPT]
+        if unknown:
+            raise BadInput(
+                f"objective {unknown[0]}: a nested search knows {', '.join(_SWEPT)} of all hardware and the error; "
+                "use mode 'joint' for others"
+            )
+        if ERROR not in task.objectives:
+            raise BadInput(
+                "a nested search saves accuracy evaluations, and the error is no objective; add error_pct to the "
+                "objectives, or use mode 'hw_only'"
+            )
+        self._limits = {name: most for name, most in task.limits.items() if name in _SWEPT}
+        self._known: dict[tuple[tuple[str, Value], ...], HardwareFront] = {}
+
+    @cached_property
+    def networks(self) -> Space:
+        """The task's choices that are no hardware."""
+        hardware = self.sweep.hardware
+        lost = [name for name in hardware.names if name not in self.task.space.names]
+        if lost:
+            raise BadInput(f"{lost[0]}: the sweep varies it, the space does not; sweep the hardware that is searched")
+        return Space(tuple(choice for choice in self.task.space.choices if choice.name not in hardware.names))
+
+    @property
+    def swept(self) -> int:
+        """How many networks were swept."""
+        return len(self._known)
+
+    @property
+    def rejected(self) -> int:
+        """How many of them have no hardware within the limits: their accuracy was never asked for."""
+        return sum(1 for front in self._known.values() if not len(front))
+
+    @cached_property
+    def _allowed(self) -> I64:
+        """Numbers of the accelerators that the space offers and whose area is within its limit."""
+        hardware, space = self.sweep.hardware, self.task.space
+        numbers = np.arange(hardware.size)
+        if any(set(hardware.choice(name).options) != set(space.choice(name).options) for name in hardware.names):
+            offered = [
+                all(value in space.choice(name).options for name, value in hardware.point(int(number)).items())
+                for number in numbers
+            ]
+            numbers = numbers[np.array(offered, dtype=bool)]
+        most = self._limits.get("area_mm2", np.inf)
+        return numbers[self.sweep.area_mm2[numbers] <= most]
+
+    def network(self, design: Mapping[str, Value]) -> dict[str, Value]:
+        """The network's part of a point of the task's space."""
+        return {name: design[name] for name in self.networks.names if name in design}
+
+    def design(self, network: Mapping[str, Value], number: int) -> dict[str, Value]:
+        """A network on one of the sweep's accelerators, as a point of the task's space."""
+        both = {**network, **self.sweep.hardware.point(number)}
+        return {name: both[name] for name in self.task.space.names if name in both}
+
+    def of(self, network: Mapping[str, Value]) -> HardwareFront:
+        """The front of one network, swept once."""
+        key = tuple(network.items())
+        if key not in self._known:
+            self._known[key] = self._sweep(network)
+        return self._known[key]
+
+    def swept_networks(self) -> tuple[tuple[dict[str, Value], HardwareFront], ...]:
+        """Every network swept so far, and what was found."""
+        return tuple((dict(key), front) for key, front in self._known.items())
+
+    def _sweep(self, network: Mapping[str, Value]) -> HardwareFront:
+        nothing = HardwareFront(np.zeros(0, np.int64), np.zeros((0, len(self.costs))), np.inf)
+        numbers = self._allowed
+        try:
+            found = self.sweep.costs(network)
+        except BadInput:
+            return nothing
+        excess = np.full(len(numbers), -np.inf)
+        for name, most in self._limits.items():
+            if name != "area_mm2":
+                with np.errstate(divide="ignore"):
+                    excess = np.maximum(excess, np.log(found.metric(name)[numbers] / most))
+        excess = np.where(np.isfinite(found.latency_s[numbers]), excess, np.inf)
+        within = numbers[excess <= 0.0]
+        margin = float(excess.min(initial=np.inf))
+        if not len(within):
+            return HardwareFront(nothing.numbers, nothing.costs, margin)
+        kept = self._best(found, within)
+        costs = np.stack([found.metric(name)[kept] for name in self.costs], axis=1) if self.costs else None
+        return HardwareFront(kept, np.zeros((len(kept), 0)) if costs is None else costs, margin)
+
+    def _best(self, found: SweepCosts, numbers: I64) -> I64:
+        """The non-dominated of some accelerators, or the one of least energy where the error alone counts."""
+        if not self.costs:
+            return numbers[[int(np.argmin(found.metric(_TIE_BREAK)[numbers]))]]
+        costs = np.stack([found.metric(name)[numbers] for name in self.costs], axis=1)
+        front = _non_dominated(costs)
+        if len(front) > _MOST_POINTS:
+            front = front[np.unique(np.linspace(0, len(front) - 1, _MOST_POINTS).round().astype(int))]
+        return numbers[front]
+
+
+def _non_dominated(costs: F64) -> I64:
+    """Places of the points (n, m) that no other dominates, by the first cost: fast where few of many are left."""
+    order: I64 = np.lexsort(costs.T[::-1])
+    if costs.shape[1] == 1:
+        return order[:1]
+    if costs.shape[1] == 2:
+        second = costs[order, 1]
+        best_before = np.concatenate([[np.inf], np.minimum.accumulate(second)[:-1]])
+        steps: I64 = order[second < best_before]
+        return steps
+    kept = []
+    while len(order):
+        first, order = order[0], order[1:]
+        kept.append(first)
+        order = order[np.any(costs[order] < costs[first], axis=1)]
+    return np.array(kept)

@@ -1,0 +1,92 @@
+"""Patches of studies: of the study itself, or of the networks and the hardware that it searches."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from copy import deepcopy
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from ...accel.spec import load_accelerator
+from ...document import Document
+from ...errors import BadInput
+from ..spaces.compose import choices_of, networks_of
+from ..spaces.network_part import NetworkPart
+from ..spaces.patch_accelerator import patch_accelerator
+from ..spaces.patch_choices import patch_space
+from ..spaces.patches import Patch, parse_patch, patch_document
+from .spec import HardwarePart, StudySpec
+
+__all__ = ["patch_study"]
+
+_PARTS: dict[str, type[BaseModel]] = {"network": NetworkPart, "hardware": HardwarePart}
+
+
+def patch_study(document: Document, patches: Sequence[str], folder: Path) -> Document:
+    """A study's document with patches, before it is checked; paths in it are relative to ``folder``.
+
+    A patch may address the study's own keys (``strategy?population=10``, ``seed=3``), or a choice of its networks or a
+    level or parameter of its hardware, which it then fixes (``stage3.block*?op=fused``, ``pes?x=8``). Where both
+    networks and hardware have what it names, ``network.`` or ``hardware.`` before the path tells which is meant.
+
+    Raises `BadInput` for a patch that is none, fits nothing, or fits both.
+    """
+    data = deepcopy(document.data)
+    for text in patches:
+        data = _patched(data, parse_patch(text), folder)
+    return replace(document, data=data)
+
+
+def _patched(data: dict[str, Any], patch: Patch, folder: Path) -> dict[str, Any]:
+    head, _, rest = patch.path.partition(".")
+    if head in _PARTS:
+        known = _PARTS[head].model_fields
+        own = rest.partition(".")[0] in known if rest else all(name in known for name, _ in patch.changes)
+        if not own:
+            return _with(data, head, replace(patch, path=rest))
+    elif (head or patch.changes[0][0]) not in StudySpec.model_fields:
+        return _with(data, _which(data, patch, folder), patch)
+    if head in StudySpec.model_fields and not rest:
+        data = {**data, head: data.get(head) or {}}  # a part that the text leaves out
+    return patch_document(data, patch, "the study")
+
+
+def _with(data: dict[str, Any], part: str, patch: Patch) -> dict[str, Any]:
+    """The study with one patch more for its networks or its hardware."""
+    below = data.get(part)
+    if not isinstance(below, dict):
+        raise BadInput(f"patch '{patch}': the study has no '{part}:' to change")
+    listed = below.get("patch")
+    return {**data, part: {**below, "patch": [*(listed if isinstance(listed, list) else []), str(patch)]}}
+
+
+def _which(data: dict[str, Any], patch: Patch, folder: Path) -> str:
+    """Whether networks or hardware have what the patch names."""
+    reasons: dict[str, str] = {}
+    for part, fits in (("network", _fits_networks), ("hardware", _fits_hardware)):
+        try:
+            fits(data, patch, folder)
+        except (BadInput, ValidationError, KeyError, TypeError) as error:
+            reasons[part] = str(error).split("\n")[0]
+    if len(reasons) == 1:
+        return next(part for part in _PARTS if part not in reasons)
+    if not reasons:
+        raise BadInput(f"patch '{patch}': networks and hardware both have it; write 'network.{patch}' or 'hardware.…'")
+    raise BadInput("; ".join(dict.fromkeys(reasons.values())))
+
+
+def _fits_networks(data: dict[str, Any], patch: Patch, folder: Path) -> None:
+    part = dict(data["network"])
+    if (folder / str(part["space"])).is_file():
+        part["space"] = str((folder / str(part["space"])).resolve())
+    networks = NetworkPart.model_validate(part)
+    patch_space(choices_of(networks), [patch], networks_of(networks))
+
+
+def _fits_hardware(data: dict[str, Any], patch: Patch, folder: Path) -> None:
+    name = str(data["hardware"]["accelerator"])
+    path = folder / name
+    patch_accelerator(load_accelerator(str(path.resolve()) if path.is_file() else name), [patch])

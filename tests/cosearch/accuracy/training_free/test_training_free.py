@@ -1,0 +1,128 @@
+import math
+
+import pytest
+
+from dovetail.cosearch.accuracy.registry import accuracy_names, accuracy_source
+from dovetail.cosearch.accuracy.training_free.source import TrainingFree, TrainingFreeOptions
+from dovetail.cosearch.spaces.networks import network_space
+from dovetail.cosearch.studies.load import load_study
+from dovetail.errors import BadInput, SpecError
+from dovetail.models.load import load_network
+
+SPACE = network_space("digits_cells")
+OWN = """
+import math
+
+def by_depth(network, values):
+    return 30.0 + 5.0 * math.log(network.params)
+"""
+
+
+@pytest.fixture
+def made(tmp_path, monkeypatch):
+    (tmp_path / "own_depth.py").write_text(OWN)
+    monkeypatch.syspath_prepend(tmp_path)
+
+    def made(labels=25, space=SPACE, **options):
+        part = {"source": "function", "function": "own_depth:by_depth", "labels": labels}
+        given = {"indicators": ["params"], "batch": 8, "calibrate": part, **options}
+        return TrainingFree(space, TrainingFreeOptions.model_validate(given))
+
+    return made
+
+
+def test_a_calibrated_indicator_predicts_what_it_orders_perfectly(made):
+    source = made(fit="ridge")
+    values = SPACE.baseline()
+    network = SPACE.build(values)
+    found = source.predict(network, values)
+    assert found.top1_pct == pytest.approx(30 + 5 * math.log(network.params), abs=3.0)
+    assert source.report().kendall > 0.9
+    assert not source.expensive
+    assert found.macs == 0.0
+    assert "calibrated (ridge) with 25 accuracies of the source 'function'" in source.statement()
+
+
+def test_an_indicator_of_modules_is_scored_with_the_seed_and_its_cost_is_counted(made):
+    source = made(indicators=["synflow", "naswot", "macs"], seed=3)
+    values = SPACE.baseline()
+    network = SPACE.build(values)
+    scores = source.scores(network, values)
+    assert list(scores) == ["synflow", "naswot", "macs"]
+    assert scores == made(indicators=["synflow", "naswot", "macs"], seed=3).scores(network)  # known as the baseline
+    assert source.predict(network, values).macs == 3 * network.macs * 8 * 2
+    assert source.expensive
+
+
+def test_repeats_average_over_weights(made):
+    values = SPACE.baseline()
+    network = SPACE.build(values)
+    one, other, both = (
+        made(indicators=["l2_norm"], seed=seed, repeats=repeats).scores(network, values)["l2_norm"]
+        for seed, repeats in ((0, 1), (1, 1), (0, 2))
+    )
+    assert both == pytest.approx((one + other) / 2)
+
+
+def test_modules_may_be_thinner_than_the_network(made):
+    values = SPACE.baseline()
+    network = SPACE.build(values)
+    whole, thin = (made(indicators=["synflow"], thin=thin).scores(network, values) for thin in ({}, {"channels": 1}))
+    assert thin["synflow"] < whole["synflow"]
+    with pytest.raises(BadInput, match="'depth' is no field of the space 'digits_cells'; it has name, resolution"):
+        made(thin={"depth": 3})
+
+
+def test_scores_alone_are_no_accuracies():
+    source = accuracy_source("training_free", "digits_cells", {"indicators": ["params"]})
+    values = SPACE.baseline()
+    assert source.scores(SPACE.build(values), values)["params"] > 0
+    with pytest.raises(BadInput, match="a score is no accuracy until it is calibrated; add 'calibrate:"):
+        source.predict(SPACE.build(values), values)
+    assert "training_free" in accuracy_names()
+
+
+def test_too_few_labels_are_refused(made):
+    with pytest.raises(BadInput, match="5 labels, 20 are needed"):
+        made(labels=5).predict(SPACE.build(SPACE.baseline()))
+
+
+def test_modules_need_a_space_that_has_them_and_a_point_of_it(made):
+    with pytest.raises(BadInput, match=r"synflow looks at a torch module, and .* 'video_levers' has none"):
+        made(space=network_space("video_levers"), indicators=["synflow"])
+    with pytest.raises(BadInput, match="resnet18: synflow needs a point of the space"):
+        made(indicators=["synflow"]).scores(load_network("resnet18"))
+
+
+STUDY = """\
+name: mine
+network: {space: nasbench201}
+hardware: {accelerator: edge_tpu, search: [pes_x]}
+accuracy:
+  source: training_free
+  indicators: [params]
+  calibrate: {source: table, path: accuracies.csv, labels: 30}
+budget: {trials: 20}
+"""
+
+
+def test_a_study_calibrates_by_the_table_beside_it(tmp_path):
+    (tmp_path / "accuracies.csv").write_text("arch_str,top1_pct\na,1\n")
+    (tmp_path / "mine.yaml").write_text(STUDY)
+    part = load_study(tmp_path / "mine.yaml").accuracy
+    assert part.model_extra["calibrate"]["path"] == str(tmp_path / "accuracies.csv")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (STUDY.replace("[params]", "[parms]"), r"mine.yaml:6:16: accuracy.indicators\[0\]: .*did you mean 'params'"),
+        (STUDY.replace("path: accuracies.csv, ", ""), "accuracy.calibrate.path: Field required"),
+        (STUDY.replace("{source: table,", "{source: tabel,"), "no accuracy source named 'tabel'"),
+        (STUDY.replace("[params]", "[params]\n  batch: 1"), "accuracy.batch"),
+    ],
+)
+def test_wrong_options_are_said_with_their_place(tmp_path, text, message):
+    (tmp_path / "mine.yaml").write_text(text)
+    with pytest.raises(SpecError, match=message):
+        load_study(tmp_path / "mine.yaml")

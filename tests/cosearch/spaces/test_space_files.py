@@ -1,0 +1,106 @@
+import sys
+
+import pytest
+
+from dovetail.cosearch.spaces.compose import networks_of
+from dovetail.cosearch.spaces.network_part import NetworkPart
+from dovetail.errors import BadInput, SpecError
+
+SMALL = """\
+name: small_s3
+description: two stages of S3, searched
+space: mobilenet_s3
+options: {groups: [1, 2, 4]}
+only: {"net.s*.width": [1.0]}
+patch: ["stage5.block*?op=ibn&kernel=3"]
+bits: {options: [4, 8], per: stage, loss_pct: {4: 1.5}}
+when: {"net.b02.groups": {net.b02.op: [ibn]}}
+"""
+
+
+def _space(path):
+    return networks_of(NetworkPart(space=str(path)))
+
+
+@pytest.fixture
+def small(tmp_path):
+    path = tmp_path / "small.yaml"
+    path.write_text(SMALL)
+    return path
+
+
+def test_a_file_describes_a_space_with_restrictions_conditions_and_genes(small):
+    space = _space(small)
+    assert space.name == "small_s3"
+    assert space.space.choice("net.b05.groups").options == (1, 2, 4)
+    assert space.space.choice("net.s3.width").options == (1.0,)
+    assert space.space.choice("net.b11.op").options == ("ibn",)
+    assert dict(space.space.choice("net.b02.groups").when) == {"net.b02.op": ("ibn",)}
+    assert space.unstated == ()
+    point = space.space.complete({**space.baseline(), "net.b02.op": "fused", "net.bits.s2": 4})
+    assert "net.b02.groups" not in point
+    assert {op.tensor("weight").bits for op in space.build(point).contractions if op.name.startswith("block1.")} == {4}
+
+
+def test_a_file_builds_on_a_file_beside_it(small):
+    path = small.with_name("smaller.yaml")
+    path.write_text(
+        "name: smaller\nspace: small.yaml\nexits: {s4: {share: 0.3, loss_pct: 1}}\nonly: {net.bits.s1: [8]}\n"
+    )
+    space = _space(path)
+    assert space.name == "smaller"
+    assert space.space.choice("net.bits.s1").options == (8,)
+    values = {**space.baseline(), "net.exit.s4": True, "net.bits.s2": 4}
+    network = space.build(values)
+    assert [share for share, _ in space.parts(network, values)] == [0.3, 0.7]
+    assert {op.tensor("weight").bits for op in network.contractions if op.name.startswith("block1.")} == {4}
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("name: x\nspace: mobilenet_s4\n", r"x\.yaml:2:1: space: no network space named 'mobilenet_s4'; did you mean"),
+        ("name: x\nspace: mobilenet_s3\nonli: {}\n", r"x\.yaml:3:1: onli: unknown key 'onli'; did you mean 'only'"),
+        ("space: mobilenet_s3\n", r"x\.yaml:1:1: name: is missing"),
+        ("name: x\nspace: mobilenet_s3\nbits: [0]\n", r"x\.yaml:3:\d+: bits.*0.*out of bounds"),
+        ("name: x\nspace: x.yaml\n", "spaces build on each other in a circle"),
+        ("name: x\nspace: y.yaml\n", r"y\.yaml: no such file"),
+        ("name: x\nspace: mobilenet_s3\npatch: ['b77?op=ibn']\n", r"x\.yaml: patch 'b77\?op=ibn': no choice"),
+    ],
+)
+def test_a_wrong_file_is_answered_with_its_place_or_its_name(tmp_path, text, message):
+    path = tmp_path / "x.yaml"
+    path.write_text(text)
+    with pytest.raises(BadInput, match=message):
+        _space(path)
+
+
+def test_spaces_that_build_on_each_other_in_a_circle_are_refused(tmp_path):
+    (tmp_path / "a.yaml").write_text("name: a\nspace: b.yaml\n")
+    (tmp_path / "b.yaml").write_text("name: b\nspace: a.yaml\n")
+    with pytest.raises(BadInput, match="circle"):
+        _space(tmp_path / "a.yaml")
+
+
+def test_a_space_may_be_a_python_object(tmp_path, monkeypatch):
+    (tmp_path / "own_spaces.py").write_text(
+        "from dovetail.cosearch.spaces.mobilenet_ibn import MobilenetV2\n"
+        "NARROW = MobilenetV2(name='narrow', kernels=(3, 5))\n"
+        "def wide():\n    return MobilenetV2(name='wide', kernels=(3, 5, 7, 9))\n"
+        "NOTHING = 3\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    assert _space("own_spaces:NARROW").space.size == 2**17 * 2**16
+    assert _space("own_spaces:wide").name == "wide"
+    with pytest.raises(BadInput, match="'own_spaces:NOTHING' has no 'name'"):
+        _space("own_spaces:NOTHING")
+    with pytest.raises(BadInput, match=r"cannot be had .*; write package\.module:attribute"):
+        _space("own_spaces:MISSING")
+    sys.modules.pop("own_spaces", None)
+
+
+def test_a_file_that_is_no_yaml_mapping_is_refused(tmp_path):
+    path = tmp_path / "x.yaml"
+    path.write_text("- a\n")
+    with pytest.raises(SpecError, match="not a mapping"):
+        _space(path)

@@ -1,0 +1,208 @@
+"""What a study's folder goes through between two runs."""
+
+import errno
+import json
+import os
+import shutil
+
+import pandas as pd
+import pytest
+from study_fakes import FakeProblem, study
+
+from dovetail.cosearch.studies import run as run_module
+from dovetail.cosearch.studies.folder import claim
+from dovetail.cosearch.studies.log import TrialLog, read_trials, write_atomically
+from dovetail.cosearch.studies.run import run_study
+from dovetail.cosearch.studies.trial import Trial, TrialResult
+from dovetail.errors import BadInput, CannotDo
+
+
+@pytest.fixture(autouse=True)
+def _no_report(monkeypatch):
+    """These tests are about the log; the report has its own."""
+    monkeypatch.setattr(run_module, "_write_results", lambda *_: None)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    run_study(study(12), FakeProblem(), out=tmp_path / "study")
+    return tmp_path / "study"
+
+
+def trial(number):
+    return Trial(number, {"net.a": 1}, TrialResult("ok", {"latency_s": 1.0}))
+
+
+def edit_json(path, change):
+    data = json.loads(path.read_text())
+    change(data)
+    path.write_text(json.dumps(data))
+
+
+class FullDisk:
+    """Takes half a line, then nothing."""
+
+    def __init__(self, file):
+        self._file = file
+
+    def __getattr__(self, name):
+        return getattr(self._file, name)
+
+    def write(self, data):
+        if len(data) > 40:
+            return self._file.write(data[:40])
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def test_a_full_disk_is_said_and_leaves_whole_lines(tmp_path):
+    path = tmp_path / "trials.jsonl"
+    with TrialLog(path) as log:
+        log.append(trial(0))
+        log._file = FullDisk(log._file)
+        with pytest.raises(CannotDo, match=r"No space left.*trial 1 is lost.*free some space and go on with --resume"):
+            log.append(trial(1))
+    assert [each.number for each in read_trials(path)] == [0]
+    assert path.read_bytes().endswith(b"\n")
+
+
+def test_a_study_on_a_disk_that_was_full_goes_on_as_if_it_never_was(folder, tmp_path, monkeypatch):
+    whole = run_study(study(30), FakeProblem()).trials().drop(columns="wall_s")
+    append = TrialLog.append
+
+    def full_after_twenty(self, trial):
+        if trial.number == 20:
+            raise CannotDo("full")
+        append(self, trial)
+
+    monkeypatch.setattr(TrialLog, "append", full_after_twenty)
+    with pytest.raises(CannotDo, match="full"):
+        run_study(study(30), FakeProblem(), out=folder, resume=True)
+    monkeypatch.setattr(TrialLog, "append", append)
+    assert run_study(study(30), FakeProblem(), out=folder, resume=True).trials().drop(columns="wall_s").equals(whole)
+
+
+def test_a_real_full_disk_if_there_is_one(tmp_path):
+    if not os.path.exists("/dev/full"):
+        pytest.skip("no /dev/full here")
+    (tmp_path / "trials.jsonl").symlink_to("/dev/full")
+    with TrialLog(tmp_path / "trials.jsonl") as log, pytest.raises(CannotDo, match="No space left"):
+        log.append(trial(0))
+
+
+def test_a_file_that_cannot_be_written_whole_stays_as_it_was(tmp_path, monkeypatch):
+    path = tmp_path / "front.csv"
+    path.write_text("old")
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(CannotDo, match=r"front\.csv: cannot be written \(No space left"):
+        write_atomically(path, "new")
+    assert path.read_text() == "old"
+    assert [each.name for each in tmp_path.iterdir()] == ["front.csv"]
+
+
+@pytest.mark.parametrize(
+    ("other", "told"),
+    [
+        (study(12, seed=2), "seed is 2, was 1"),
+        (study(12, strategy="{name: nsga2, population: 9}"), "strategy.population is 9, was 8"),
+        (study(12, strategy="{name: random}"), "strategy.name is random, was nsga2; .*population is not set, was 8"),
+    ],
+)
+def test_an_edited_study_is_told_what_was_edited(folder, other, told):
+    with pytest.raises(BadInput, match=rf"another study or seed \(.*{told}.*\); undo the change, or name another"):
+        run_study(other, FakeProblem(), out=folder, resume=True)
+
+
+def test_only_the_prose_and_the_budget_may_be_edited(folder):
+    edited = study(14).model_copy(update={"name": "other", "description": "words"})
+    assert len(run_study(edited, FakeProblem(), out=folder, resume=True).finished) == 14
+
+
+def test_a_study_edited_in_its_own_folder_is_refused(folder):
+    text = (folder / "study.yaml").read_text()
+    (folder / "study.yaml").write_text(text.replace("seed: 1", "seed: 2"))
+    with pytest.raises(BadInput, match=r"another study or seed \(study\.yaml there was edited\)"):
+        run_study(study(12, seed=2), FakeProblem(), out=folder, resume=True)
+
+
+def test_a_folder_of_a_version_with_fewer_settings_is_taken_over(folder):
+    whole = (folder / "trials.jsonl").read_text()
+
+    def older(data):
+        data["fingerprint"] = "made of fewer settings"
+        for name in ("study_digest", "files"):
+            del data[name]
+        del data["baseline"]["edp"]
+
+    edit_json(folder / "context.json", older)
+    run_study(study(12), FakeProblem(), out=folder, resume=True)
+    assert (folder / "trials.jsonl").read_text() == whole
+    assert json.loads((folder / "context.json").read_text())["fingerprint"] == study(12).fingerprint()
+
+
+def test_a_log_without_a_metric_of_today_is_read(folder):
+    lines = [json.loads(line) for line in (folder / "trials.jsonl").read_text().splitlines()]
+    for line in lines:
+        line["metrics"].pop("edp", None)
+    (folder / "trials.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    trials = run_study(study(30), FakeProblem(), out=folder, resume=True).trials()
+    assert trials["edp"].isna()[:12].all()
+    assert trials["edp"].notna()[12:].any()
+
+
+def test_a_log_of_a_version_that_kept_other_things_is_refused_by_line(folder):
+    lines = (folder / "trials.jsonl").read_text().splitlines()
+    first = json.loads(lines[0])
+    first["generation"] = 0
+    (folder / "trials.jsonl").write_text("\n".join([json.dumps(first), *lines[1:]]) + "\n")
+    with pytest.raises(BadInput, match=r"jsonl:1:1: .*has another version's 'generation'; delete this line"):
+        run_study(study(12), FakeProblem(), out=folder, resume=True)
+
+
+def test_a_context_of_another_version_is_a_clear_error(folder):
+    edit_json(folder / "context.json", lambda data: data.update(colour="blue"))
+    with pytest.raises(BadInput, match="cannot be read as a study's context"):
+        run_study(study(12), FakeProblem(), out=folder, resume=True)
+
+
+def test_a_lost_context_is_a_clear_error(folder):
+    (folder / "context.json").unlink()
+    with pytest.raises(BadInput, match=r"no study's folder \(context\.json is missing\)"):
+        run_study(study(12), FakeProblem(), out=folder, resume=True)
+
+
+def test_a_file_the_study_names_may_not_change_between_runs(tmp_path):
+    chip = tmp_path / "chip.yaml"
+    chip.write_text("one")
+    hardware = study().hardware.model_copy(update={"accelerator": str(chip)})
+    spec = study(4).model_copy(update={"hardware": hardware})
+    problem, out = FakeProblem(), tmp_path / "out"
+    run_study(spec, problem, out=out)
+    run_study(spec, problem, out=out, resume=True)
+    chip.write_text("two")
+    with pytest.raises(BadInput, match=r"chip\.yaml was edited since these trials were made"):
+        run_study(spec, problem, out=out, resume=True)
+
+
+@pytest.mark.parametrize("where", [0.1, 0.35, 0.5, 0.77, 0.999])
+def test_a_log_cut_anywhere_ends_like_an_unbroken_one(folder, where):
+    whole = run_study(study(12), FakeProblem()).trials().drop(columns="wall_s")
+    content = (folder / "trials.jsonl").read_bytes()
+    (folder / "trials.jsonl").write_bytes(content[: int(where * len(content))])
+    resumed = run_study(study(12), FakeProblem(), out=folder, resume=True).trials().drop(columns="wall_s")
+    assert resumed.equals(whole)
+    assert len((folder / "trials.jsonl").read_text().splitlines()) == 12
+
+
+def test_a_folder_may_be_moved(folder, tmp_path):
+    shutil.move(folder, tmp_path / "elsewhere")
+    assert len(run_study(study(14), FakeProblem(), out=tmp_path / "elsewhere", resume=True).finished) == 14
+
+
+def test_claiming_nothing_asks_for_nothing(tmp_path):
+    context = run_study(study(2), FakeProblem()).context
+    claim(tmp_path, study(2), context, [])
+    assert pd.Series(sorted(path.name for path in tmp_path.iterdir())).tolist() == ["context.json", "study.yaml"]

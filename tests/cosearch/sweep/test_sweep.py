@@ -1,0 +1,170 @@
+import itertools
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+import dovetail as dt
+from dovetail.accel.batch import Problem
+from dovetail.cosearch.spaces.hardware import hardware_space, hardware_values
+from dovetail.cosearch.spaces.networks import network_space
+from dovetail.cosearch.studies.pareto import non_dominated
+from dovetail.cosearch.sweep.anchors import find_anchors
+from dovetail.cosearch.sweep.groups import check_costs_add_up, groups_of
+from dovetail.cosearch.sweep.portfolio import Portfolio, Question
+from dovetail.cosearch.sweep.table_sweep import TableSweep
+from dovetail.cosearch.sweep.tables import HardwareTables
+from dovetail.cosearch.sweep.truth import enumerate_networks
+from dovetail.errors import BadInput, CannotDo, Infeasible
+from dovetail.mapper.search import best_mapping
+from dovetail.models.op import Op
+
+CHIP = dt.load_accelerator("edge_tpu")
+HARDWARE = hardware_space(CHIP, ["pes_x", "register_file", "bandwidth"]).restrict(
+    {"hw.pes_x": [1, 4], "hw.register_file": [8, 32], "hw.bandwidth": [5, 20]}
+)
+CELLS = network_space("digits_cells")
+QUICK = Question(evaluations=200)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(scope="module")
+def sweep(folder):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("dovetail.cosearch.sweep.tables.cache_folder", lambda: folder)
+        made = TableSweep(CELLS, CHIP, HARDWARE, QUICK, workers=1)
+        made.prepare([CELLS.baseline(), {**CELLS.baseline(), "net.edge_01": "nor_conv_1x1"}])
+        yield made
+
+
+def chip(number):
+    return CHIP.with_parameters(**hardware_values(HARDWARE.point(number)))
+
+
+def test_a_network_costs_what_its_mappings_cost_one_after_another(sweep):
+    network = CELLS.build(CELLS.baseline())
+    costs = sweep.costs(CELLS.baseline())
+    for number in range(HARDWARE.size):
+        estimate = sweep.estimate(network, HARDWARE.point(number))
+        assert costs.latency_s[number] == pytest.approx(estimate.latency_s, rel=1e-12)
+        assert costs.energy_j[number] == pytest.approx(estimate.energy_j, rel=1e-12)
+        assert costs.area_mm2[number] == estimate.area_mm2 == sweep.area_mm2[number]
+
+
+def test_no_figure_is_below_a_proven_optimum(sweep):
+    groups = [group for group in groups_of(CELLS.build(CELLS.baseline())) if isinstance(group.head, Op)]
+    for group in groups[:1]:
+        [table] = sweep.tables.tables([group])
+        for number in range(0, HARDWARE.size, 3):
+            proven = best_mapping(group.head, chip(number), "edp", cache=False).cost
+            own = table.portfolio.mapping(int(table.places[number]), chip(number))
+            cost = dt.evaluate(group.head, chip(number), own)
+            assert cost.latency_s * cost.energy_j >= proven.latency_s * proven.energy_j * (1 - 1e-9)
+
+
+def test_two_processes_make_the_tables_that_one_makes(sweep):
+    group = next(group for group in groups_of(CELLS.build(CELLS.baseline())) if isinstance(group.head, Op))
+    other = HardwareTables(CHIP, HARDWARE, QUICK, cache=False, workers=2)
+    [alone], [two] = sweep.tables.tables([group]), other.tables([group])
+    for name in ("latency_s", "energy_j", "places"):
+        assert np.array_equal(getattr(alone, name), getattr(two, name))
+    assert np.array_equal(alone.portfolio.factors, two.portfolio.factors)
+
+
+def test_tables_are_remembered_and_damaged_ones_made_again(sweep, folder, monkeypatch):
+    monkeypatch.setattr("dovetail.cosearch.sweep.tables.cache_folder", lambda: folder)
+    again = TableSweep(CELLS, CHIP, HARDWARE, QUICK, workers=1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("dovetail.cosearch.sweep.tables.cost_groups", None)  # nothing may be made
+        assert np.array_equal(again.costs(CELLS.baseline()).energy_j, sweep.costs(CELLS.baseline()).energy_j)
+    for path in folder.rglob("*.npz"):
+        path.write_bytes(path.read_bytes()[:100])
+    damaged = TableSweep(CELLS, CHIP, HARDWARE, QUICK, workers=1)
+    assert np.array_equal(damaged.costs(CELLS.baseline()).energy_j, sweep.costs(CELLS.baseline()).energy_j)
+
+
+def test_the_mapper_is_asked_about_what_decides_which_mappings_fit():
+    anchors = find_anchors(CHIP, HARDWARE, most=4)
+    assert anchors.figures == ("hw.bandwidth",)
+    assert len(anchors.points) == 4
+    assert {point["hw.bandwidth"] for point in anchors.points} == {20}
+    few = find_anchors(CHIP, HARDWARE, most=3)
+    assert {point["hw.pes_x"] for point in few.points} == {1, 4}
+    assert {point["hw.register_file"] for point in few.points} == {32}
+
+
+def test_chips_that_keep_tensors_between_operators_are_refused():
+    network = CELLS.build(CELLS.baseline())
+    check_costs_add_up(network, CHIP)
+    with pytest.raises(CannotDo, match="sweep a sample"):
+        check_costs_add_up(network, dt.load_accelerator("coral_usb"))
+
+
+def test_an_operator_that_fits_nowhere_is_named():
+    tiny = CHIP.with_parameters(register_file=8)
+    group = next(group for group in groups_of(CELLS.build(CELLS.baseline())) if isinstance(group.head, Op))
+    tables = HardwareTables(tiny, HARDWARE, QUICK, cache=False, workers=1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Question, "ask", lambda self, op, accelerator: None)
+        with pytest.raises(Infeasible, match=r"fits none of the 8 accelerators"):
+            tables.tables([group])
+
+
+def test_what_does_not_fit_is_infinite():
+    op = next(op for op in CELLS.build(CELLS.baseline()).contractions)
+    wide = QUICK.ask(op, chip(HARDWARE.size - 1))
+    assert wide is not None
+    portfolio = Portfolio.of(op, [wide, wide])
+    assert len(portfolio) == 1
+    places, energy, cycles = portfolio.best([CHIP.with_parameters(simd_units=16, pes_x=1, pes_y=1)], QUICK)
+    assert (places[0] == -1) == np.isinf(energy[0]) == np.isinf(cycles[0])
+
+
+def test_the_truth_is_the_best_of_all_designs():
+    names = CELLS.space.names
+    some = dict.fromkeys(names[:4], ("none", "nor_conv_1x1", "avg_pool_3x3"))
+    small = CELLS.space.restrict(some | dict.fromkeys(names[4:], ("skip_connect",)))
+    networks = SimpleNamespace(name="small", space=small, build=CELLS.build, baseline=CELLS.baseline)
+    truth = enumerate_networks(TableSweep(networks, CHIP, HARDWARE, QUICK, cache=False, workers=1))
+    accuracy = np.random.default_rng(0).uniform(10, 90, small.size)
+    designs = [
+        (truth.costs(small.point(network)), network, number)
+        for network, number in itertools.product(range(small.size), range(HARDWARE.size))
+        if truth.kind[network] >= 0
+    ]
+    assert truth.points == small.size * HARDWARE.size
+    limit = float(np.median([costs.latency_s[number] for costs, _, number in designs]))
+    allowed = truth.area_mm2 <= np.median(truth.area_mm2)
+    fitting = [
+        (accuracy[network], -costs.energy_j[number], network, number)
+        for costs, network, number in designs
+        if costs.latency_s[number] <= limit and allowed[number]
+    ]
+    assert truth.best(accuracy, allowed, limit) == max(fitting)[2:]
+    points = np.array([
+        (costs.latency_s[number], costs.energy_j[number], 100 - accuracy[network])
+        for costs, network, number in designs
+        if allowed[number]
+    ])  # fmt: skip
+    kept = points[non_dominated(points)]
+    front = truth.front(100 - accuracy, allowed)
+    assert sorted(map(tuple, front)) == sorted(map(tuple, kept))
+    with pytest.raises(BadInput, match="no design"):
+        truth.best(accuracy, allowed, 0.0)
+
+
+def test_a_problem_moved_to_another_chip_reads_like_one_made_for_it():
+    rng = np.random.default_rng(3)
+    everything = hardware_space(CHIP)
+    for op in dt.load_network("resnet18").contractions[:3]:
+        problem = Problem(op, CHIP)
+        for _ in range(10):
+            other = CHIP.with_parameters(**hardware_values(everything.sample(rng)))
+            problem = problem.on(other)
+            assert problem.arrays.tobytes() == Problem(op, other).arrays.tobytes()
+    with pytest.raises(BadInput, match="other memories"):
+        problem.on(dt.load_accelerator("eyeriss"))
