@@ -62,7 +62,7 @@ class AdditiveTables:
         damping[-1, -1] = 1e-6  # the mean is not shrunk
         for name in sorted(self._stale):
             gram, moment = self._sums[name]
-            solved = np.linalg.solve(gram + damping, moment)
+            solved: Vector = np.asarray(np.linalg.solve(gram + damping, moment), dtype=np.float64)
             self._tables[name] = (solved[:-1], float(solved[-1]))
         self._stale.clear()
 

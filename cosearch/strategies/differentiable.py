@@ -54,12 +54,12 @@ class Differentiable(Batched):
 
     def __init__(self, task: Task, options: Any) -> None:
         super().__init__(task, options.batch)
-        self._options = options
+        self._options: DifferentiableOptions = options
         self._rng = np.random.default_rng(task.seed)
         self._unseen = Unseen(task.space)
         for values in self._first:
             self._unseen.add(values)
-        self._weights = Quality.of_task(task.objectives, task.limits, task.baseline, options.weights).weights
+        self._weights: Mapping[str, float] = Quality.of_task(task.objectives, task.limits, task.baseline, options.weights).weights
         self._qualities: list[float] = []  # of the designs told, and their deviation: the unit of quality
         self._spread = 1.0
         self._tables = AdditiveTables(task.space)
