@@ -53,7 +53,8 @@ class Findings:
             raise BadInput(f"{folder}: no study's folder (study.yaml is missing); name the --out folder of a run")
         spec = check_shape(load_document(folder / "study.yaml"))
         context = Context.read(folder / "context.json")
-        logged = [trial for trial in read_trials(folder / "trials.jsonl") if trial.number < spec.budget.trials]
+        most = spec.budget.trials if context.trials is None else context.trials
+        logged = [trial for trial in read_trials(folder / "trials.jsonl") if trial.number < most]
         return Findings(
             spec, context, trials_frame(logged, spec.objectives), folder, _table(folder / "layers.csv"),
             read_timeline(folder / "timeline.json"), _table(folder / "ablation.csv"), _table(folder / "transfer.csv"),

@@ -62,8 +62,8 @@ class AdditiveTables:
         damping[-1, -1] = 1e-6  # the mean is not shrunk
         for name in sorted(self._stale):
             gram, moment = self._sums[name]
-            solved: Vector = np.asarray(np.linalg.solve(gram + damping, moment), dtype=np.float64)
-            self._tables[name] = (solved[:-1], float(solved[-1]))
+            solved = np.linalg.solve(gram + damping, moment)
+            self._tables[name] = (np.asarray(solved[:-1], dtype=np.float64), float(solved[-1]))
         self._stale.clear()
 
     def table(self, name: str) -> Vector:

@@ -27,6 +27,8 @@ class Context:
     """SHA-256 of ``study.yaml`` as the run wrote it; empty in folders of versions that kept none."""
     files: dict[str, str] = field(default_factory=dict)
     """SHA-256 of the files that the study names, by path."""
+    trials: int | None = None
+    """How many trials the finished run counted; None while it runs. The log may hold more, of a larger budget."""
     versions: dict[str, str] = field(default_factory=dict)
     """What the trials were made with, by name."""
 

@@ -15,7 +15,7 @@ from .log import TrialLog, read_trials, write_atomically
 from .spec import StudySpec
 from .trial import Trial
 
-__all__ = ["claim", "earlier_trials", "open_log"]
+__all__ = ["claim", "earlier_trials", "finish", "open_log"]
 
 _MOST_CHANGES = 4
 
@@ -66,6 +66,12 @@ def claim(out: Path, spec: StudySpec, context: Context, logged: Sequence[Trial])
     text = study_text(spec)
     write_atomically(out / "study.yaml", text)
     replace(context, study_digest=_digest(text.encode()), files=files).write(out / "context.json")
+
+
+def finish(out: Path, trials: int) -> None:
+    """Note in the folder how many trials its run counted in the end."""
+    kept = out / "context.json"
+    replace(Context.read(kept), trials=trials).write(kept)
 
 
 def _files(spec: StudySpec) -> dict[str, str]:

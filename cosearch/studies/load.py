@@ -16,10 +16,11 @@ from ...errors import BadInput, Problem, SpecError, UnknownName
 from ..accuracy.registry import accuracy_class, accuracy_names, accuracy_source
 from ..spaces.compose import choices_of, networks_of
 from ..spaces.composed_space import ComposedSpace
-from ..spaces.dataflow import dataflow_choice
+from ..spaces.dataflow import DATAFLOW, dataflow_choice
 from ..spaces.exits import Exits
 from ..spaces.hardware import hardware_space
 from ..spaces.network_part import NetworkPart
+from ..spaces.space import Choice
 from ..strategies.modes import mode_class, mode_names
 from ..strategies.registry import strategy_class, strategy_names
 from .evaluator import patched_accelerator
@@ -166,7 +167,7 @@ def references(spec: StudySpec) -> Iterator[tuple[YamlPath, Callable[[], object]
         for index, dataflow in enumerate(hardware.dataflow):
             yield ("hardware", "dataflow", index), partial(dataflow_choice, [dataflow], accelerator)
         if hardware.dataflow:
-            yield ("hardware", "dataflow"), partial(dataflow_choice, hardware.dataflow, accelerator)
+            yield ("hardware", "dataflow"), partial(Choice, DATAFLOW, tuple(hardware.dataflow))
     accuracy = spec.accuracy
     if accuracy.model_extra:
         where = "path" if "path" in accuracy.model_extra else "source"

@@ -24,7 +24,7 @@ from ..spaces.video_levers import VIDEO_SPACE
 from ..strategies.base import Task
 from ..strategies.modes import make_strategy
 from .files import Context
-from .folder import claim, earlier_trials, open_log
+from .folder import claim, earlier_trials, finish, open_log
 from .load import load_study
 from .loop import Purse, finished_trials
 from .spec import StudySpec
@@ -266,6 +266,7 @@ def _write_results(result: StudyResult, problem: SearchProblem, executor: Execut
     from ..reports.closing import write_closing
     from ..reports.report import report
 
+    finish(out, len(result.finished))
     write_closing(_closing(result, problem, executor), problem, out)
     report(out)
 

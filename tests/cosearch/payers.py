@@ -4,21 +4,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pandas as pd
-from study_fakes import STUDY
+from study_fakes import study
 
 from dovetail.cosearch.accuracy.source import Accuracy
 from dovetail.cosearch.spaces.space import Choice, Space
-from dovetail.cosearch.studies.load import check_shape
+from dovetail.cosearch.studies.spec import Budget
 from dovetail.cosearch.studies.trial import TrialResult, accuracy_metrics
-from dovetail.document import parse_document
 
 
 def paying_study(most=None, trials=60, strategy="{name: random}"):
     """A valid study whose accuracies are counted."""
-    text = STUDY.format(trials=trials, seed=1, strategy=strategy, report="{figures: false, ablation: 0}")
-    if most is not None:
-        text = text.replace(f"trials: {trials}", f"trials: {trials}, accuracy_evaluations: {most}")
-    return check_shape(parse_document(text, "paying.yaml"))
+    budget = Budget(trials=trials, accuracy_evaluations=most)
+    return study(trials, strategy=strategy).model_copy(update={"budget": budget})
 
 
 @dataclass

@@ -1,3 +1,4 @@
+import pandas as pd
 import pytest
 from payers import PayingProblem, paying_study
 
@@ -93,3 +94,12 @@ def test_a_study_without_accuracies_has_none_to_count(tmp_path):
 
     with pytest.raises(BadInput, match=r"budget\.accuracy_evaluations: this study asks for no network's accuracy"):
         run_study(paying_study(3), Without(tmp_path / "asked"))
+
+
+def test_a_smaller_budget_of_accuracies_reports_only_its_trials_and_loses_none(tmp_path):
+    problem = PayingProblem(tmp_path / "asked")
+    run_study(paying_study(9), problem, out=tmp_path / "out")
+    logged = (tmp_path / "out" / "trials.jsonl").read_text()
+    smaller = run_study(paying_study(4), problem, out=tmp_path / "out", resume=True)
+    assert len(pd.read_csv(tmp_path / "out" / "trials.csv")) == len(smaller.finished) < len(logged.splitlines())
+    assert (tmp_path / "out" / "trials.jsonl").read_text() == logged

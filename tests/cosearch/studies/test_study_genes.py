@@ -7,6 +7,8 @@ import pytest
 from dovetail.cosearch.spaces.dataflow import DATAFLOW, dataflow_constraints
 from dovetail.cosearch.studies.evaluator import StudyEvaluator, mean_costs
 from dovetail.cosearch.studies.load import load_study, study_text
+from dovetail.cosearch.studies.tables import option_text, trials_frame
+from dovetail.cosearch.studies.trial import Trial, TrialResult
 from dovetail.errors import BadInput, UnknownName
 
 STUDY = """\
@@ -224,3 +226,16 @@ def test_a_prefix_tells_networks_and_hardware_apart(load):
 def test_a_patch_that_fits_nothing_in_a_study_is_refused(load, patch, message):
     with pytest.raises(BadInput, match=message):
         load(patches=[patch])
+
+
+def test_designs_without_some_choices_are_counted_as_networks_of_their_own():
+    from dovetail.cosearch.reports.analysis.convergence import accuracy_evaluations
+
+    values = [{"net.depth": 1}, {"net.depth": 2, "net.l2": 3}, {"net.depth": 1}, {"net.depth": 2, "net.l2": 5}]
+    trials = [
+        Trial(number, point, TrialResult("ok", {"error_pct": 20.0, "latency_s": 1.0}))
+        for number, point in enumerate(values)
+    ]
+    frame = trials_frame(trials, ["latency_s"])
+    assert accuracy_evaluations(frame).tolist() == [1, 2, 2, 3]
+    assert option_text({}, "net.l2", frame["net.l2"][0]) == "–"
