@@ -54,7 +54,7 @@ class Differentiable(Batched):
 
     def __init__(self, task: Task, options: Any) -> None:
         super().__init__(task, options.batch)
-        self._options = options
+        self._options: DifferentiableOptions = options
         self._rng = np.random.default_rng(task.seed)
         self._unseen = Unseen(task.space)
         for values in self._first:
