@@ -199,6 +199,14 @@ def test_patches_of_a_study_reach_networks_hardware_and_the_study_itself(load):
     assert study.space.choice("net.b07.kernel").options == (3, 5, 7)
 
 
+def test_the_first_design_is_the_baseline_as_patched(evaluator):
+    first = evaluator(patches=["stage3.block*?kernel=5", "pes?y=2"]).first[0]
+    assert [name for name, value in first.items() if value == 5 and name.endswith("kernel")] == [
+        "net.b04.kernel", "net.b05.kernel", "net.b06.kernel",
+    ]  # fmt: skip
+    assert evaluator(network="only: {'net.b05.kernel': [5]}").first == ()
+
+
 def test_a_patched_parameter_that_is_searched_is_named(load):
     with pytest.raises(BadInput, match=r"hw\.pes_x: the parameter is fixed at 8"):
         load(patches=["pes?x=8"])
