@@ -185,6 +185,19 @@ def test_tables_refuse_what_they_cannot_cost(load, network, hardware, message):
         load(network, hardware, STUDY + "mapper: {{name: tables}}\n")
 
 
+@pytest.mark.parametrize(
+    ("network", "hardware", "message"),
+    [
+        ("sparsity: [dense, 0.5]", "", "take no genes or conditions; name 'video_levers' alone"),
+        ("", "dataflow: [free, output_stationary]", "mappings are free; leave dataflows out"),
+    ],
+)
+def test_the_video_pipeline_refuses_what_it_would_ignore(load, network, hardware, message):
+    text = STUDY.replace("mobilenet_v2", "video_levers").replace("options: {{resolutions: [128, 224]}}", "only: {{}}")
+    with pytest.raises(BadInput, match=message):
+        load(network, hardware, text)
+
+
 # ---- patches
 
 
