@@ -142,15 +142,16 @@ class Differentiable(Batched):
     def _reward(self, result: TrialResult, guess: Mapping[str, float]) -> float:
         """The true reward; what a broken limit kept from being known is taken from the tables."""
         if result.status == "infeasible":
-            return -_WORST_QUALITY - self._options.penalty * math.log1p(WORST_EXCESS)
-        return self._value({**guess, **_logs(result.metrics)})
+            return float(-_WORST_QUALITY - self._options.penalty * math.log1p(WORST_EXCESS))
+        return float(self._value({**guess, **_logs(result.metrics)}))
 
     def _value(self, logs: Mapping[str, float]) -> float:
         """Log quality, in deviations of it, less what is paid for exceeded limits."""
         over = [logs[name] - _log(name, most) for name, most in self.task.limits.items()]
-        return self._log_quality(logs) / self._spread - self._options.penalty * math.fsum(
+        paid = math.fsum(
             min(max(excess, 0.0), math.log1p(WORST_EXCESS)) for excess in over
         )
+        return float(self._log_quality(logs) / self._spread - self._options.penalty * paid)
 
     def _climb(self, gradient: Vector) -> None:
         """One step of Adam (Kingma & Ba, ICLR 2015) uphill."""
