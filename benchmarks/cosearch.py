@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import json
 import multiprocessing
+import os
 import time
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -91,6 +92,8 @@ def measured(args: argparse.Namespace) -> dict[str, Any]:
 def searches(args: argparse.Namespace, name: str) -> Iterator[Outcome]:
     """Every seed at every target, in that order."""
     asked = [(name, target, seed) for target in range(len(QUANTILES)) for seed in range(args.seeds)]
+    for library in ("OMP", "OPENBLAS", "MKL"):  # a search a process, a thread a search
+        os.environ[f"{library}_NUM_THREADS"] = "1"
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(args.workers, context, _start, (args.reference, args.column)) as pool:
         yield from pool.map(_search, asked)

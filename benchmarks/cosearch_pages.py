@@ -17,7 +17,7 @@ TITLES = {
     "joint_nsga2": "joint, NSGA-II", "joint_evolution_costs_first": "joint, evolution; costs judged first",
     "joint_ppo": "joint, PPO controller", "joint_tpe": "joint, TPE", "joint_gp": "joint, GP",
     "joint_differentiable": "joint, differentiable", "joint_linas": "joint, LINAS",
-    "nested_random": "nested, random", "nested_evolution": "nested, evolution",
+    "nested_random": "nested, random", "nested_evolution": "nested, evolution", "nested_tpe": "nested, TPE",
     "nested_predictor": "**nested, with predictor**",
 }  # fmt: skip
 

@@ -53,6 +53,7 @@ METHODS: dict[str, Method] = {
     "joint_linas": Method("joint", "linas", flat=True, quick=False, most=400),
     "nested_random": Method("nested", "random", most=400),
     "nested_evolution": Method("nested", "evolution", most=400),
+    "nested_tpe": Method("nested", "tpe", quick=False, most=200),
     "nested_predictor": Method("nested", "predictor", most=200),
 }
 

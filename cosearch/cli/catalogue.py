@@ -169,6 +169,12 @@ def _strategies() -> Listing:
     return _named((name, _first_line(strategy_class(name))) for name in strategy_names())
 
 
+def _modes() -> Listing:
+    from ..strategies.modes import mode_class, mode_names
+
+    return _named((name, _first_line(mode_class(name))) for name in mode_names())
+
+
 def _spaces() -> Listing:
     from ..spaces.compose import option_fields
     from ..spaces.networks import NETWORK_SPACES
@@ -265,6 +271,7 @@ LISTS: dict[str, Callable[[], Listing]] = {
     "mappers": _mappers,
     "spaces": _spaces,
     "strategies": _strategies,
+    "modes": _modes,
     "accuracy": _accuracy_sources,
     "indicators": _indicators,
     "technologies": _technologies,

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Closing", "Simulates", "Transfers", "ablation_steps", "write_closing"]
 
-LEAST_ABLATION = 12
+LEAST_ABLATION = 36
 
 
 @runtime_checkable

@@ -106,7 +106,7 @@ def _run(folder: Path, findings: Findings, objectives: Sequence[str]) -> tuple[F
     if not len(feasible):
         raise BadInput(f"{folder}: has no feasible design yet; let it run on")
     networks = [name for name in feasible.columns if str(name).startswith(NETWORK_PREFIX)]
-    names = feasible[networks].astype(str).agg(",".join, axis=1).tolist() if networks else [""] * len(feasible)
+    names = feasible[networks].map(str).agg(",".join, axis=1).tolist() if networks else [""] * len(feasible)
     known = "error_sigma_pct" in feasible
     sigma = feasible["error_sigma_pct"].to_numpy(dtype=float) if known else np.zeros(len(feasible))
     return feasible[list(objectives)].to_numpy(dtype=float), sigma, names

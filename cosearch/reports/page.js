@@ -177,11 +177,16 @@ class Explorer {
       return fitAxis(place ? drawn.yaxis : drawn.xaxis, seen);
     });
     const at = (axis, row, log) => log ? Math.log10(axis.values[row]) : axis.values[row];
-    drawn.annotations = data.chosen.map(([row, title], place) => ({
-      x: at(x, row, logs[0]), y: at(y, row, logs[1]), text: escapeText(title), showarrow: true, arrowhead: 0,
-      arrowwidth: 1, arrowcolor: MUTED, ax: 30, ay: -30 - 22 * (place % 3), xanchor: "left", font: {size: 12},
-      bgcolor: "rgba(255,255,255,0.85)", borderpad: 2,
-    }));
+    const ends = rows.filter(row => this.all.checked || data.front[row]).map(row => at(x, row, logs[0]));
+    const middle = ends.length ? (Math.min(...ends) + Math.max(...ends)) / 2 : 0;
+    drawn.annotations = data.chosen.map(([row, title], place) => {
+      const left = at(x, row, logs[0]) > middle;
+      return {
+        x: at(x, row, logs[0]), y: at(y, row, logs[1]), text: escapeText(title), showarrow: true, arrowhead: 0,
+        arrowwidth: 1, arrowcolor: MUTED, ax: left ? -30 : 30, ay: -30 - 22 * (place % 3),
+        xanchor: left ? "right" : "left", font: {size: 12}, bgcolor: "rgba(255,255,255,0.7)", borderpad: 1,
+      };
+    });
     Plotly.react(this.chart, traces, drawn, options());
   }
 

@@ -92,7 +92,7 @@ def verdict(findings: Findings) -> str:
     changes = []
     for metric in objectives:
         change = f"{metric_of(metric).label.lower()} {change_text(row[metric], baseline[metric], metric)[0]}"
-        uncertain = metric == "error_pct" and "error_sigma_pct" in row
+        uncertain = metric == "error_pct" and row.get("error_sigma_pct", 0.0) > 0
         changes.append(change + (f" (predicted, ± {row['error_sigma_pct']:.1f})" if uncertain else ""))
     verb, balanced = "is" if better == 1 else "are", findings.chosen[0].number
     return (

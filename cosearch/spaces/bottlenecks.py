@@ -8,11 +8,12 @@ from functools import cached_property
 from itertools import groupby
 from typing import TYPE_CHECKING, Literal
 
+from ...errors import BadInput
 from ...models.network import Network
 from ...models.zoo.blocks import make_divisible
 from ...models.zoo.mobilenet import IbnBlock, ibn_network
 from .layer_groups import LayerGroup, Per
-from .network_space import network_values, values_key
+from .network_space import network_values, positive_options, values_key
 from .space import Choice, Space, Value
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["Bottlenecks", "stages_of"]
 
 _STEM, _HEAD = 32, 1280
+_OPERATORS = ("ibn", "fused")
 Stages = tuple[tuple[int, tuple[IbnBlock, ...]], ...]
 
 
@@ -59,6 +61,14 @@ class Bottlenecks:
     resolutions: tuple[int, ...] = (224,)
     scale: Literal["stage", "block"] = "stage"
     source: str = ""
+
+    def __post_init__(self) -> None:
+        for what in ("kernels", "expansions", "widths", "groups", "resolutions"):
+            positive_options(self.name, what, getattr(self, what))
+        if not self.operators or not set(self.operators) <= set(_OPERATORS):
+            raise BadInput(f"{self.name}: operators are {list(self.operators)}; use some of {', '.join(_OPERATORS)}")
+        if self.scale not in ("stage", "block"):
+            raise BadInput(f"{self.name}: scale is '{self.scale}'; use stage or block")
 
     @cached_property
     def _stages(self) -> Stages:

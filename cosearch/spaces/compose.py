@@ -109,7 +109,12 @@ def _from_python(name: str) -> NetworkSpace:
         raise BadInput(f"network space '{name}' cannot be had ({error}); write package.module:attribute") from error
     promised = ("name", "space", "build", "baseline", "key")
     if isinstance(found, type) or (callable(found) and not hasattr(found, "build")):
-        found = found()
+        try:
+            found = found()
+        except TypeError as error:
+            raise BadInput(
+                f"network space '{name}' cannot be made ({error}); it is called without arguments"
+            ) from error
     missing = [one for one in promised if not hasattr(found, one)]
     if missing:
         raise BadInput(f"network space '{name}' has no '{missing[0]}'; give it what NetworkSpace promises")

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
+from ...errors import BadInput
 from ...models.network import Network
 from .space import Space, Value
 
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["NETWORK_PREFIX", "NetworkSpace", "Trainable", "known_values", "network_values", "values_key"]
+__all__ = [
+    "NETWORK_PREFIX", "NetworkSpace", "Trainable", "known_values", "network_values", "positive_options", "values_key",
+]  # fmt: skip
 
 NETWORK_PREFIX = "net."
 
@@ -63,3 +67,11 @@ def network_values(values: Mapping[str, Value]) -> dict[str, Value]:
 def values_key(values: Mapping[str, Value]) -> str:
     """A name for spaces without one of their own: the network's choices, sorted by name."""
     return ",".join(f"{name}={value}" for name, value in sorted(network_values(values).items()))
+
+
+def positive_options(name: str, what: str, options: Sequence[Value]) -> None:
+    """Raise `BadInput` unless there are options, all of them numbers above zero."""
+    wrong = [one for one in options if isinstance(one, bool | str) or not 0 < one < math.inf]
+    if not options or wrong:
+        given = f"{wrong[0]!r} among them" if wrong else "none"
+        raise BadInput(f"{name}: {what}: {given}; give one or more numbers above zero")

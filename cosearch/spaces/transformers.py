@@ -11,7 +11,7 @@ from ...errors import BadInput
 from ...models.network import Network
 from ...models.zoo.transformer import EncoderLayer, bert_network, vit_network
 from .layer_groups import LayerGroup, Per
-from .network_space import network_values, values_key
+from .network_space import network_values, positive_options, values_key
 from .space import Choice, Space, Value
 
 __all__ = ["Bert", "Encoders", "Vit"]
@@ -32,6 +32,10 @@ class Encoders:
     heads: tuple[int, ...]
     ratios: tuple[float, ...]
     head_size: int = 64
+
+    def __post_init__(self) -> None:
+        for what in ("widths", "depths", "heads", "ratios"):
+            positive_options(self.name, what, getattr(self, what))
 
     _before: ClassVar[tuple[str, ...]] = ()
     _after: ClassVar[tuple[str, ...]] = ()

@@ -63,7 +63,7 @@ class AdditiveTables:
         for name in sorted(self._stale):
             gram, moment = self._sums[name]
             solved = np.linalg.solve(gram + damping, moment)
-            self._tables[name] = (solved[:-1], float(solved[-1]))
+            self._tables[name] = (np.asarray(solved[:-1], dtype=np.float64), float(solved[-1]))
         self._stale.clear()
 
     def table(self, name: str) -> Vector:

@@ -72,6 +72,10 @@ class Attainment:
         mask = self.reached(costs)
         self.error[mask] = np.minimum(self.error[mask], error)
 
+    def gain(self, mask: Mask, error: float) -> float:
+        """What designs that reach the cells in ``mask`` add at a known error: mean over all cells."""
+        return float(np.maximum(self.error[mask] - error, 0.0).sum()) / len(self.error)
+
     def gains(self, masks: Iterable[Mask], mean: F64, sigma: F64) -> F64:
         """The expected gain (n,) of each of n networks that reach the cells in ``masks``: mean over all cells."""
         return np.array([

@@ -21,10 +21,13 @@ __all__ = ["Differentiable"]
 
 Vector = NDArray[np.float64]
 
+_WORST_QUALITY = 5.0  # deviations below nought: of a design that cannot be
+
 
 class DifferentiableOptions(StrategyOptions):
-    """``batch``: designs drawn before the gradient's ``steps``; ``penalty``: the price of exceeding a limit, in log
-    quality per log excess; ``entropy``: the worth of staying undecided; ``weights`` of objectives.
+    """``batch``: designs drawn before the gradient's ``steps``; ``penalty``: the price of exceeding a limit, in
+    deviations of the log quality per log excess; ``entropy``: the worth of staying undecided; ``weights``: those of
+    objectives.
 
     ``free``: networks whose swept costs are learnt before the first trial, where the study can sweep.
     """
@@ -32,7 +35,7 @@ class DifferentiableOptions(StrategyOptions):
     batch: int = Field(default=10, ge=1, le=10_000)
     steps: int = Field(default=5, ge=1, le=10_000)
     learning_rate: float = Field(default=0.1, gt=0.0, le=10.0)
-    penalty: float = Field(default=10.0, ge=0.0, le=1e6)
+    penalty: float = Field(default=5.0, ge=0.0, le=1e6)
     entropy: float = Field(default=0.01, ge=0.0, le=10.0)
     free: int = Field(default=64, ge=0, le=100_000)
     weights: dict[str, float] = Field(default_factory=dict)
@@ -51,12 +54,14 @@ class Differentiable(Batched):
 
     def __init__(self, task: Task, options: Any) -> None:
         super().__init__(task, options.batch)
-        self._options = options
+        self._options: DifferentiableOptions = options
         self._rng = np.random.default_rng(task.seed)
         self._unseen = Unseen(task.space)
         for values in self._first:
             self._unseen.add(values)
-        self._quality = Quality.of_task(task.objectives, task.limits, task.baseline, options.weights)
+        self._weights = Quality.of_task(task.objectives, task.limits, task.baseline, options.weights).weights
+        self._qualities: list[float] = []  # of the designs told, and their deviation: the unit of quality
+        self._spread = 1.0
         self._tables = AdditiveTables(task.space)
         self._logits = np.zeros(self._tables.width)
         self._moments = np.zeros((2, self._tables.width))
@@ -97,6 +102,7 @@ class Differentiable(Batched):
         return beside(self.task.space, values, self._unseen, self._rng)
 
     def _learn(self, points: Sequence[Mapping[str, Value]], results: Sequence[TrialResult]) -> None:
+        self._scale(results)
         hot = np.array([self._tables.one_hot(values) for values in points])
         guesses = [self._guess(row) for row in hot]
         rewards = [self._reward(result, guess) for result, guess in zip(results, guesses, strict=True)]
@@ -110,11 +116,20 @@ class Differentiable(Batched):
             score = (missed[:, None] * (hot - chances * self._tables.active(hot))).sum(axis=0)
             self._climb(self._tables.through_softmax(self._slope(chances), chances) + score / self._options.steps)
 
+    def _scale(self, results: Sequence[TrialResult]) -> None:
+        logs = [_logs(result.metrics) for result in results]
+        self._qualities += [self._log_quality(one) for one in logs if all(name in one for name in self._weights)]
+        if len(self._qualities) > 1:
+            self._spread = max(float(np.std(self._qualities)), 1e-6)
+
+    def _log_quality(self, logs: Mapping[str, float]) -> float:
+        return max(-math.fsum(weight * logs[name] for name, weight in self._weights.items()), LEAST_LOG)
+
     def _slope(self, chances: Vector) -> Vector:
         """Gradient of the expected reward by the tables with respect to the probabilities, entropy included."""
         slope = np.zeros(len(chances))
-        for name, weight in self._quality.weights.items():
-            slope -= weight * self._tables.table(name)
+        for name, weight in self._weights.items():
+            slope -= weight / self._spread * self._tables.table(name)
         for name, most in self.task.limits.items():
             if self._tables.expected(name, chances) > _log(name, most):
                 slope -= self._options.penalty * self._tables.table(name)
@@ -122,21 +137,21 @@ class Differentiable(Batched):
 
     def _guess(self, row: Vector) -> dict[str, float]:
         """What the tables say of a point."""
-        return {name: self._tables.expected(name, row) for name in (*self._quality.weights, *self.task.limits)}
+        return {name: self._tables.expected(name, row) for name in (*self._weights, *self.task.limits)}
 
     def _reward(self, result: TrialResult, guess: Mapping[str, float]) -> float:
         """The true reward; what a broken limit kept from being known is taken from the tables."""
         if result.status == "infeasible":
-            return LEAST_LOG - self._options.penalty * math.log1p(WORST_EXCESS)
-        return self._value({**guess, **_logs(result.metrics)})
+            return float(-_WORST_QUALITY - self._options.penalty * math.log1p(WORST_EXCESS))
+        return float(self._value({**guess, **_logs(result.metrics)}))
 
     def _value(self, logs: Mapping[str, float]) -> float:
-        """Log quality less what is paid for exceeded limits."""
-        value = -math.fsum(weight * logs[name] for name, weight in self._quality.weights.items())
+        """Log quality, in deviations of it, less what is paid for exceeded limits."""
         over = [logs[name] - _log(name, most) for name, most in self.task.limits.items()]
-        return max(value, LEAST_LOG) - self._options.penalty * math.fsum(
+        paid = math.fsum(
             min(max(excess, 0.0), math.log1p(WORST_EXCESS)) for excess in over
         )
+        return float(self._log_quality(logs) / self._spread - self._options.penalty * paid)
 
     def _climb(self, gradient: Vector) -> None:
         """One step of Adam (Kingma & Ba, ICLR 2015) uphill."""

@@ -33,9 +33,10 @@ class GaussianOptions(StrategyOptions):
 
 
 class GaussianProcess(Batched):
-    """Gaussian process with expected (hypervolume) improvement, constrained (Gardner et al., ICML 2014; Daulton et al.,
-    NeurIPS 2020): for a few hundred trials, since a proposal's cost grows with the cube of their number.
+    """A Gaussian process and where it expects most improvement, within the limits; for a few hundred trials at most.
 
+    optuna's, with constraints (Gardner et al., ICML 2014) and several objectives (expected hypervolume improvement,
+    Daulton et al., NeurIPS 2020). A proposal's cost grows with the cube of the number of trials.
     Costs are learnt by their logarithm. What a broken limit kept from being known counts as the worst value seen. A
     design met again gives way to a neighbour not tried before; the search ends where there is none.
     """

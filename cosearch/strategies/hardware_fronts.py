@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -71,6 +72,7 @@ class HardwareFronts:
             )
         self._limits = {name: most for name, most in task.limits.items() if name in _SWEPT}
         self._known: dict[tuple[tuple[str, Value], ...], HardwareFront] = {}
+        self._alike: dict[bytes, HardwareFront] = {}  # many networks run the same operators and cost the same
 
     @cached_property
     def networks(self) -> Space:
@@ -126,12 +128,18 @@ class HardwareFronts:
         return tuple((dict(key), front) for key, front in self._known.items())
 
     def _sweep(self, network: Mapping[str, Value]) -> HardwareFront:
-        nothing = HardwareFront(np.zeros(0, np.int64), np.zeros((0, len(self.costs))), np.inf)
-        numbers = self._allowed
         try:
             found = self.sweep.costs(network)
         except BadInput:
-            return nothing
+            return HardwareFront(np.zeros(0, np.int64), np.zeros((0, len(self.costs))), np.inf)
+        digest = hashlib.blake2b(found.latency_s.tobytes() + found.energy_j.tobytes(), digest_size=16).digest()
+        if digest not in self._alike:
+            self._alike[digest] = self._front(found)
+        return self._alike[digest]
+
+    def _front(self, found: SweepCosts) -> HardwareFront:
+        """What the limits and the objectives leave of all hardware."""
+        numbers = self._allowed
         excess = np.full(len(numbers), -np.inf)
         for name, most in self._limits.items():
             if name != "area_mm2":
@@ -141,7 +149,7 @@ class HardwareFronts:
         within = numbers[excess <= 0.0]
         margin = float(excess.min(initial=np.inf))
         if not len(within):
-            return HardwareFront(nothing.numbers, nothing.costs, margin)
+            return HardwareFront(np.zeros(0, np.int64), np.zeros((0, len(self.costs))), margin)
         kept = self._best(found, within)
         costs = np.stack([found.metric(name)[kept] for name in self.costs], axis=1) if self.costs else None
         return HardwareFront(kept, np.zeros((len(kept), 0)) if costs is None else costs, margin)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import heapq
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
@@ -9,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..predictors.base import Inputs
+from ..predictors.gaussian_process import GaussianProcess
 from ..predictors.registry import make_predictor
-from ..predictors.ridge import Ridge
 from ..predictors.trust import Trust, cross_validated
 from ..spaces.space import Value
 from ..studies.trial import TrialResult
@@ -27,6 +29,7 @@ I64 = NDArray[np.int64]
 _ROUNDS = 20  # of drawing candidates, none of which has hardware, before the search ends
 _FEWEST_LABELS = 4  # that a predictor is fitted to
 _SHORTLIST = 2000  # networks whose costs are predicted
+_MOST_SWEEPS = 400  # that costs of others are predicted from
 _HOPELESS = 0.1  # chance of hardware below which a network is put off
 _SMALLEST_GAIN = 1e-4  # of the best design of the batch, that another design of a known network must bring
 
@@ -50,7 +53,7 @@ class NestedPredictor(Batched):
         self._rng = np.random.default_rng(task.seed)
         self._candidates = Candidates(self._fronts.networks, task.statistics, options.candidates, self._rng)
         self._errors: dict[Key, float] = {}  # of the networks whose accuracy was asked for
-        self._designs: list[tuple[Key, tuple[float, ...]]] = []  # feasible ones, with what they cost
+        self._designs: dict[Key, list[tuple[float, ...]]] = {}  # what the feasible ones cost, by network
         self._tried: set[tuple[Key, int]] = set()
 
     # ---- learning ----------------------------------------------------------------------------------------------------
@@ -63,7 +66,7 @@ class NestedPredictor(Batched):
                 self._errors[key_of(network)] = result.metrics[ERROR]
             if result.status == "ok":
                 costs = tuple(result.metrics[name] for name in self._fronts.costs)
-                self._designs.append((key_of(network), costs))
+                self._designs.setdefault(key_of(network), []).append(costs)
 
     def _take(self, network: Mapping[str, Value]) -> None:
         if not self._candidates.taken(network):
@@ -190,14 +193,14 @@ class NestedPredictor(Batched):
         """
         surface = self._surface()
         whole = expected_improvement(surface.error[:, None], mean[None], sigma[None]).mean(axis=0)
-        order = np.argsort(-whole, kind="stable")[:_SHORTLIST]
+        order = np.lexsort((self._rng.random(len(whole)), -whole))[:_SHORTLIST]  # chance decides between equals
         asked, gains = pool.inputs.rows(pool.free[order]), whole[order]
         swept = self._fronts.swept_networks()
         known = self._candidates.inputs([network for network, _ in swept])
         fitting = np.array([row for row, (_, front) in enumerate(swept) if len(front)], dtype=np.int64)
         if self._fronts.costs and len(fitting) >= _FEWEST_LABELS:
             least = np.log([np.min(swept[row][1].costs, axis=0) for row in fitting])
-            ideal = np.exp(np.stack([_linear(known.rows(fitting), column, asked)[0] for column in least.T], axis=1))
+            ideal = np.exp(np.stack([_smooth(known.rows(fitting), column, asked)[0] for column in least.T], axis=1))
             masks = (surface.reached(costs[None]) for costs in ideal)
             gains = surface.gains(masks, mean[order], sigma[order])
         margins = np.array([front.margin for _, front in swept])
@@ -205,7 +208,7 @@ class NestedPredictor(Batched):
         if len(told) >= _FEWEST_LABELS and (margins[told] > 0).any():
             from scipy.special import ndtr
 
-            excess, doubt = _linear(known.rows(told), margins[told], asked)
+            excess, doubt = _smooth(known.rows(told), margins[told], asked)
             gains = gains * np.minimum(1.0, ndtr(-excess / np.maximum(doubt, 1e-9)) / _HOPELESS)
         places: I64 = order[np.argsort(-gains, kind="stable")][: self.options.sweeps]
         return places
@@ -223,52 +226,68 @@ class NestedPredictor(Batched):
     def _surface(self) -> Attainment:
         """What the feasible designs so far have reached."""
         surface = self._empty()
-        for key, costs in self._designs:
-            surface.add(np.array([costs]), self._errors.get(key, np.inf))
+        for key, costs in self._designs.items():
+            surface.add(np.array(costs), self._errors.get(key, np.inf))
         return surface
 
     def _on_hardware(
         self, networks: Sequence[tuple[Mapping[str, Value], float]], count: int,
         known: Sequence[tuple[Mapping[str, Value], float]] = (),
     ) -> list[dict[str, Value]]:  # fmt: skip
-        """Designs of new networks (each on one accelerator at least) and of known ones, by what they are to add."""
+        """Designs of new networks (each on one accelerator at least) and of known ones, by what they are to add.
+
+        What a design adds only shrinks as others are chosen, so that the greedy choice looks again at a few at a time
+        (Minoux 1978).
+        """
         surface = self._surface()
-        offers: list[tuple[Mapping[str, Value], float, int, NDArray[np.bool_]]] = []
-        for network, error in (*networks, *known):
-            front = self._fronts.of(network)
-            for place, number in enumerate(front.numbers):
-                if (key_of(network), int(number)) not in self._tried:
-                    offers.append((network, error, int(number), surface.reached(front.costs[place : place + 1])))
-        chosen: list[dict[str, Value]] = []
-        used: dict[Key, int] = {}
+        offers = list(self._offers(surface, [*networks, *self._still_useful(surface, known)]))
+        heap = [(-surface.gain(mask, error), at) for at, (_, error, _, mask) in enumerate(offers)]
+        heapq.heapify(heap)
+        smallest = -_SMALLEST_GAIN * heap[0][0] if heap else 0.0
         waiting = {key_of(network) for network, _ in networks}
-        best = 0.0
-        while offers and len(chosen) < count:
-            room = count - len(chosen)
-            gains = [float(np.maximum(surface.error[mask] - error, 0.0).sum()) for _, error, _, mask in offers]
-            must = room <= len(waiting)
-            allowed = [not must or key_of(network) in waiting for network, _, _, _ in offers]
-            at = max(range(len(offers)), key=lambda row: (allowed[row], gains[row]))
-            best = max(best, gains[at])
-            if gains[at] <= _SMALLEST_GAIN * best and not waiting:
-                break
-            if gains[at] <= _SMALLEST_GAIN * best and key_of(offers[at][0]) not in waiting:
-                at = next(row for row, offer in enumerate(offers) if key_of(offer[0]) in waiting)
-            network, error, number, mask = offers.pop(at)
+        chosen: list[dict[str, Value]] = []
+        used: Counter[Key] = Counter()
+        while heap and len(chosen) < count:
+            _, at = heapq.heappop(heap)
+            network, error, number, mask = offers[at]
             key = key_of(network)
-            waiting.discard(key)
+            gain = surface.gain(mask, error)
+            if used[key] >= self._most_designs or (
+                key not in waiting and (gain <= smallest or count - len(chosen) <= len(waiting))
+            ):
+                continue
+            if heap and gain < -heap[0][0]:
+                heapq.heappush(heap, (-gain, at))
+                continue
             surface.error[mask] = np.minimum(surface.error[mask], error)
+            waiting.discard(key)
+            used[key] += 1
             self._tried.add((key, number))
-            used[key] = used.get(key, 0) + 1
-            if used[key] >= self._most_designs:
-                offers = [offer for offer in offers if key_of(offer[0]) != key]
             chosen.append(self._fronts.design(network, number))
         return chosen
 
+    def _still_useful(
+        self, surface: Attainment, known: Sequence[tuple[Mapping[str, Value], float]]
+    ) -> list[tuple[Mapping[str, Value], float]]:
+        """The known networks whose other hardware would add most."""
+        gains = [surface.gain(surface.reached(self._fronts.of(network).costs), error) for network, error in known]
+        best = np.argsort(-np.array(gains), kind="stable")[: self.options.batch]
+        return [known[int(at)] for at in best if gains[int(at)] > 0.0]
 
-def _linear(known: Inputs, labels: F64, asked: Inputs) -> tuple[F64, F64]:
-    """A linear prediction and its uncertainty."""
-    model = Ridge()
+    def _offers(
+        self, surface: Attainment, networks: Sequence[tuple[Mapping[str, Value], float]]
+    ) -> Iterator[tuple[Mapping[str, Value], float, int, NDArray[np.bool_]]]:
+        """Every design of the networks that was not tried: network, error, hardware, the cells it reaches."""
+        for network, error in networks:
+            front, key = self._fronts.of(network), key_of(network)
+            for place, number in enumerate(front.numbers.tolist()):
+                if (key, number) not in self._tried:
+                    yield network, error, number, surface.reached(front.costs[place : place + 1])
+
+
+def _smooth(known: Inputs, labels: F64, asked: Inputs) -> tuple[F64, F64]:
+    """What costs of networks swept say of others, and how surely; the latest sweeps count where there are many."""
+    model = GaussianProcess()
     model.prepare(asked)
-    model.fit(known, labels)
+    model.fit(known.rows(np.arange(len(known))[-_MOST_SWEEPS:]), labels[-_MOST_SWEEPS:])
     return model.predict(asked)

@@ -36,13 +36,12 @@ class ParzenOptions(StrategyOptions):
 
 
 class ParzenEstimators(Batched):
-    """Tree-structured Parzen estimators (Bergstra et al., NeurIPS 2011): options that are frequent among the good
-    designs and rare among the others.
+    """Tree-structured Parzen estimators: options frequent among the good designs and rare among the others.
 
-    One estimator a choice; numbers in rising order are smoothed over their neighbours. Good are the designs that keep
-    the limits and are dominated by fewest, then those that break limits least (Ozaki et al., JAIR 2022; Watanabe &
-    Hutter, IJCAI 2023). A design met again gives way to a neighbour not tried before; the search ends where there is
-    none.
+    After Bergstra et al. (NeurIPS 2011), one estimator a choice; numbers in rising order are smoothed over their
+    neighbours. Good are the designs that keep the limits and are dominated by fewest, then those that break limits
+    least (Ozaki et al., JAIR 2022; Watanabe & Hutter, IJCAI 2023). A design met again gives way to a neighbour not
+    tried before; the search ends where there is none.
     """
 
     Options: ClassVar[type[StrategyOptions]] = ParzenOptions

@@ -128,8 +128,10 @@ class StudyEvaluator:
 
     @property
     def first(self) -> tuple[dict[str, Value], ...]:
-        """The network space's own baseline on the default hardware, where the space holds that design."""
+        """The network space's own baseline, as patched, on the default hardware, where the space holds that design."""
         known = {DATAFLOW: FREE, **self.networks.baseline(), **hardware_defaults(self.accelerator)}
+        if self.spec.network.patch:
+            known |= {one.name: one.options[0] for one in network_choices(self.spec).choices if len(one.options) == 1}
         try:
             point = self.space.complete(known)
         except BadInput:

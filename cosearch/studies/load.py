@@ -16,10 +16,12 @@ from ...errors import BadInput, Problem, SpecError, UnknownName
 from ..accuracy.registry import accuracy_class, accuracy_names, accuracy_source
 from ..spaces.compose import choices_of, networks_of
 from ..spaces.composed_space import ComposedSpace
-from ..spaces.dataflow import dataflow_choice
+from ..spaces.dataflow import DATAFLOW, dataflow_choice
 from ..spaces.exits import Exits
 from ..spaces.hardware import hardware_space
 from ..spaces.network_part import NetworkPart
+from ..spaces.space import Choice
+from ..spaces.video_levers import VIDEO_SPACE
 from ..strategies.modes import mode_class, mode_names
 from ..strategies.registry import strategy_class, strategy_names
 from .evaluator import patched_accelerator
@@ -166,7 +168,7 @@ def references(spec: StudySpec) -> Iterator[tuple[YamlPath, Callable[[], object]
         for index, dataflow in enumerate(hardware.dataflow):
             yield ("hardware", "dataflow", index), partial(dataflow_choice, [dataflow], accelerator)
         if hardware.dataflow:
-            yield ("hardware", "dataflow"), partial(dataflow_choice, hardware.dataflow, accelerator)
+            yield ("hardware", "dataflow"), partial(Choice, DATAFLOW, tuple(hardware.dataflow))
     accuracy = spec.accuracy
     if accuracy.model_extra:
         where = "path" if "path" in accuracy.model_extra else "source"
@@ -201,6 +203,12 @@ def _network_references(spec: StudySpec) -> Iterator[tuple[YamlPath, Callable[[]
             yield ("network", key), _raise(error)
             return
     networks = networks_of(spec.network)
+    if isinstance(networks, ComposedSpace) and networks.base.name == VIDEO_SPACE:
+        what = "the levers of the video pipeline take no genes or conditions"
+        yield ("network", "space"), _raise(BadInput(f"{what}; name 'video_levers' alone, with 'only' or 'options'"))
+    if spec.network.space == VIDEO_SPACE and spec.hardware.dataflow:
+        what = "the video pipeline's mappings are free"
+        yield ("hardware", "dataflow"), _raise(BadInput(f"{what}; leave dataflows out"))
     unstated = networks.unstated if isinstance(networks, ComposedSpace) else ()
     if unstated and getattr(accuracy_class(spec.accuracy.source), "blind", False):
         what = f"{spec.accuracy.source} cannot see what '{unstated[0]}' costs in accuracy"

@@ -154,7 +154,7 @@ class ReportPart(_Part):
     """What is worked out of the balanced design once the search is done.
 
     ``ablation``: at most so many evaluations for the way from the baseline to it, 0 for none (None: half of the trials,
-    at least 12). ``timeline``: whether it is simulated. ``figures``: whether PNG and PDF are
+    at least 36). ``timeline``: whether it is simulated. ``figures``: whether PNG and PDF are
     drawn. ``transfer``: other networks to run on its hardware.
     """
 

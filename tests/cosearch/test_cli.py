@@ -260,7 +260,8 @@ def test_csv_rows_carry_the_same_names_as_json(capsys):
 
 
 @pytest.mark.parametrize("what", [
-    "constraints", "studies", "mappers", "spaces", "strategies", "technologies", "accuracy", "indicators",
+    "constraints", "studies", "mappers", "spaces", "strategies", "modes", "technologies", "accuracy",
+    "indicators",
 ])  # fmt: skip
 def test_every_listing_names_something(capsys, what):
     assert len(answered(capsys, "list", what).splitlines()) > 2

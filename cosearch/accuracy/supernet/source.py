@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from ....errors import BadInput
 from ....models.network import Network
+from ...spaces.composed_space import ComposedSpace
 from ...spaces.network_space import NetworkSpace
 from ...spaces.slots import shareable
 from ...spaces.space import Value
@@ -38,7 +39,11 @@ class Supernet:
     expensive: ClassVar[bool] = False
 
     def __init__(self, space: NetworkSpace | None, options: Any) -> None:
-        self._space = shareable(space)
+        if isinstance(space, ComposedSpace) and space.genes:
+            named = ", ".join(space.unstated) or "genes"
+            raise BadInput(f"accuracy source 'supernet': weights are shared without {named}; state what they lose")
+        self._composed = space if isinstance(space, ComposedSpace) else None
+        self._space = shareable(space.base if isinstance(space, ComposedSpace) else space)
         self._options: SupernetOptions = options
         self._known: dict[str, Accuracy] = {}
 
@@ -69,6 +74,7 @@ class Supernet:
         """
         if values is None:
             raise BadInput("'supernet' needs a point of the space; a description cannot be looked up in it")
+        values = self._composed.base_values(values) if self._composed else values
         key = self._space.key(values)
         if key not in self._known:
             self._known[key] = self._look(values)

@@ -6,13 +6,16 @@ import hashlib
 import math
 import statistics
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
-from pydantic import Field, field_validator
+from pydantic import Field, ValidationError, field_validator
 
 from ....document import field_errors
 from ....errors import BadInput
 from ....models.network import Network
+from ...spaces.composed_space import ComposedSpace
+from ...spaces.genes import recipe_values
 from ...spaces.network_space import NetworkSpace, Trainable
 from ...spaces.space import Value
 from ..curves.stopping import Stopping
@@ -54,6 +57,26 @@ class TrainingOptions(SourceOptions):
 
         return Recipe(self.epochs, self.batch, self.learning_rate, self.optimizer, self.schedule, self.weight_decay)
 
+    def chosen(self, genes: Mapping[str, Value]) -> Self:
+        """The same with what a network's own recipe says in its place (``lr`` for ``learning_rate``).
+
+        Raises `BadInput` for what is no part of a recipe, and for values that it cannot have.
+        """
+        renamed = {_GENES.get(name, name): value for name, value in genes.items()}
+        for name in renamed:
+            if name not in _RECIPE:
+                known = ", ".join(sorted({*_RECIPE, *_GENES}))
+                raise BadInput(f"net.recipe.{name}: 'trained' cannot follow it; it knows {known}")
+        try:
+            return type(self).model_validate({**self.model_dump(), **renamed})
+        except ValidationError as error:
+            first = error.errors()[0]
+            raise BadInput(f"net.recipe.{first['loc'][0]} = {first['input']!r}: {first['msg']}") from error
+
+
+_RECIPE = ("epochs", "batch", "learning_rate", "optimizer", "schedule", "weight_decay")
+_GENES = {"lr": "learning_rate"}
+
 
 class TrainedOptions(TrainingOptions):
     """``seeds``: how often each network is trained; ``stopping``: when to leave off before the last epoch."""
@@ -76,6 +99,9 @@ class Trained:
         if not isinstance(space, Trainable):
             named = f"the network space '{space.name}' has no modules to train" if space else "there is no space"
             raise BadInput(f"accuracy source 'trained': {named}; use another source, or a space with modules")
+        lost = [name for name in space.unstated if name != "recipe"] if isinstance(space, ComposedSpace) else []
+        if lost:
+            raise BadInput(f"accuracy source 'trained': networks are trained without {lost[0]}; state what it loses")
         self._space: Any = space
         self._options: TrainedOptions = options
         self._known: dict[str, Accuracy] = {}
@@ -91,32 +117,30 @@ class Trained:
         key = self._space.key(values)
         if key not in self._known:
             self._known[key] = self._answer(key, values)
-        return self._known[key]
+        found = self._known[key]
+        if isinstance(self._space, ComposedSpace):
+            # Other genes may stand beside a recipe that is followed; what they lose is stated by the study.
+            found = replace(found, top1_pct=max(0.0, found.top1_pct - self._space.loss_pct(network, values)))
+        return found
 
     def _answer(self, key: str, values: Mapping[str, Value]) -> Accuracy:
         from .data import load_data
         from .loop import quiet_torch, train
 
-        options, data = self._options, load_data(self._options.dataset)
+        options, data = self._options.chosen(recipe_values(values)), load_data(self._options.dataset)
         runs = []
         for number in range(options.seeds):
             with quiet_torch(seed_of(key, options.seed, number)):
                 module = self._space.module(values, data.shape, data.classes)
                 stop = options.stopping.rule(options.epochs) if options.stopping else None
                 runs.append(train(module, data, options.recipe(), stop))
-        ends = [self._end(run) for run in runs]
+        ends = [_end(run, options) for run in runs]
         mean = statistics.fmean(top1 for top1, _ in ends)
         unknown = math.fsum(sigma * sigma for _, sigma in ends) / len(ends) ** 2
         spread = statistics.variance(top1 for top1, _ in ends) / len(ends) if len(ends) > 1 else 0.0
         held = held_out_sigma_pct(mean, len(data.held))  # type: ignore[arg-type]
         macs = math.fsum(run.macs for run in runs)
         return Accuracy(round(mean, 4), round(math.sqrt(spread + unknown + held * held), 4), macs)
-
-    def _end(self, run: Training) -> tuple[float, float]:
-        """Accuracy after the last epoch and its standard deviation: known where it was run, else extrapolated."""
-        if run.epochs == self._options.epochs or self._options.stopping is None:
-            return run.top1_pct, 0.0
-        return self._options.stopping.extrapolate(run.curve, self._options.epochs)
 
     def statement(self) -> str:
         """What was trained, how often, and what the uncertainty holds."""
@@ -128,6 +152,13 @@ class Trained:
             "accuracy is that on held-out data. Its uncertainty holds the spread of seeds and the finite number of "
             "these data."
         )
+
+
+def _end(run: Training, options: TrainedOptions) -> tuple[float, float]:
+    """Accuracy after the last epoch and its standard deviation: known where it was run, else extrapolated."""
+    if run.epochs == options.epochs or options.stopping is None:
+        return run.top1_pct, 0.0
+    return options.stopping.extrapolate(run.curve, options.epochs)
 
 
 def held_out_sigma_pct(top1_pct: float, count: int) -> float:

@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import numpy as np
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from ....document import field_errors
 from ....errors import BadInput
@@ -63,6 +63,15 @@ class TrainingFreeOptions(SourceOptions):
     least_labels: int = Field(default=20, ge=3)
     calibrate: CalibrationPart | None = None
     seed: int = Field(default=0, ge=0, lt=2**32)
+
+    @model_validator(mode="after")
+    def _has_labels_enough(self) -> TrainingFreeOptions:
+        part = self.calibrate
+        if part is not None and part.labels < self.least_labels:
+            raise ValueError(
+                f"{part.labels} labels are asked for and least_labels is {self.least_labels}; raise calibrate.labels"
+            )
+        return self
 
 
 class TrainingFree:

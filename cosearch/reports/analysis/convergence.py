@@ -77,7 +77,7 @@ def accuracy_evaluations(trials: DataFrame) -> npt.NDArray[np.int64]:
     if not len(trials) or "error_pct" not in trials.columns or not names:
         return np.zeros(len(trials), dtype=np.int64)
     asked = trials["error_pct"].notna().to_numpy()
-    keys = trials[names].astype(str).agg("|".join, axis=1)
+    keys = trials[names].map(str).agg("|".join, axis=1)
     fresh = asked & ~keys.where(asked, None).duplicated().to_numpy()
     counts: npt.NDArray[np.int64] = np.cumsum(fresh).astype(np.int64)
     return counts

@@ -42,7 +42,8 @@ def explorer_data(
     ]
     axes.append({"name": "number", "title": "Trial", "unit": "", "values": shown["number"].astype(int).tolist(),
                  "objective": False})  # fmt: skip
-    sigma = shown["error_sigma_pct"].round(4).tolist() if "error_sigma_pct" in shown else None
+    uncertain = "error_sigma_pct" in shown and bool((shown["error_sigma_pct"] > 0).any())
+    sigma = shown["error_sigma_pct"].round(4).tolist() if uncertain else None
     places = {int(number): place for place, number in enumerate(shown["number"])}
     titles: dict[int, list[str]] = {}
     for design in chosen:

@@ -52,6 +52,8 @@ def front_info(trials: DataFrame, objectives: Sequence[str], baseline: Mapping[s
     known = baseline is not None and all(name in baseline for name in objectives)
     point = tuple((baseline or {})[metric.name] * metric.scale for metric in metrics) if known else None
     sigma = feasible["error_sigma_pct"].to_numpy(dtype=float) if "error_sigma_pct" in feasible else None
+    if sigma is not None and not np.any(sigma > 0):  # looked up, not predicted
+        sigma = None
     return FrontInfo(
         metrics, feasible["number"].to_numpy(dtype=np.int64), columns,
         feasible["on_front"].to_numpy(dtype=bool), sigma, point,

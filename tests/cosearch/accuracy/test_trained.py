@@ -11,6 +11,8 @@ from dovetail.cosearch.accuracy.registry import accuracy_source
 from dovetail.cosearch.accuracy.trained.data import batches, digits, digits_test, load_data
 from dovetail.cosearch.accuracy.trained.loop import Recipe, forward_macs, quiet_torch, train
 from dovetail.cosearch.accuracy.trained.source import Trained, TrainedOptions
+from dovetail.cosearch.spaces.compose import networks_of
+from dovetail.cosearch.spaces.network_part import NetworkPart
 from dovetail.cosearch.spaces.networks import network_space
 from dovetail.errors import BadInput
 
@@ -125,3 +127,24 @@ def test_a_cell_without_a_path_is_not_trained():
     values = dict.fromkeys(POINT, "none")
     with pytest.raises(BadInput, match="no path"):
         source().predict(None, values)
+
+
+def composed(**part):
+    """The cells with genes, as a study's network part makes them."""
+    return networks_of(NetworkPart.model_validate({"space": "digits_cells", **part}))
+
+
+def test_a_networks_own_recipe_takes_the_place_of_the_studys():
+    space = composed(recipe={"epochs": [1, 2], "lr": [0.01]})
+    trained = Trained(space, TrainedOptions(dataset="own_data:lines", epochs=9, batch=32))
+    answers = [trained.predict(None, {**space.baseline(), "net.recipe.epochs": epochs}) for epochs in (1, 2)]
+    per_image = (answers[1].macs - answers[0].macs) / (3 * 96)
+    assert answers[0].macs == pytest.approx(per_image * (3 * 96 + 64))
+
+
+def test_genes_that_training_does_not_see_are_refused():
+    with pytest.raises(BadInput, match="without bits"):
+        Trained(composed(bits=[4, 8]), TrainedOptions())
+    space = composed(recipe={"momentum": [0.5, 0.9]})
+    with pytest.raises(BadInput, match="cannot follow it"):
+        Trained(space, TrainedOptions()).predict(None, space.baseline())

@@ -90,7 +90,7 @@ def test_pretraining_on_free_statistics_helps_after_few_labels(data):
     assert taus["mlp_pretrained"] > taus["mlp"]
 
 
-@pytest.mark.parametrize("name", ("forest", "gaussian_process", "ridge"))
+@pytest.mark.parametrize("name", ["forest", "gaussian_process", "ridge"])
 def test_a_space_without_statistics_is_learnt_from_choices(name, data):
     inputs, labels = data
     bare = Inputs(inputs.codes, np.zeros((len(inputs), 0)))

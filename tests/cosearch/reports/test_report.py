@@ -146,3 +146,18 @@ class FaultlessProblem(FakeProblem):
 def test_an_objective_that_is_zero_for_every_design_is_reported(tmp_path):
     run_study(study(trials=8), FaultlessProblem(), out=tmp_path)
     assert "1 where that is 0" in (tmp_path / "report.html").read_text(encoding="utf-8")
+
+
+class LookedUpProblem(FakeProblem):
+    """Accuracies are known, not predicted."""
+
+    def evaluate(self, values):
+        result = super().evaluate(values)
+        return replace(result, metrics={**result.metrics, "error_sigma_pct": 0.0})
+
+
+def test_an_accuracy_that_is_looked_up_is_not_called_predicted(tmp_path):
+    run_study(study(trials=20), LookedUpProblem(), out=tmp_path)
+    text = "".join(Page((tmp_path / "report.html").read_text(encoding="utf-8")).texts)
+    assert "predicted, ±" not in text
+    assert "standard error of the predicted accuracy" not in text

@@ -3,6 +3,7 @@ import itertools
 import numpy as np
 import pytest
 
+from dovetail.cosearch.spaces.networks import network_space
 from dovetail.cosearch.spaces.space import Choice, Space
 from dovetail.errors import BadInput, UnknownName
 
@@ -136,3 +137,25 @@ def test_a_condition_on_what_is_not_there_is_refused(choices, message):
 def test_a_condition_must_list_values(values):
     with pytest.raises(BadInput, match=r"b: when\.a must list the values"):
         Choice("b", (1,), {"a": values})
+
+
+@pytest.mark.parametrize("name", ["mobilenet_v2", "mobilenet_s3", "efficientnet_edge", "nasbench201", "vit", "bert"])
+def test_points_of_shipped_spaces_come_back_from_codes_and_numbers(name):
+    space, rng = network_space(name).space, np.random.default_rng(4)
+    for _ in range(300):
+        point = space.sample(rng)
+        assert space.decode(space.encode(point)) == point
+        assert space.point(space.number(point)) == point
+    assert space.number(space.point(space.size - 1)) == space.size - 1
+
+
+def test_a_hundred_choices_of_which_each_depends_on_the_one_before():
+    chain = [Choice("c0", (0, 1))] + [Choice(f"c{i}", (0, 1), {f"c{i - 1}": [1]}) for i in range(1, 100)]
+    assert Space(tuple(chain)).size == 101
+
+
+def test_the_same_condition_twice_over_is_met_by_both():
+    space = Space((Choice("a", (1, 2)), Choice("b", (1, 2)), Choice("c", (1, 2, 3), {"a": [1], "b": [2]})))
+    assert space.size == 3 + 3
+    assert "c" in space.complete({"a": 1, "b": 2})
+    assert "c" not in space.complete({"a": 2, "b": 2})

@@ -1,6 +1,8 @@
 import numpy as np
 import pytest
 
+from dovetail.cosearch.accuracy.source import Accuracy
+from dovetail.cosearch.accuracy.stated_losses import StatedLosses
 from dovetail.cosearch.spaces.compose import choices_of, networks_of
 from dovetail.cosearch.spaces.genes import recipe_values, training_recipe
 from dovetail.cosearch.spaces.network_part import NetworkPart
@@ -200,6 +202,11 @@ def test_options_set_the_fields_of_a_space():
         ({"options": {"kernel": [3]}}, "no option 'kernel'; did you mean 'kernels'"),
         ({"options": {"kernels": 3}}, r"kernels of mobilenet_v2 is 3; write a list such as \[3, 5, 7\]"),
         ({"options": {"scale": ["block"]}}, "write one value such as stage"),
+        ({"options": {"kernels": []}}, "mobilenet_v2: kernels: none; give one or more numbers above zero"),
+        ({"options": {"resolutions": [0, 224]}}, "resolutions: 0 among them; give one or more numbers above zero"),
+        ({"options": {"scale": "layer"}}, "scale is 'layer'; use stage or block"),
+        ({"options": {"operators": ["ibm"]}}, "operators are \\['ibm'\\]; use some of ibn, fused"),
+        ({"space": "vit", "options": {"depths": [-1]}}, "vit: depths: -1 among them"),
         ({"options": {"kernels": ["three"]}}, "kernels of mobilenet_v2 holds 'three'; write values such as 3"),
         ({"bits": {"options": [4, 8], "loss_pct": {"2": 1.0}}}, "bits.loss_pct: 2 is none of the options"),
         ({"bits": {"options": [4, 8], "per": "block", "layers": "c*x"}}, "no block named 'c\\*x'"),
@@ -223,3 +230,37 @@ def test_a_sparsity_is_dense_n_of_m_or_a_share(option):
 def test_a_recipe_that_is_not_shipped_is_named():
     with pytest.raises(UnknownName, match="imagenet_90"):
         training_recipe({"net.recipe.name": "imagenet_91"})
+
+
+class _Counted:
+    """A source that gives every network 80 %, and says what it was asked about."""
+
+    expensive = True
+
+    def __init__(self):
+        self.asked = []
+
+    def predict(self, network, values=None):
+        self.asked.append((network, values))
+        return Accuracy(80.0, 1.0)
+
+    def statement(self):
+        return "All are alike."
+
+
+def test_with_stated_losses_a_source_is_asked_about_the_network_without_genes():
+    networks = _networks(bits={"options": [4, 8], "loss_pct": {"4": 2.0}})
+    source = _Counted()
+    stated = StatedLosses(source, networks)
+    point = {**networks.baseline(), "net.bits": 4}
+    assert stated.predict(networks.build(point), point) == Accuracy(78.0, 1.0)
+    network, values = source.asked[0]
+    assert "net.bits" not in values
+    assert {op.tensor("weight").bits for op in network.contractions} == {8}
+    assert stated.expensive
+    assert stated.statement().startswith("All are alike. Losses by genes")
+
+
+def test_a_network_of_no_space_has_no_genes_to_lose_by():
+    networks = _networks(bits={"options": [4, 8], "loss_pct": {"4": 2.0}})
+    assert StatedLosses(_Counted(), networks).predict(networks.build(networks.baseline())).top1_pct == 80.0

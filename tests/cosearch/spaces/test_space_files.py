@@ -94,6 +94,8 @@ def test_a_space_may_be_a_python_object(tmp_path, monkeypatch):
     assert _space("own_spaces:wide").name == "wide"
     with pytest.raises(BadInput, match="'own_spaces:NOTHING' has no 'name'"):
         _space("own_spaces:NOTHING")
+    with pytest.raises(BadInput, match=r"'json:loads' cannot be made .*; it is called without arguments"):
+        _space("json:loads")
     with pytest.raises(BadInput, match=r"cannot be had .*; write package\.module:attribute"):
         _space("own_spaces:MISSING")
     sys.modules.pop("own_spaces", None)

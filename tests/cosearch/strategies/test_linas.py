@@ -1,6 +1,7 @@
 """LINAS: NSGA-II on predictions, few measurements."""
 
 import numpy as np
+import pytest
 
 from dovetail.cosearch.spaces.space import Choice, Space
 from dovetail.cosearch.strategies.base import Task
@@ -9,6 +10,7 @@ from dovetail.cosearch.strategies.linas import Linas, LinasOptions
 from dovetail.cosearch.strategies.random_search import RandomSearch
 from dovetail.cosearch.studies.pareto import hypervolume
 from dovetail.cosearch.studies.trial import TrialResult
+from dovetail.testing import STRATEGY_PROMISES, check_strategy
 
 
 def test_ranks_peel_fronts_and_put_broken_limits_last():
@@ -65,3 +67,8 @@ def test_it_finds_more_of_the_front_than_chance():
     found = _volume(Linas(task, LinasOptions()))
     assert found > _volume(RandomSearch(task, None))
     assert found > 0.95 * hypervolume([[60.0 - total, (1.0 + total) / 4.0] for total in range(31)], [61.0, 32.0])
+
+
+@pytest.mark.parametrize("promise", STRATEGY_PROMISES)
+def test_linas_keeps_the_promises_of_a_strategy(promise):
+    check_strategy(Linas, promise)

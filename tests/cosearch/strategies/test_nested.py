@@ -37,7 +37,8 @@ class ToySweep:
         if values["net.kind"] == "z":
             raise BadInput("no network")
         work = 1.0 + sum(values[f"net.c{index}"] for index in range(4))
-        return SweepCosts(work / (self.size * self.rate), work * (1.0 + 0.2 * self.rate * self.size**0.5), self.area_mm2)
+        energy_j = work * (1.0 + 0.2 * self.rate * self.size**0.5)
+        return SweepCosts(work / (self.size * self.rate), energy_j, self.area_mm2)
 
 
 def error_of(values):
@@ -52,7 +53,8 @@ def result_of(values, sweep):
 
 
 def statistics(values):
-    return np.array([float(sum(values[f"net.c{index}"] for index in range(4))), float(values["net.c0"] - values["net.c2"])])
+    total = sum(values[f"net.c{index}"] for index in range(4))
+    return np.array([float(total), float(values["net.c0"] - values["net.c2"])])
 
 
 def task(objectives=("error_pct",), limits=LIMITS, seed=1, **more):
@@ -89,7 +91,7 @@ def best_possible(limits=LIMITS):
     return min(errors)
 
 
-@pytest.mark.parametrize("name", ("predictor", "evolution", "random"))
+@pytest.mark.parametrize("name", ["predictor", "evolution", "random"])
 def test_every_trial_keeps_the_limits(name):
     strategy, proposals = searched(task(), name)
     for one in proposals:
@@ -115,7 +117,7 @@ def test_where_the_error_alone_counts_a_network_is_tried_once_on_the_hardware_of
         assert result_of(one.values, sweep).metrics["energy_j"] == costs.energy_j[fits].min()
 
 
-@pytest.mark.parametrize("name", ("predictor", "evolution", "random"))
+@pytest.mark.parametrize("name", ["predictor", "evolution", "random"])
 def test_asking_in_pieces_gives_the_same_search(name):
     assert searched(task(), name)[1] == searched(task(), name, piece=3)[1]
 

@@ -7,6 +7,8 @@ import pytest
 from dovetail.cosearch.spaces.dataflow import DATAFLOW, dataflow_constraints
 from dovetail.cosearch.studies.evaluator import StudyEvaluator, mean_costs
 from dovetail.cosearch.studies.load import load_study, study_text
+from dovetail.cosearch.studies.tables import option_text, trials_frame
+from dovetail.cosearch.studies.trial import Trial, TrialResult
 from dovetail.errors import BadInput, UnknownName
 
 STUDY = """\
@@ -183,6 +185,19 @@ def test_tables_refuse_what_they_cannot_cost(load, network, hardware, message):
         load(network, hardware, STUDY + "mapper: {{name: tables}}\n")
 
 
+@pytest.mark.parametrize(
+    ("network", "hardware", "message"),
+    [
+        ("sparsity: [dense, 0.5]", "", "take no genes or conditions; name 'video_levers' alone"),
+        ("", "dataflow: [free, output_stationary]", "mappings are free; leave dataflows out"),
+    ],
+)
+def test_the_video_pipeline_refuses_what_it_would_ignore(load, network, hardware, message):
+    text = STUDY.replace("mobilenet_v2", "video_levers").replace("options: {{resolutions: [128, 224]}}", "only: {{}}")
+    with pytest.raises(BadInput, match=message):
+        load(network, hardware, text)
+
+
 # ---- patches
 
 
@@ -195,6 +210,14 @@ def test_patches_of_a_study_reach_networks_hardware_and_the_study_itself(load):
     assert study.accelerator.values["pes_y"] == 8
     assert study.space.choice("net.b05.kernel").options == (5,)
     assert study.space.choice("net.b07.kernel").options == (3, 5, 7)
+
+
+def test_the_first_design_is_the_baseline_as_patched(evaluator):
+    first = evaluator(patches=["stage3.block*?kernel=5", "pes?y=2"]).first[0]
+    assert [name for name, value in first.items() if value == 5 and name.endswith("kernel")] == [
+        "net.b04.kernel", "net.b05.kernel", "net.b06.kernel",
+    ]  # fmt: skip
+    assert evaluator(network="only: {'net.b05.kernel': [5]}").first == ()
 
 
 def test_a_patched_parameter_that_is_searched_is_named(load):
@@ -224,3 +247,16 @@ def test_a_prefix_tells_networks_and_hardware_apart(load):
 def test_a_patch_that_fits_nothing_in_a_study_is_refused(load, patch, message):
     with pytest.raises(BadInput, match=message):
         load(patches=[patch])
+
+
+def test_designs_without_some_choices_are_counted_as_networks_of_their_own():
+    from dovetail.cosearch.reports.analysis.convergence import accuracy_evaluations
+
+    values = [{"net.depth": 1}, {"net.depth": 2, "net.l2": 3}, {"net.depth": 1}, {"net.depth": 2, "net.l2": 5}]
+    trials = [
+        Trial(number, point, TrialResult("ok", {"error_pct": 20.0, "latency_s": 1.0}))
+        for number, point in enumerate(values)
+    ]
+    frame = trials_frame(trials, ["latency_s"])
+    assert accuracy_evaluations(frame).tolist() == [1, 2, 2, 3]
+    assert option_text({}, "net.l2", frame["net.l2"][0]) == "–"

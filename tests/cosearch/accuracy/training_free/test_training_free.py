@@ -82,9 +82,14 @@ def test_scores_alone_are_no_accuracies():
     assert "training_free" in accuracy_names()
 
 
-def test_too_few_labels_are_refused(made):
-    with pytest.raises(BadInput, match="5 labels, 20 are needed"):
-        made(labels=5).predict(SPACE.build(SPACE.baseline()))
+def test_too_few_labels_are_refused(made, tmp_path):
+    with pytest.raises(ValueError, match=r"5 labels are asked for and least_labels is 20; raise calibrate.labels"):
+        made(labels=5)
+    known = SPACE.key(SPACE.baseline())
+    (tmp_path / "few.csv").write_text(f"arch_str,top1_pct\n{known},70\n")
+    source = made(calibrate={"source": "table", "path": str(tmp_path / "few.csv")})
+    with pytest.raises(BadInput, match=r"[01] labels, 20 are needed"):
+        source.predict(SPACE.build(SPACE.baseline()))
 
 
 def test_modules_need_a_space_that_has_them_and_a_point_of_it(made):

@@ -1,0 +1,71 @@
+import numpy as np
+import pytest
+from study_fakes import FakeProblem, study
+
+from dovetail.cosearch.cli import main
+from dovetail.cosearch.reports.comparison import compare_runs, plot_comparison
+from dovetail.cosearch.studies.pareto import hypervolume
+from dovetail.cosearch.studies.run import run_study
+from dovetail.errors import BadInput
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory):
+    root = tmp_path_factory.mktemp("runs")
+    for name, trials, seed in (("long", 60, 1), ("short", 12, 2)):
+        run_study(study(trials=trials, seed=seed), FakeProblem(), out=root / name)
+    return root / "long", root / "short"
+
+
+def test_a_runs_share_is_its_fronts_hypervolume_over_the_box(folders):
+    comparison = compare_runs(folders, draws=20)
+    for run in comparison.runs:
+        exact = 100 * hypervolume(run.points, comparison.reference) / np.prod(comparison.reference)
+        assert run.volume_pct == pytest.approx(exact)
+    long, short = comparison.rows()
+    assert long["of_first_pct"] == 100.0
+    assert short["hypervolume_pct"] < long["hypervolume_pct"]
+    assert long["trials"], short["trials"] == (60, 12)
+
+
+def test_errors_are_drawn_within_their_uncertainty_and_alike_for_one_network(folders):
+    twice = compare_runs([folders[0], folders[0]], draws=50)
+    first, again = twice.runs
+    assert np.array_equal(first.drawn_pct, again.drawn_pct)  # the same networks move together
+    assert first.drawn_pct.std() > 0
+    assert abs(first.drawn_pct.mean() - first.volume_pct) < 10 * first.drawn_pct.std()
+    assert twice.rows()[1]["first_is_larger_pct"] == 0.0
+
+
+def test_the_picture_has_a_line_for_each_run(folders):
+    fronts, volumes = plot_comparison(compare_runs(folders, draws=5))
+    assert [text.get_text() for text in fronts.get_legend().get_texts()] == ["baseline", "long", "short"]
+    assert len(volumes.patches) == 2
+
+
+def test_the_command_prints_and_draws(folders, tmp_path, capsys):
+    picture = tmp_path / "c.png"
+    assert main(["cosearch", "compare", *map(str, folders), "--figure", str(picture)]) == 0
+    shown = capsys.readouterr().out
+    assert "long" in shown
+    assert "short" in shown
+    assert picture.read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(("arguments", "complaint"), [
+    (["{long}"], "two runs or more"),
+    (["{long}", "{long}/nowhere"], "no study's folder"),
+    (["{long}", "{short}", "--figure", "c.txt"], "must end in"),
+    (["{long}", "{short}", "--figure", "/nowhere/c.png"], "cannot be written"),
+])  # fmt: skip
+def test_what_cannot_be_compared_is_said(folders, capsys, arguments, complaint):
+    given = [text.format(long=folders[0], short=folders[1]) for text in arguments]
+    assert main(["cosearch", "compare", *given]) == 2
+    assert complaint in capsys.readouterr().err
+
+
+def test_other_objectives_are_refused(folders, tmp_path):
+    other = study(trials=5).model_copy(update={"objectives": ["latency_s", "error_pct"]})
+    run_study(other, FakeProblem(), out=tmp_path / "other")
+    with pytest.raises(BadInput, match="other objectives"):
+        compare_runs([folders[0], tmp_path / "other"])
