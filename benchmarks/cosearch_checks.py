@@ -25,11 +25,12 @@ def joint_against_fixed(exam: Exam) -> list[dict[str, Any]]:
     for share, target in zip(QUANTILES, exam.targets, strict=True):
         accuracy, network, chip = exam.best(target)
         alone = exam.best(target, fixed)[0]
-        energies = {
-            "fixed": exam.least_energy(alone, target, fixed),
-            "joint": exam.least_energy(alone, target, exam.allowed),
-            "phase": min(exam.least_energy(alone, target, mask) for mask in phases.values()),
+        least = {
+            name: exam.least_energy(alone, target, mask) for name, mask in (("fixed", fixed), ("joint", exam.allowed))
         }
+        least["phase"] = min(exam.least_energy(alone, target, mask) for mask in phases.values())
+        energies = {name: joules for name, (joules, _, _) in least.items()}
+        on_chip = {name: exam.on_chip(*least[name][1:]) for name in ("fixed", "joint")}
         rows.append({
             "quantile": share, "latency_s": target, "fixed_pct": alone, "joint_pct": accuracy,
             "phase_pct": {name: _best_or_none(exam, target, mask) for name, mask in phases.items()},
@@ -37,6 +38,7 @@ def joint_against_fixed(exam: Exam) -> list[dict[str, Any]]:
             "hardware": hardware_values(exam.truth.hardware.point(chip)),
             "energy_j": {name: value if np.isfinite(value) else None for name, value in energies.items()},
             "energy_ratio": energies["fixed"] / energies["joint"],
+            "on_chip_j": on_chip, "on_chip_ratio": on_chip["fixed"] / on_chip["joint"],
         })  # fmt: skip
     return rows
 

@@ -121,12 +121,24 @@ class Exam:
         mask[chip] = True
         return mask
 
-    def least_energy(self, accuracy: float, target: float, chips: NDArray[np.bool_]) -> float:
-        """The least joules of any design at least so accurate within the latency; infinite where there is none."""
-        good = np.unique(self.truth.kind[(self.accuracy >= accuracy) & (self.truth.kind >= 0)])
+    def least_energy(self, accuracy: float, target: float, chips: NDArray[np.bool_]) -> tuple[float, int, int]:
+        """The least joules of any design at least so accurate within the latency, its network and chip.
+
+        Infinite where there is none.
+        """
+        able = np.flatnonzero((self.accuracy >= accuracy) & (self.truth.kind >= 0))
+        good, first = np.unique(self.truth.kind[able], return_index=True)
         latency, energy = self.truth.latency_s[good], self.truth.energy_j[good]
-        fits = np.logical_and(latency <= target, chips)
-        return float(np.min(np.where(fits, energy, np.inf)))
+        fitting = np.where(np.logical_and(latency <= target, chips), energy, np.inf)
+        row, chip = np.unravel_index(int(np.argmin(fitting)), fitting.shape)
+        return float(fitting[row, chip]), int(able[first[row]]), int(chip)
+
+    def on_chip(self, network: int, chip: int) -> float:
+        """The joules of a design that are not the DRAM's."""
+        sweep = self.truth.sweep
+        built = self.networks.build(self.networks.space.point(network))
+        parts = sweep.estimate(built, self.truth.hardware.point(chip)).breakdown()
+        return sum(joules for name, joules in parts.items() if name != "dram")
 
     def phase_chips(self) -> dict[str, int]:
         """What hardware search for the baseline network ends with: least latency, least energy, within the area."""
