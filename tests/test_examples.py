@@ -71,6 +71,12 @@ def test_the_rank_of_pruned_digits_turns_with_how_often_they_are_used(tmp_path: 
     assert f"{len(changes)} rank reversals between 1e+03 and 1e+09 uses" in shown
 
 
+@pytest.mark.slow
+def test_digits_and_their_accelerator_are_searched_together(tmp_path: Path) -> None:
+    shown = run("digits_cosearch.py", folder=tmp_path)
+    assert "of 30 trials on the front" in shown
+
+
 def test_every_example_is_tested() -> None:
     text = Path(__file__).read_text(encoding="utf-8")
     assert [path.name for path in EXAMPLES.glob("*.py") if f'"{path.name}"' not in text] == []

@@ -51,13 +51,14 @@ def _compare(args: argparse.Namespace) -> None:
 
 
 def _show(to: Console, comparison: Comparison, rows: list[dict[str, Any]]) -> None:
-    columns = [Column("run"), Column("mode"), *(
-        Column(title, right=True)
-        for title in ("trials", "accuracies", "front", "hypervolume", "95 %", "of the first", "the first is larger in")
-    )]  # fmt: skip
+    columns = [
+        Column("run"), Column("trials", right=True), Column("accuracies", right=True, least_width=90),
+        Column("front", right=True, least_width=100), Column("hypervolume", right=True), Column("95 %", right=True),
+        Column("of the first", right=True, least_width=110), Column("first larger in", right=True),
+    ]  # fmt: skip
     cells = [
         [
-            row["run"], row["mode"], str(row["trials"]), str(row["accuracy_evaluations"]), str(row["front"]),
+            row["run"], str(row["trials"]), str(row["accuracy_evaluations"]), str(row["front"]),
             f"{row['hypervolume_pct']:.2f} %", f"{row['low_pct']:.2f} .. {row['high_pct']:.2f}",
             f"{row['of_first_pct']:.1f} %", "-" if at == 0 else f"{row['first_is_larger_pct']:.0f} % of draws",
         ]

@@ -97,11 +97,13 @@ class SuiteResult:
     def __post_init__(self) -> None:
         if not self.cases:
             raise BadInput(f"suite {self.suite}, {self.quantity}: the reference data has no case that can be compared")
+        signed = any(target.measure == "each_difference" for target in self.targets)
         for case in self.cases:
-            if not (case.published > 0.0 and math.isfinite(case.modelled)):
+            told = case.published != 0.0 if signed else case.published > 0.0
+            if not (told and math.isfinite(case.modelled)):
                 raise BadInput(
                     f"suite {self.suite}, {self.quantity}, {case.name}: cannot compare {case.modelled} with "
-                    f"{case.published}; a published figure must be more than zero"
+                    f"{case.published}; a published figure must be {'other' if signed else 'more'} than zero"
                 )
 
     @cached_property
