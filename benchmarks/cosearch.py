@@ -77,7 +77,7 @@ def measured(args: argparse.Namespace) -> dict[str, Any]:
     for name, method in chosen.items():
         start = time.perf_counter()
         outcomes = list(searches(args, name))
-        row = summary(exam, method, outcomes, args.seeds)
+        row = summary(exam, method, outcomes, min(args.seeds, method.seeds))
         row["seconds_a_search"] = (time.perf_counter() - start) * args.workers / len(outcomes)
         figures["regret"][name] = row
         if method.options.get("reward", "hard") == "hard":
@@ -91,7 +91,8 @@ def measured(args: argparse.Namespace) -> dict[str, Any]:
 
 def searches(args: argparse.Namespace, name: str) -> Iterator[Outcome]:
     """Every seed at every target, in that order."""
-    asked = [(name, target, seed) for target in range(len(QUANTILES)) for seed in range(args.seeds)]
+    seeds = range(min(args.seeds, METHODS[name].seeds))
+    asked = [(name, target, seed) for target in range(len(QUANTILES)) for seed in seeds]
     for library in ("OMP", "OPENBLAS", "MKL"):  # a search a process, a thread a search
         os.environ[f"{library}_NUM_THREADS"] = "1"
     context = multiprocessing.get_context("spawn")

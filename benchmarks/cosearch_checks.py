@@ -75,25 +75,26 @@ def gap_to_optimal_mappings(exam: Exam, samples: int = 60, seed: int = 0) -> dic
     }  # fmt: skip
 
 
-def hypervolumes(exam: Exam, most: int = 1000, seeds: int = 3) -> dict[str, Any]:
+def hypervolumes(exam: Exam, seeds: int = 3) -> dict[str, Any]:
     """The share of the true front's hypervolume (latency, energy, error; area within the baseline's) by evaluations."""
     found: dict[str, Any] = {"front": len(exam.front)}
-    for name, mode, strategy in (
-        ("nested_predictor", "nested", "predictor"), ("nested_evolution", "nested", "evolution"),
-        ("nested_random", "nested", "random"), ("joint_nsga2", "joint", "nsga2"), ("joint_random", "joint", "random"),
+    for name, mode, strategy, most in (
+        ("nested_predictor", "nested", "predictor", 200), ("nested_evolution", "nested", "evolution", 1000),
+        ("nested_random", "nested", "random", 1000), ("joint_nsga2", "joint", "nsga2", 1000),
+        ("joint_random", "joint", "random", 1000),
     ):  # fmt: skip
         found[name] = [_volumes(exam, mode, strategy, most, seed) for seed in range(seeds)]
     return found
 
 
-def _volumes(exam: Exam, mode: str, name: str, most: int, seed: int) -> dict[str, float]:
+def _volumes(exam: Exam, mode: str, name: str, most: int, seed: int) -> dict[str, dict[str, float]]:
     limits = {"area_mm2": exam.area_limit}
     options, mode_options = strategy_class(name).Options(), mode_class(mode).Options()
     strategy = make_strategy(mode, name, exam.task(seed, limits, OBJECTIVES), options, mode_options)
     points: list[list[float]] = []
-    shares: dict[str, float] = {}
+    shares: dict[str, dict[str, float]] = {}
     known: set[str] = set()
-    for budget in (100, 200, 500, most):
+    for budget in (budget for budget in (100, 200, 500, 1000) if budget <= most):
         while len(known) < budget:
             proposals = strategy.ask(strategy.batch)
             if not proposals:
@@ -104,5 +105,5 @@ def _volumes(exam: Exam, mode: str, name: str, most: int, seed: int) -> dict[str
                     known.add(exam.networks.key(proposal.values))
                     points.append([result.metrics[metric] for metric in OBJECTIVES])
             strategy.tell([proposal.number for proposal in proposals], results)
-        shares[str(budget)] = exam.share_of_volume(np.array(points))
+        shares[str(budget)] = {"share": exam.share_of_volume(np.array(points)), "evaluations": len(known)}
     return shares

@@ -31,10 +31,26 @@ def text(figures: dict[str, Any]) -> str:
         *targets(figures), "", *regrets(figures),
     ]  # fmt: skip
     lines.append(f"\nviolations: {figures['violations']}")
-    for name in ("gap", "hypervolume"):
-        if name in figures:
-            lines.append(f"{name}: {figures[name]}")
+    if "gap" in figures:
+        lines.append(f"gap to proven mappings (energy x delay): {figures['gap']}")
+    if "hypervolume" in figures:
+        lines += ["", *volumes(figures)]
     return "\n".join(lines)
+
+
+def volumes(figures: dict[str, Any]) -> list[str]:
+    """Shares of the true front's hypervolume, the mean of the seeds and the least."""
+    budgets = ("100", "200", "500", "1000")
+    lines = [f"| search | {' | '.join(budgets)} |", "|---" * (len(budgets) + 1) + "|"]
+    for name, runs in figures["hypervolume"].items():
+        if name == "front":
+            continue
+        cells = []
+        for budget in budgets:
+            shares = [run[budget]["share"] for run in runs if budget in run]
+            cells.append(f"{100 * sum(shares) / len(shares):.1f} % ({100 * min(shares):.1f})" if shares else "–")
+        lines.append(f"| {TITLES[name]} | {' | '.join(cells)} |")
+    return lines
 
 
 def targets(figures: dict[str, Any]) -> list[str]:
@@ -80,7 +96,10 @@ def write(figures: dict[str, Any]) -> None:
     """The tables between their marks in docs/searcher.md, and docs/img/searcher.png."""
     page = DOCS / "searcher.md"
     content = page.read_text(encoding="utf-8")
-    for mark, lines in (("targets", targets(figures)), ("regrets", regrets(figures))):
+    parts = {"targets": targets(figures), "regrets": regrets(figures)}
+    if "hypervolume" in figures:
+        parts["volumes"] = volumes(figures)
+    for mark, lines in parts.items():
         block = f"<!-- {mark} -->\n" + "\n".join(lines) + f"\n<!-- end of {mark} -->"
         content = re.sub(rf"<!-- {mark} -->.*?<!-- end of {mark} -->", lambda _, b=block: b, content, flags=re.S)
     page.write_text(content, encoding="utf-8")

@@ -23,7 +23,8 @@ class Method:
     """A strategy in a mode, and what a trial costs.
 
     ``flat``: every trial pays for an accuracy, as published searches do; otherwise a design over a limit is turned away
-    first, and a network's accuracy is paid for once. ``most`` is the largest budget it is given.
+    first, and a network's accuracy is paid for once. ``most`` is the largest budget it is given, ``seeds`` the
+    most seeds.
     """
 
     mode: str
@@ -33,6 +34,7 @@ class Method:
     flat: bool = False
     most: int = 800
     quick: bool = True
+    seeds: int = 1000
 
 
 METHODS: dict[str, Method] = {
@@ -48,7 +50,7 @@ METHODS: dict[str, Method] = {
     "joint_evolution_costs_first": Method("joint", "evolution", most=400),
     "joint_ppo": Method("joint", "ppo", flat=True, quick=False),
     "joint_tpe": Method("joint", "tpe", flat=True, quick=False, most=400),
-    "joint_gp": Method("joint", "gp", flat=True, quick=False, most=100),
+    "joint_gp": Method("joint", "gp", flat=True, quick=False, most=100, seeds=4),
     "joint_differentiable": Method("joint", "differentiable", flat=True, quick=False),
     "joint_linas": Method("joint", "linas", flat=True, quick=False, most=400),
     "nested_random": Method("nested", "random", most=400),
