@@ -21,10 +21,11 @@ from scipy.stats import kendalltau, spearmanr
 
 from dovetail.cosearch.accuracy.supernet.single_path import train_single_path
 from dovetail.cosearch.accuracy.trained.data import Data, load_data
-from dovetail.cosearch.accuracy.trained.loop import Recipe, evaluate, quiet_torch, train
+from dovetail.cosearch.accuracy.trained.loop import Recipe, evaluate, train
 from dovetail.cosearch.spaces.networks import network_space
 from dovetail.cosearch.spaces.slots import Shareable
 from dovetail.cosearch.spaces.space import Value
+from dovetail.cosearch.torch_threads import repeatable
 from dovetail.errors import BadInput
 
 Point = dict[str, Value]
@@ -53,7 +54,7 @@ def alone(space: Shareable, data: Data, points: list[Point], recipe: Recipe) -> 
     for values in points:
         row = []
         for seed in range(ALONE_SEEDS):
-            with quiet_torch(seed):
+            with repeatable(seed):
                 row.append(train(space.module(values, data.shape, data.classes), data, recipe).top1_pct)
         found.append(row)
     return found
@@ -64,7 +65,7 @@ def shared(
 ) -> tuple[list[float], float, float]:
     """Accuracies with shared weights, processor seconds of training, and its multiply-accumulates."""
     start = time.process_time()
-    with quiet_torch(1000 + seed):
+    with repeatable(1000 + seed):
         module = space.shared_module(data.shape, data.classes)
         macs = train_single_path(module, space.slots, data, SHARED[sampling], fair=sampling == "fair")
         seconds, found = time.process_time() - start, []

@@ -21,8 +21,9 @@ from torch.utils.data import Dataset, TensorDataset
 
 import dovetail as dt
 from dovetail.cosearch.accuracy.trained.data import digits, digits_test, load_data
-from dovetail.cosearch.accuracy.trained.loop import Recipe, evaluate, quiet_torch, train
+from dovetail.cosearch.accuracy.trained.loop import Recipe, evaluate, train
 from dovetail.cosearch.spaces.networks import network_space
+from dovetail.cosearch.torch_threads import repeatable
 
 STUDY = """\
 name: digits
@@ -102,7 +103,7 @@ def test(chosen: dict) -> None:
     space, data = network_space("digits_cells"), load_data("digits_cosearch:shifted_digits")
     points = {"chosen": {name: chosen[name] for name in space.space.names}, "baseline": space.baseline()}
     for name, values in points.items():
-        with quiet_torch(1):
+        with repeatable(1):
             module = space.module(values, data.shape, data.classes)
             train(module, data, Recipe(epochs=20))
             print(f"{name:>9}: {evaluate(module, digits_test()):.1f} % of the unseen digits read right")

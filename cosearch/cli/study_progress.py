@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from .metric_words import text_of, title_of
-from .output import console
+from .output import console, progress_columns
 
 if TYPE_CHECKING:
     from ..studies.standing import Standing, Watch
@@ -27,21 +27,10 @@ def study_progress(name: str) -> Iterator[Watch | None]:
         return
     from rich.console import Group
     from rich.live import Live
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
+    from rich.progress import Progress
     from rich.text import Text
 
-    columns = (
-        TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
-        TextColumn("left"), TimeRemainingColumn(),
-    )  # fmt: skip
-    bar, line = Progress(*columns), Text("no feasible design yet", style="dim")
+    bar, line = Progress(*progress_columns()), Text("no feasible design yet", style="dim")
     with Live(Group(bar, line), console=console(sys.stderr), transient=True) as live:
         task = bar.add_task(name, total=None)
         shown = 0.0

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+from pydantic import AfterValidator
+
+from ...document import field_errors
 from ...errors import UnknownName
 from .base import Predictor
 from .forest import Forest
@@ -9,12 +14,23 @@ from .gaussian_process import GaussianProcess
 from .pretrained_mlp import PretrainedMlp
 from .ridge import Ridge
 
-__all__ = ["make_predictor", "predictor_names"]
+__all__ = ["PredictorName", "make_predictor", "predictor_names"]
 
 
 def predictor_names() -> tuple[str, ...]:
     """Names that strategies' option ``predictor`` takes."""
     return ("forest", "gaussian_process", "mlp", "mlp_pretrained", "ridge")
+
+
+def _known(name: str) -> str:
+    with field_errors():
+        if name not in predictor_names():
+            raise UnknownName("predictor", name, predictor_names())
+    return name
+
+
+PredictorName = Annotated[str, AfterValidator(_known)]
+"""An option that names a predictor."""
 
 
 def make_predictor(name: str, seed: int = 0) -> Predictor:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
 from ...errors import BadInput
@@ -24,12 +25,13 @@ __all__ = ["StudyViews"]
 _SHOWN = 10
 
 
-class StudyViews:
+class StudyViews(ABC):
     """The report's parts one by one; a subclass gives ``_findings``."""
 
     @property
+    @abstractmethod
     def _findings(self) -> Findings:
-        raise NotImplementedError
+        """What the parts are made from."""
 
     def plot_front(self, x: str | None = None, y: str | None = None, *, ax: Axes | None = None) -> Axes:
         """Draw the front over any two metrics (default: the first two objectives), coloured by the next objective.

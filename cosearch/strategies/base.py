@@ -6,6 +6,7 @@ told, on nothing else: a run is continued by asking again and telling it the log
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -75,7 +76,7 @@ class Strategy(Protocol):
         """The results of proposals asked for earlier, in the order of their numbers."""
 
 
-class Batched:
+class Batched(ABC):
     """A strategy that thinks once a batch: what it proposes depends on whole batches' results alone.
 
     Subclasses give ``_propose`` and ``_learn``. Numbers, the first designs, and asking and telling piece by piece are
@@ -93,13 +94,13 @@ class Batched:
         self._told: dict[int, TrialResult] = {}
         self._next = 0
 
+    @abstractmethod
     def _propose(self, count: int) -> Sequence[Mapping[str, Value]]:
         """``count`` points for the next batch; fewer where the space has no more."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _learn(self, points: Sequence[Mapping[str, Value]], results: Sequence[TrialResult]) -> None:
         """A whole batch's results, in the order in which its points were proposed."""
-        raise NotImplementedError
 
     def ask(self, count: int) -> list[Proposal]:
         """The next points of this batch; of the next one once all of this one's results are told."""

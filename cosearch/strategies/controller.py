@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -14,22 +13,9 @@ from ..spaces.space import Space, Value
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["Controller", "one_thread"]
+__all__ = ["Controller"]
 
 Codes = NDArray[np.int64]
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Inside, torch uses one thread: more only get into each other's way on networks this small."""
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 class Controller:

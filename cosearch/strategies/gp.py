@@ -11,8 +11,8 @@ from pydantic import Field
 
 from ..spaces.space import Value
 from ..studies.trial import TrialResult
+from ..torch_threads import one_thread
 from .base import Batched, StrategyOptions, Task
-from .controller import one_thread
 from .optuna_quiet import quiet
 from .rewards import ERRORS
 from .variations import Unseen, beside, ordered

@@ -7,13 +7,11 @@ from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, field_validator
+from pydantic import Field
 
-from ...document import field_errors
-from ...errors import UnknownName
 from ..predictors.base import F64, Predictor
 from ..predictors.encoding import Encoding
-from ..predictors.registry import make_predictor, predictor_names
+from ..predictors.registry import PredictorName, make_predictor
 from ..spaces.space import Value
 from ..studies.trial import TrialResult
 from .base import Batched, StrategyOptions, Task
@@ -35,15 +33,7 @@ class LinasOptions(StrategyOptions):
 
     population: int = Field(default=50, ge=4, le=1000)
     generations: int = Field(default=30, ge=1, le=10_000)
-    predictor: str = "ridge"
-
-    @field_validator("predictor")
-    @classmethod
-    def _predictor_exists(cls, name: str) -> str:
-        with field_errors():
-            if name not in predictor_names():
-                raise UnknownName("predictor", name, predictor_names())
-        return name
+    predictor: PredictorName = "ridge"
 
 
 class Linas(Batched):

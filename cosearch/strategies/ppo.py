@@ -10,8 +10,9 @@ from pydantic import Field
 
 from ..spaces.space import Value
 from ..studies.trial import TrialResult
+from ..torch_threads import one_thread
 from .base import Batched, StrategyOptions, Task
-from .controller import Controller, one_thread
+from .controller import Controller
 from .rewards import RewardOptions, make_reward
 
 if TYPE_CHECKING:

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from pydantic import Field, field_validator
+from pydantic import Field
 
-from ...document import field_errors
-from ...errors import UnknownName
-from ..predictors.registry import predictor_names
+from ..predictors.registry import PredictorName
 from .base import StrategyOptions, Task
 from .linas import Linas, LinasOptions
 
@@ -22,19 +20,11 @@ class PredictorOptions(StrategyOptions):
     ``sweeps`` how many of them are swept at most for a batch.
     """
 
-    predictor: str = "gaussian_process"
+    predictor: PredictorName = "gaussian_process"
     start: int = Field(default=20, ge=2, le=10_000)
     batch: int = Field(default=10, ge=1, le=1000)
     candidates: int = Field(default=1000, ge=10, le=100_000)
     sweeps: int = Field(default=300, ge=1, le=100_000)
-
-    @field_validator("predictor")
-    @classmethod
-    def _predictor_exists(cls, name: str) -> str:
-        with field_errors():
-            if name not in predictor_names():
-                raise UnknownName("predictor", name, predictor_names())
-        return name
 
 
 class PredictorSearch(Linas):

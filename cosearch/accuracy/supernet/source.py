@@ -50,12 +50,12 @@ class Supernet:
     @cached_property
     def _trained(self) -> tuple[SharedModule, float, float]:
         """The supernet, what training it took, and what one image takes on a mean path."""
+        from ...torch_threads import repeatable
         from ..trained.data import load_data
-        from ..trained.loop import quiet_torch
         from .single_path import mean_macs, train_single_path
 
         options, data = self._options, load_data(self._options.dataset)
-        with quiet_torch(seed_of(self._space.name, options.seed, 0)):
+        with repeatable(seed_of(self._space.name, options.seed, 0)):
             module = self._space.shared_module(data.shape, data.classes)
             fair = options.sampling == "fair"
             spent = train_single_path(module, self._space.slots, data, options.recipe(), fair=fair)
@@ -81,11 +81,12 @@ class Supernet:
         return self._known[key]
 
     def _look(self, values: Mapping[str, Value]) -> Accuracy:
+        from ...torch_threads import repeatable
         from ..trained.data import load_data
-        from ..trained.loop import evaluate, quiet_torch
+        from ..trained.loop import evaluate
 
         data, (module, _, per_image) = load_data(self._options.dataset), self._trained
-        with quiet_torch(0):
+        with repeatable(0):
             module.pick({slot.name: slot.index(values) for slot in self._space.slots})
             top1 = evaluate(module, data.held)
         count = len(data.held)  # type: ignore[arg-type]

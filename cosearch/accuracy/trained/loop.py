@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -14,7 +13,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from ....errors import BadInput
 from .data import Data, batches
 
-__all__ = ["OPTIMIZERS", "Recipe", "Training", "evaluate", "forward_macs", "optimizer_for", "quiet_torch", "train"]
+__all__ = ["OPTIMIZERS", "Recipe", "Training", "evaluate", "forward_macs", "optimizer_for", "train"]
 
 OPTIMIZERS = ("adam", "adamw", "sgd")
 _HELD_BATCH = 512
@@ -60,23 +59,6 @@ class Training:
         return self.curve[-1]
 
 
-@contextmanager
-def quiet_torch(seed: int) -> Iterator[None]:
-    """One thread and torch's own random numbers from ``seed``, both as they were afterwards.
-
-    Sums over several threads may differ in their last bits from run to run, and products this small only wait for the
-    other threads.
-    """
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            yield
-    finally:
-        torch.set_num_threads(threads)
-
-
 def optimizer_for(parameters: Sequence[nn.Parameter], recipe: Recipe) -> torch.optim.Optimizer:
     """The recipe's optimiser at its first learning rate."""
     rate, decay = recipe.learning_rate, recipe.weight_decay
@@ -109,7 +91,7 @@ def evaluate(module: nn.Module, dataset: object) -> float:
 
 
 def train(module: nn.Module, data: Data, recipe: Recipe, stop: Stop | None = None) -> Training:
-    """Train ``module`` in place, with random numbers from torch's own generator (see `quiet_torch`).
+    """Train ``module`` in place, with random numbers from torch's own generator (see `repeatable`).
 
     With ``stop``, the held-out accuracy is looked at after each epoch, and training ends where ``stop(curve)`` says so.
     Raises `BadInput` where the loss is no number any more.

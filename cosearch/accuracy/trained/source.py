@@ -124,13 +124,14 @@ class Trained:
         return found
 
     def _answer(self, key: str, values: Mapping[str, Value]) -> Accuracy:
+        from ...torch_threads import repeatable
         from .data import load_data
-        from .loop import quiet_torch, train
+        from .loop import train
 
         options, data = self._options.chosen(recipe_values(values)), load_data(self._options.dataset)
         runs = []
         for number in range(options.seeds):
-            with quiet_torch(seed_of(key, options.seed, number)):
+            with repeatable(seed_of(key, options.seed, number)):
                 module = self._space.module(values, data.shape, data.classes)
                 stop = options.stopping.rule(options.epochs) if options.stopping else None
                 runs.append(train(module, data, options.recipe(), stop))

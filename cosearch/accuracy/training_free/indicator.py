@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib import import_module
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from ....errors import BadInput, UnknownName
 from ....models.network import Network
+from ...torch_threads import repeatable
 from .probe import Probe
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ def indicator_scores(names: Iterable[str], module: torch.nn.Module, probe: Probe
     def compute(family: Callable[[torch.nn.Module, Probe], dict[str, float]]) -> dict[str, float]:
         for tensor, kept in zip(_tensors(twin), state, strict=True):
             tensor.data, tensor.grad = kept.clone(), None
-        with _repeatable(probe.seed):
+        with repeatable(probe.seed):
             return family(twin.train(), probe)
 
     return _scores([indicator(name) for name in names], "module", compute)
@@ -105,7 +105,7 @@ def _tensors(module: torch.nn.Module) -> list[torch.Tensor]:
 
 def fresh_module(make: Callable[[], torch.nn.Module], seed: int) -> torch.nn.Module:
     """A module with the weights that ``seed`` gives, whatever was drawn before."""
-    with _repeatable(seed):
+    with repeatable(seed):
         return make()
 
 
@@ -129,21 +129,6 @@ def _family(file: str, function: str) -> Callable[..., dict[str, float]]:
 def _rounded(value: float) -> float:
     number = float(f"{value:.8g}")
     return number if abs(number) != float("inf") else float("nan")
-
-
-@contextmanager
-def _repeatable(seed: int) -> Iterator[None]:
-    """One thread, and random numbers from ``seed``; both are put back."""
-    import torch
-
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            yield
-    finally:
-        torch.set_num_threads(threads)
 
 
 def checked_images(probe: Probe) -> torch.Tensor:

@@ -15,9 +15,10 @@ from dovetail.cosearch.accuracy.supernet.gates import (
 from dovetail.cosearch.accuracy.supernet.single_path import fair_paths, random_path, train_single_path
 from dovetail.cosearch.accuracy.supernet.source import Supernet, SupernetOptions
 from dovetail.cosearch.accuracy.trained.data import load_data
-from dovetail.cosearch.accuracy.trained.loop import Recipe, quiet_torch
+from dovetail.cosearch.accuracy.trained.loop import Recipe
 from dovetail.cosearch.spaces.networks import network_space
 from dovetail.cosearch.spaces.slots import slot_values
+from dovetail.cosearch.torch_threads import repeatable
 from dovetail.errors import BadInput
 
 CELLS, BLOCKS = network_space("digits_cells"), network_space("digits_ibn")
@@ -114,7 +115,7 @@ def test_a_cost_in_the_loss_moves_the_gates_to_cheap_candidates():
     cost = fit_linear_cost(BLOCKS.slots, lambda values: float(BLOCKS.build(values).macs))
     recipe, found = Recipe(epochs=2, batch=8), {}
     for strength in (0.0, 50.0):
-        with quiet_torch(0):
+        with repeatable(0):
             module = BLOCKS.shared_module(LINES.shape, LINES.classes)
             options = GateOptions({"macs": strength}, learning_rate=0.3, warm_up=0.0)
             found[strength] = train_gates(module, BLOCKS.slots, LINES, recipe, {"macs": cost}, options)

@@ -9,11 +9,12 @@ from pydantic import ValidationError
 import dovetail as dt
 from dovetail.cosearch.accuracy.registry import accuracy_source
 from dovetail.cosearch.accuracy.trained.data import batches, digits, digits_test, load_data
-from dovetail.cosearch.accuracy.trained.loop import Recipe, forward_macs, quiet_torch, train
+from dovetail.cosearch.accuracy.trained.loop import Recipe, forward_macs, train
 from dovetail.cosearch.accuracy.trained.source import Trained, TrainedOptions
 from dovetail.cosearch.spaces.compose import networks_of
 from dovetail.cosearch.spaces.network_part import NetworkPart
 from dovetail.cosearch.spaces.networks import network_space
+from dovetail.cosearch.torch_threads import repeatable
 from dovetail.errors import BadInput
 
 CELLS = network_space("digits_cells")
@@ -57,7 +58,7 @@ def test_seeds_differ_and_their_spread_is_in_the_uncertainty():
     recipe, data = Recipe(epochs=1, batch=32), load_data("digits")
     ends = []
     for seed in range(2):
-        with quiet_torch(seed):
+        with repeatable(seed):
             ends.append(train(CELLS.module(POINT, data.shape, data.classes), data, recipe).top1_pct)
     assert ends[0] != ends[1]
 

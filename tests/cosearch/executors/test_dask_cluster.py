@@ -1,8 +1,3 @@
-import os
-import signal
-import threading
-import time
-
 import pytest
 from deadly import Deadly
 from payers import PayingProblem, paying_study
@@ -45,17 +40,8 @@ def test_a_trial_that_ends_three_workers_is_infeasible_and_the_others_are_not(tm
 
 def test_a_worker_killed_from_outside_costs_no_result(tmp_path):
     problem = Deadly(tmp_path, sleep_s=0.5)
-
-    def kill():
-        while not (tmp_path / "1").exists():
-            time.sleep(0.02)
-        time.sleep(0.1)
-        os.kill(problem.tries(1)[0], signal.SIGKILL)
-
-    killer = threading.Thread(target=kill, daemon=True)
-    killer.start()
-    found = results(problem, 6)
-    killer.join()
+    with problem.killed(1):
+        found = results(problem, 6)
     assert [found[n].metrics["n"] for n in range(6)] == list(range(6))
     assert len(problem.tries(1)) == 2
 

@@ -1,8 +1,3 @@
-import os
-import signal
-import threading
-import time
-
 import pytest
 from deadly import Deadly, Stillborn
 from study_fakes import FakeProblem, study
@@ -57,17 +52,8 @@ def test_no_worker_at_all_is_bad_input(tmp_path):
 
 def test_a_worker_killed_from_outside_costs_no_result(tmp_path):
     problem = Deadly(tmp_path, sleep_s=0.5)
-
-    def kill():
-        while not (tmp_path / "1").exists():
-            time.sleep(0.02)
-        time.sleep(0.1)
-        os.kill(problem.tries(1)[0], signal.SIGKILL)
-
-    killer = threading.Thread(target=kill, daemon=True)
-    killer.start()
-    found = results(problem, 4)
-    killer.join()
+    with problem.killed(1):
+        found = results(problem, 4)
     assert [found[n].metrics["n"] for n in range(4)] == [0, 1, 2, 3]
     assert len(problem.tries(1)) == 2
 
