@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 from scipy.stats import kendalltau, spearmanr
 
-from dovetail.cosearch.accuracy.supernet.single_path import train_single_path
+from dovetail.cosearch.accuracy.supernet.single_path import train_single_path, training_macs
 from dovetail.cosearch.accuracy.trained.data import Data, load_data
 from dovetail.cosearch.accuracy.trained.loop import Recipe, evaluate, train
 from dovetail.cosearch.spaces.networks import network_space
@@ -67,8 +67,9 @@ def shared(
     start = time.process_time()
     with repeatable(1000 + seed):
         module = space.shared_module(data.shape, data.classes)
-        macs = train_single_path(module, space.slots, data, SHARED[sampling], fair=sampling == "fair")
+        train_single_path(module, space.slots, data, SHARED[sampling], fair=sampling == "fair")
         seconds, found = time.process_time() - start, []
+        macs = training_macs(module, space.slots, data, SHARED[sampling], fair=sampling == "fair")
         for values in points:
             module.pick({slot.name: slot.index(values) for slot in space.slots})
             found.append(evaluate(module, data.held))

@@ -30,6 +30,11 @@ class StatedLosses:
         """As the source's."""
         return self._source.expensive
 
+    @property
+    def preparation_macs(self) -> float:
+        """As the source's."""
+        return float(getattr(self._source, "preparation_macs", 0.0))
+
     def predict(self, network: Network, values: Mapping[str, Value] | None = None) -> Accuracy:
         """The accuracy less the loss; that of the network itself where it is of no space."""
         if values is None:

@@ -23,13 +23,14 @@ _REFERENCE = "resnet50"
 
 def search_energy(
     trials: Sequence[Trial], baseline: Mapping[str, float], *, host_power_w: float = HOST_POWER_W,
-    trial_s: float | None = TRIAL_S, training_hardware: str = "a100",
+    preparation_macs: float = 0.0, trial_s: float | None = TRIAL_S, training_hardware: str = "a100",
 ) -> SearchCost:  # fmt: skip
     """The cost of a study's ``trials`` and of its baseline's accuracy.
 
     A design that was mapped takes the host ``trial_s`` at ``host_power_w``, each design once; one turned away before
     takes milliseconds and counts nothing. None for ``trial_s``: the seconds that were measured, which differ from run
-    to run. What accuracies took (``accuracy_macs``) is spent on ``training_hardware`` (see `training_j_per_mac`).
+    to run. What accuracies took (``accuracy_macs``, and ``preparation_macs`` before the first) is spent on
+    ``training_hardware`` (see `training_j_per_mac`).
 
     Raises `BadInput` for a power or a time below 0, `UnknownName` for unknown hardware.
     """
@@ -42,7 +43,7 @@ def search_energy(
         mapped = {tuple(sorted(t.values.items())) for t in trials if "latency_s" in t.result.metrics}
         host_s = len(mapped) * trial_s
     spent = [trial.result.metrics.get("accuracy_macs", 0.0) for trial in trials]
-    macs = math.fsum([*spent, baseline.get("accuracy_macs", 0.0)])
+    macs = math.fsum([*spent, baseline.get("accuracy_macs", 0.0), preparation_macs])
     accuracy_j = macs * training_j_per_mac(training_hardware) if macs else 0.0
     return SearchCost(len(trials), host_s * host_power_w / (len(trials) or 1), accuracy_j=accuracy_j)
 

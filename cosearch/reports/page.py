@@ -8,6 +8,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from ..studies.spec import StudySpec
+from .amounts import many, seconds_text
 from .changes import change_text
 from .choose import beats_baseline
 from .figures.front import metric_of
@@ -62,19 +63,11 @@ def tiles(findings: Findings) -> str:
         tile(f"{len(trials)}{budget}", "trials"),
         tile(str(counts.get("ok", 0)), "feasible designs"),
         tile(str(len(findings.front)), "on the Pareto front"),
-        tile(_many(findings.context.designs), "designs in the space"),
-        tile(f"{seconds / 60:.1f} min" if seconds >= 90 else f"{seconds:.1f} s", "evaluation, all workers"),
+        tile(many(findings.context.designs), "designs in the space"),
+        tile(seconds_text(seconds), "evaluation, all workers"),
         tile(str(spec.seed), f"seed, {spec.strategy.name}"),
     ]
     return "".join(shown)
-
-
-def _many(count: float) -> str:
-    """A count of any size: 2.2 × 10²⁶."""
-    if count < 1e6:
-        return f"{count:,.0f}"
-    digits, _, power = f"{count:.1e}".partition("e+")
-    return f"{digits} × 10" + power.lstrip("0").translate(str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹"))
 
 
 def verdict(findings: Findings) -> str:

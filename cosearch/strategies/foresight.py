@@ -48,6 +48,11 @@ class Foresight:
             raise BadInput(f"mode oneshot: this study offers no costs by {costs}; write 'costs: {other}'")
         self._networks, self._accuracy, self._judge = task.networks, accuracy, judge
 
+    @property
+    def preparation_macs(self) -> float:
+        """Multiply-accumulates that the accuracy took before its first answer."""
+        return float(getattr(self._accuracy, "preparation_macs", 0.0))
+
     def result(self, values: Mapping[str, Value]) -> TrialResult:
         """What the design's trial would say, with the foreseen accuracy."""
         try:

@@ -57,6 +57,11 @@ class _Finalists(Batched):
         self._inner, self._foresight, self._trials = inner, foresight, trials
         self._ranked: Iterator[Mapping[str, Value]] | None = None
 
+    @property
+    def preparation_macs(self) -> float:
+        """Multiply-accumulates of training the supernet."""
+        return self._foresight.preparation_macs
+
     def _propose(self, count: int) -> list[Mapping[str, Value]]:
         if self._ranked is None:
             self._ranked = self._search()

@@ -81,6 +81,11 @@ class StudyEvaluator:
         """Whether a network's accuracy costs more than mapping it."""
         return self._accuracy.expensive
 
+    @property
+    def preparation_macs(self) -> float:
+        """Multiply-accumulates that the accuracy source takes before its first answer."""
+        return float(getattr(self._accuracy, "preparation_macs", 0.0))
+
     @cached_property
     def hardware(self) -> Space:
         """The accelerator's parameters that are searched, and the dataflow where the study offers a choice."""

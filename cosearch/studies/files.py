@@ -31,6 +31,8 @@ class Context:
     """How many trials the finished run counted; None while it runs. The log may hold more, of a larger budget."""
     versions: dict[str, str] = field(default_factory=dict)
     """What the trials were made with, by name."""
+    preparation_macs: float = 0.0
+    """Multiply-accumulates spent once before the first trial: training a supernet."""
 
     @staticmethod
     def read(path: Path) -> Context:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import contextlib
 import platform
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from importlib.metadata import version
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ...errors import CannotDo
 from ..executors.executor import Executor
@@ -141,7 +141,7 @@ class StudyResult(StudyViews):
         """
         return search_energy(
             self.finished, self.baseline, host_power_w=host_power_w, trial_s=trial_s,
-            training_hardware=training_hardware,
+            preparation_macs=self.context.preparation_macs, training_hardware=training_hardware,
         )  # fmt: skip
 
 
@@ -200,8 +200,6 @@ def run_study(
         if out is not None and logged:
             _recall(problem, out)
         context = _context(spec, problem)
-        if out is not None:
-            claim(out, spec, context, logged)
         network_key = getattr(problem, "network_key", None)
         purse = Purse(spec.budget.accuracy_evaluations, network_key)
         task = Task(
@@ -212,6 +210,9 @@ def run_study(
         strategy = make_strategy(
             spec.mode.name, spec.strategy.name, task, spec.strategy.options, spec.mode.options
         )
+        context = replace(context, preparation_macs=_preparation_macs(problem) + _preparation_macs(strategy))
+        if out is not None:
+            claim(out, spec, context, logged)
         finished: list[Trial] = []
         board = Scoreboard(spec.objectives, context.baseline, spec.budget)
         with Executor(_workers(problem, workers, cluster), network_key) as executor:
@@ -245,6 +246,10 @@ def _recall(problem: SearchProblem, out: Path) -> None:
     recall = getattr(problem, "recall", None)
     if recall is not None:
         recall(Context.read(out / "context.json").baseline)
+
+
+def _preparation_macs(one: Any) -> float:
+    return float(getattr(one, "preparation_macs", 0.0))
 
 
 def _context(spec: StudySpec, problem: SearchProblem) -> Context:

@@ -17,7 +17,7 @@ from ...spaces.slots import Slot
 from ..trained.data import Data, batches
 from ..trained.loop import TRAINING_PASSES, Recipe, forward_macs, optimizer_for
 
-__all__ = ["fair_paths", "mean_macs", "random_path", "train_single_path"]
+__all__ = ["fair_paths", "mean_macs", "random_path", "train_single_path", "training_macs"]
 
 _PATHS_COUNTED = 16
 
@@ -42,14 +42,11 @@ def fair_paths(slots: Sequence[Slot]) -> list[dict[str, int]]:
 
 def train_single_path(
     module: SharedModule, slots: Sequence[Slot], data: Data, recipe: Recipe, *, fair: bool = False
-) -> float:
-    """Train all candidates in place, with random numbers from torch's own generator; the multiply-accumulates it took.
-
-    These are counted on 16 paths (`mean_macs`) and multiplied up, a training step as three forward passes.
-    """
+) -> None:
+    """Train all candidates in place, with random numbers from torch's own generator."""
     optimizer = optimizer_for(list(module.parameters()), recipe)
     samples = len(data.train)  # type: ignore[arg-type]
-    steps, done, paths_trained = -(-samples // recipe.batch) * recipe.epochs, 0, 0
+    steps, done = -(-samples // recipe.batch) * recipe.epochs, 0
     module.train()
     for _ in range(recipe.epochs):
         for images, labels in batches(data.train, recipe.batch, torch.randperm(samples)):
@@ -63,8 +60,18 @@ def train_single_path(
                 torch.autograd.backward(loss)
             optimizer.step()
             done += 1
-            paths_trained = len(paths)
-    return mean_macs(module, slots, data) * TRAINING_PASSES * samples * recipe.epochs * paths_trained
+
+
+def training_macs(
+    module: SharedModule, slots: Sequence[Slot], data: Data, recipe: Recipe, *, fair: bool = False
+) -> float:
+    """Multiply-accumulates that `train_single_path` takes, counted on 16 paths (`mean_macs`) and multiplied up.
+
+    A training step is three forward passes, of as many paths as stand behind an update.
+    """
+    paths = max(len(slot.candidates) for slot in slots) if fair else 1
+    samples = len(data.train)  # type: ignore[arg-type]
+    return mean_macs(module, slots, data) * TRAINING_PASSES * samples * recipe.epochs * paths
 
 
 def mean_macs(module: SharedModule, slots: Sequence[Slot], data: Data) -> float:

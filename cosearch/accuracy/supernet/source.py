@@ -48,8 +48,8 @@ class Supernet:
         self._known: dict[str, Accuracy] = {}
 
     @cached_property
-    def _trained(self) -> tuple[SharedModule, float, float]:
-        """The supernet, what training it took, and what one image takes on a mean path."""
+    def _trained(self) -> tuple[SharedModule, float]:
+        """The supernet, and what one image takes on a mean path."""
         from ...torch_threads import repeatable
         from ..trained.data import load_data
         from .single_path import mean_macs, train_single_path
@@ -58,13 +58,20 @@ class Supernet:
         with repeatable(seed_of(self._space.name, options.seed, 0)):
             module = self._space.shared_module(data.shape, data.classes)
             fair = options.sampling == "fair"
-            spent = train_single_path(module, self._space.slots, data, options.recipe(), fair=fair)
-            return module, spent, mean_macs(module, self._space.slots, data)
+            train_single_path(module, self._space.slots, data, options.recipe(), fair=fair)
+            return module, mean_macs(module, self._space.slots, data)
 
-    @property
+    @cached_property
     def preparation_macs(self) -> float:
-        """Multiply-accumulates of training the supernet, spent once; trains it where that has not been done."""
-        return self._trained[1]
+        """Multiply-accumulates of training the supernet, spent once; counted, without training it."""
+        from ...torch_threads import repeatable
+        from ..trained.data import load_data
+        from .single_path import training_macs
+
+        options, data = self._options, load_data(self._options.dataset)
+        with repeatable(seed_of(self._space.name, options.seed, 0)):
+            module = self._space.shared_module(data.shape, data.classes)
+            return training_macs(module, self._space.slots, data, options.recipe(), fair=options.sampling == "fair")
 
     def predict(self, network: Network | None, values: Mapping[str, Value] | None = None) -> Accuracy:
         """Top-1 with shared weights; ``sigma_pct`` is that of the finite held-out data alone.
@@ -85,7 +92,7 @@ class Supernet:
         from ..trained.data import load_data
         from ..trained.loop import evaluate
 
-        data, (module, _, per_image) = load_data(self._options.dataset), self._trained
+        data, (module, per_image) = load_data(self._options.dataset), self._trained
         with repeatable(0):
             module.pick({slot.name: slot.index(values) for slot in self._space.slots})
             top1 = evaluate(module, data.held)

@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...life.deployment import Deployment
+from ...life.search_energy import HOST_POWER_W, training_j_per_mac
 from ...life.spent import in_data_centre
+from ..amounts import count_of, many, seconds_text, small
 from ..choose import beats_baseline
 from .ablation_read import gained_by
 
@@ -22,11 +24,7 @@ if TYPE_CHECKING:
 
     from ..findings import Findings
 
-__all__ = ["HOST_W", "Card", "Criterion", "card"]
-
-HOST_W = 100.0
-"""Watts of the machine that searches, where nothing else is known: a workstation's worth of one busy worker."""
-
+__all__ = ["Card", "Criterion", "card"]
 
 @dataclass(frozen=True)
 class Criterion:
@@ -95,14 +93,14 @@ def _efficiency(findings: Findings) -> Criterion:
         return Criterion("Efficiency", asks, "no trials", "nothing was evaluated", known=False)
     evaluations, seconds = int(info.evaluations[-1]), float(findings.trials["wall_s"].sum())
     figure = (
-        f"{_count(evaluations, 'accuracy', 'accuracies')} asked for" if evaluations else f"{len(info.trials)} trials"
+        f"{count_of(evaluations, 'accuracy', 'accuracies')} asked for" if evaluations else f"{len(info.trials)} trials"
     )
     reached = info.reached(0.95)
-    detail = f"{_count(len(info.trials), 'trial')}, {_seconds(seconds)} of evaluation"
+    detail = f"{count_of(len(info.trials), 'trial')}, {seconds_text(seconds)} of evaluation"
     if reached:
-        detail += f"; 95 % of the final hypervolume after {_count(reached, 'trial')}"
+        detail += f"; 95 % of the final hypervolume after {count_of(reached, 'trial')}"
         detail += f" and {int(info.evaluations[reached - 1])} accuracies" if evaluations else ""
-    paid = float(findings.trials["accuracy_macs"].sum()) if "accuracy_macs" in findings.trials else 0.0
+    paid = _accuracy_macs(findings)
     if paid > 0:
         detail += f"; {paid:.2g} MACs of training and inference to find the accuracies"
     return Criterion("Efficiency", asks, figure, detail + ".")
@@ -144,14 +142,14 @@ def _interpretability(findings: Findings) -> Criterion:
 def _scalability(findings: Findings) -> Criterion:
     asks, trials = "Does it bear a larger space?", findings.trials
     choices = [name for name in trials.columns if str(name).startswith(("hw.", "net."))]
-    figure = f"{_many(findings.context.designs)} designs"
+    figure = f"{many(findings.context.designs)} designs"
     fresh = trials["wall_s"].to_numpy(dtype=float)
     fresh = fresh[fresh > 0]
-    detail = f"{_count(len(choices), 'choice')}; {len(trials) / max(findings.context.designs, 1.0):.2g} of them tried"
+    detail = f"{count_of(len(choices), 'choice')}; {len(trials) / max(findings.context.designs, 1.0):.2g} of them tried"
     if len(fresh) >= 8:
         quarter = max(len(fresh) // 4, 1)
         early, late = float(np.median(fresh[:quarter])), float(np.median(fresh[-quarter:]))
-        detail += f"; a trial takes {_seconds(early)} in the first quarter and {_seconds(late)} in the last"
+        detail += f"; a trial takes {seconds_text(early)} in the first quarter and {seconds_text(late)} in the last"
     return Criterion("Scalability", asks, figure, detail + ".")
 
 
@@ -184,14 +182,25 @@ def _times(gain: float) -> str:
     return f"{gain:.2f} times lower" if gain >= 1 else f"{1 / gain:.2f} times higher"
 
 
+def _accuracy_macs(findings: Findings) -> float:
+    """Multiply-accumulates of all accuracies of a search, the baseline's and what came before the first included."""
+    trials, context = findings.trials, findings.context
+    paid = float(trials["accuracy_macs"].sum()) if "accuracy_macs" in trials else 0.0
+    return paid + context.baseline.get("accuracy_macs", 0.0) + context.preparation_macs
+
+
 def _eco(findings: Findings) -> Criterion:
-    seconds = float(findings.trials["wall_s"].sum())
-    amount = in_data_centre(seconds * HOST_W, Deployment())
-    figure = f"{_small(amount.energy_j / 3.6e6)} kWh, {_small(1e3 * amount.co2e_kg)} gCO₂e"
-    detail = (
-        f"{_seconds(seconds)} of evaluation at {HOST_W:g} W and a data centre's overhead, on the world's mean grid; "
-        "training of the accuracy's own data not counted."
-    )
+    seconds, macs = float(findings.trials["wall_s"].sum()), _accuracy_macs(findings)
+    amount = in_data_centre(seconds * HOST_POWER_W, Deployment())
+    figure = f"{small(amount.energy_j / 3.6e6)} kWh, {small(1e3 * amount.co2e_kg)} gCO₂e"
+    detail = f"{seconds_text(seconds)} of evaluation at {HOST_POWER_W:g} W and a data centre's overhead"
+    detail += ", on the world's mean grid"
+    if macs > 0:
+        kwh = in_data_centre(macs * training_j_per_mac("a100"), Deployment()).energy_j / 3.6e6
+        detail += f"; the {macs:.2g} MACs of finding accuracies take at least {small(kwh)} kWh on an A100"
+        detail += " (what was trained here is in both)."
+    else:
+        detail += "; accuracies took nothing to look up or predict."
     return Criterion("Eco-cost", "What did the search itself burn?", figure, detail)
 
 
@@ -212,7 +221,7 @@ def _novelty(findings: Findings) -> Criterion:
     names = [name for name in row if name.startswith(("hw.", "net."))]
     networks = findings.front[[name for name in names if name.startswith("net.")]].astype(str).drop_duplicates()
     chips = findings.front[[name for name in names if name.startswith("hw.")]].astype(str).drop_duplicates()
-    held = f"the front holds {_count(len(networks), 'network')} and {_count(len(chips), 'accelerator')}"
+    held = f"the front holds {count_of(len(networks), 'network')} and {count_of(len(chips), 'accelerator')}"
     if not original:
         return Criterion("Novelty", asks, "not known", f"the baseline is no point of the space; {held}.", known=False)
     differ = sum(str(row[name]) != str(original.get(name)) for name in names)
@@ -221,31 +230,8 @@ def _novelty(findings: Findings) -> Criterion:
 
 
 def _designs(count: int) -> str:
-    return _count(count, "design")
-
-
-def _count(count: int, one: str, several: str = "") -> str:
-    return f"{count:,} {one if count == 1 else several or one + 's'}"
-
-
-def _many(count: float) -> str:
-    if count < 1e6:
-        return f"{count:,.0f}"
-    digits, _, power = f"{count:.1e}".partition("e+")
-    return f"{digits} × 10" + power.lstrip("0").translate(str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹"))
+    return count_of(count, "design")
 
 
 def _plain(choice: str) -> str:
     return choice.partition(".")[2].replace("_", " ").replace(".", " ")
-
-
-def _seconds(seconds: float) -> str:
-    if seconds >= 90:
-        return f"{seconds / 60:.1f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
-    return f"{seconds:.3g} s" if seconds >= 1 else f"{1e3 * seconds:.3g} ms"
-
-
-def _small(value: float) -> str:
-    if value < 1e-3:
-        return "under 0.001"
-    return f"{value:.2g}" if value < 10 else f"{value:,.0f}"

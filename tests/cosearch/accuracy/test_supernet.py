@@ -12,7 +12,7 @@ from dovetail.cosearch.accuracy.supernet.gates import (
     drop_shift,
     train_gates,
 )
-from dovetail.cosearch.accuracy.supernet.single_path import fair_paths, random_path, train_single_path
+from dovetail.cosearch.accuracy.supernet.single_path import fair_paths, random_path, training_macs
 from dovetail.cosearch.accuracy.supernet.source import Supernet, SupernetOptions
 from dovetail.cosearch.accuracy.trained.data import load_data
 from dovetail.cosearch.accuracy.trained.loop import Recipe
@@ -166,10 +166,13 @@ def test_every_candidate_stands_equally_often_in_fair_paths():
 
 
 def test_training_counts_its_multiply_accumulates():
-    torch.manual_seed(0)
     module = CELLS.shared_module(LINES.shape, LINES.classes)
-    once = train_single_path(module, CELLS.slots, LINES, Recipe(epochs=1, batch=32))
+    recipe = Recipe(epochs=1, batch=32)
+    torch.manual_seed(0)
+    once = training_macs(module, CELLS.slots, LINES, recipe)
     assert 96 * 3 * 10_000 < once < 96 * 3 * 200_000
+    torch.manual_seed(0)
+    assert training_macs(module, CELLS.slots, LINES, recipe, fair=True) == 5 * once
 
 
 def test_shared_weights_answer_alike_in_any_order_and_better_than_by_chance():

@@ -4,6 +4,7 @@ from payers import PayingProblem, paying_study
 from dovetail.cosearch.life.deployment import Deployment
 from dovetail.cosearch.life.search_energy import search_energy, training_j_per_mac
 from dovetail.cosearch.life.spent import SearchCost, search_entries
+from dovetail.cosearch.studies.files import Context
 from dovetail.cosearch.studies.run import run_study
 from dovetail.cosearch.studies.trial import Trial, TrialResult
 from dovetail.errors import BadInput, UnknownName
@@ -38,6 +39,19 @@ def test_two_runs_of_one_study_cost_the_same(tmp_path):
     first, second = (run_study(paying_study(6), PayingProblem(tmp_path / name)) for name in "ab")
     assert first.search_cost() == second.search_cost()
     assert first.search_cost().accuracy_j > 0
+
+
+class PreparedProblem(PayingProblem):
+    preparation_macs = 5e15
+
+
+def test_what_came_before_the_first_accuracy_is_counted_once_and_kept_in_the_folder(tmp_path):
+    plain = run_study(paying_study(6), PayingProblem(tmp_path / "a")).search_cost().accuracy_j
+    out, problem = tmp_path / "out", PreparedProblem(tmp_path / "b")
+    prepared = run_study(paying_study(6), problem, out=out).search_cost().accuracy_j
+    assert prepared - plain == pytest.approx(5e15 * training_j_per_mac("a100"))
+    assert Context.read(out / "context.json").preparation_macs == 5e15
+    assert "kWh on an A100" in (out / "report.html").read_text()
 
 
 def test_accuracies_are_in_the_life_cycles_search_phase():

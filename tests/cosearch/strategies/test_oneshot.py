@@ -129,3 +129,12 @@ def test_what_cannot_be_foreseen_is_told():
         oneshot(task(sweep=FakeSweep(), objectives=("co2e_kg",)), costs="sweep")
     with pytest.raises(BadInput, match="has no supernet"):
         oneshot(task(networks=network_space("mobilenet_ibn")))
+
+
+def test_training_the_supernet_is_counted_before_it_is_trained():
+    mode = OneShotOptions(supernet=SUPERNET, inner_trials=4)
+    strategy = make_strategy("oneshot", "random", task(), None, mode)
+    spent = strategy.preparation_macs
+    assert 96 * 3 * 10_000 < spent < 96 * 3 * 200_000
+    strategy.ask(1)
+    assert strategy.preparation_macs == spent
