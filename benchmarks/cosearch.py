@@ -39,7 +39,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--reference", type=Path, default=REFERENCE, metavar="DIR", help="the folder of the table")
     parser.add_argument("--column", default="imagenet16_120_test_pct", help="of the table")
     parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument("--json", metavar="FILE", help="write all figures")
+    parser.add_argument("--json", metavar="FILE", help="write all figures, after each search")
     parser.add_argument("--figures", metavar="FILE", help="search nothing; take the figures of an earlier --json")
     parser.add_argument("--docs", action="store_true", help="write docs/searcher.md's tables and its picture")
     return parser.parse_args()
@@ -83,6 +83,8 @@ def measured(args: argparse.Namespace) -> dict[str, Any]:
         if method.options.get("reward", "hard") == "hard":
             figures["violations"] += sum(outcome.returned_violates for outcome in outcomes)
         print(f"{name}: {row['seconds_a_search']:.1f} s a search", flush=True)
+        if args.json:
+            Path(args.json).write_text(json.dumps(figures, indent=1))
     if args.all:
         figures["gap"] = checks.gap_to_optimal_mappings(exam)
         figures["hypervolume"] = checks.hypervolumes(exam)

@@ -31,6 +31,8 @@ def joint_against_fixed(exam: Exam) -> list[dict[str, Any]]:
         least["phase"] = min(exam.least_energy(alone, target, mask) for mask in phases.values())
         energies = {name: joules for name, (joules, _, _) in least.items()}
         on_chip = {name: exam.on_chip(*least[name][1:]) for name in ("fixed", "joint")}
+        weights = {name: exam.weights(least[name][1]) for name in ("fixed", "joint")}
+        ratio = (on_chip["fixed"] + weights["fixed"]) / (on_chip["joint"] + weights["joint"])
         rows.append({
             "quantile": share, "latency_s": target, "fixed_pct": alone, "joint_pct": accuracy,
             "phase_pct": {name: _best_or_none(exam, target, mask) for name, mask in phases.items()},
@@ -39,6 +41,7 @@ def joint_against_fixed(exam: Exam) -> list[dict[str, Any]]:
             "energy_j": {name: value if np.isfinite(value) else None for name, value in energies.items()},
             "energy_ratio": energies["fixed"] / energies["joint"],
             "on_chip_j": on_chip, "on_chip_ratio": on_chip["fixed"] / on_chip["joint"],
+            "weights_j": weights, "weights_only_ratio": ratio,
         })  # fmt: skip
     return rows
 

@@ -140,6 +140,12 @@ class Exam:
         parts = sweep.estimate(built, self.truth.hardware.point(chip)).breakdown()
         return sum(joules for name, joules in parts.items() if name != "dram")
 
+    def weights(self, network: int) -> float:
+        """The joules of reading a network's weights once from the DRAM."""
+        params = self.networks.build(self.networks.space.point(network)).params
+        memory = self.truth.sweep.accelerator.memories[0]
+        return params * 8 * memory.read_energy_j_per_bit
+
     def phase_chips(self) -> dict[str, int]:
         """What hardware search for the baseline network ends with: least latency, least energy, within the area."""
         kind = self.truth.kind[self.networks.space.number(self.networks.baseline())]

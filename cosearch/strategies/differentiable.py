@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from ...errors import BadInput
+from ..spaces.network_space import network_values
 from ..spaces.space import Value
 from ..studies.trial import TrialResult
 from .additive import AdditiveTables
@@ -73,16 +75,19 @@ class Differentiable(Batched):
         """Fit the swept costs on random designs: no accuracy is asked for them."""
         sweep = self.task.sweep
         names = {*self.task.objectives, *self.task.limits} & {"latency_s", "energy_j", "area_mm2", "edp"}
-        if sweep is None or not names:
+        if sweep is None or not names or not set(sweep.hardware.names) <= set(self.task.space.names):
             return
         for _ in range(self._options.free):
-            point = self.task.space.sample(self._rng)
-            costs = sweep.costs(point)
-            for place in self._rng.integers(sweep.hardware.size, size=16):
-                design = {**point, **sweep.hardware.point(int(place))}
-                known = {name: float(costs.metric(name)[place]) for name in names}
-                if set(design) <= set(self.task.space.names):
-                    self._tables.add(design, _logs(known))
+            network = network_values(self.task.space.sample(self._rng))
+            try:
+                costs = sweep.costs(network)
+            except BadInput:  # choices that make no network
+                continue
+            for _ in range(16):
+                drawn = self.task.space.sample(self._rng)
+                chip = {name: drawn[name] for name in sweep.hardware.names}
+                place = sweep.hardware.number(chip)
+                self._tables.add({**network, **chip}, _logs({name: float(costs.metric(name)[place]) for name in names}))
 
     def _propose(self, count: int) -> list[Mapping[str, Value]]:
         found: list[Mapping[str, Value]] = []

@@ -8,10 +8,12 @@ from dovetail.cosearch.spaces.space import Choice, Space
 from dovetail.cosearch.strategies.additive import AdditiveTables
 from dovetail.cosearch.strategies.base import Task
 from dovetail.cosearch.strategies.controller import Controller
+from dovetail.cosearch.strategies.modes import make_strategy
 from dovetail.cosearch.strategies.registry import strategy_class
 from dovetail.cosearch.strategies.tpe import _kernel
 from dovetail.cosearch.studies.trial import TrialResult
 from dovetail.cosearch.sweep.base import SweepCosts
+from dovetail.errors import BadInput
 from dovetail.testing import STRATEGY_PROMISES, check_strategy
 
 SPACE = Space((
@@ -175,14 +177,17 @@ class FreeCosts:
     """All hardware for any network, as the judge has it."""
 
     hardware = Space((SPACE.choice("hw.size"),))
-    asked = 0
+    asked, wrong = 0, None
 
     @property
     def area_mm2(self):
         return np.ones(4)
 
     def costs(self, values):
+        assert all(name.startswith("net.") for name in values)
         self.asked += 1
+        if values["net.kind"] == self.wrong:
+            raise BadInput("the choices make no network")
         results = [judge({**values, **self.hardware.point(place)}).metrics for place in range(4)]
         latency, energy = (np.array([r[name] for r in results]) for name in ("latency_s", "energy_j"))
         return SweepCosts(latency, energy, np.ones(4))
@@ -194,3 +199,23 @@ def test_free_costs_are_learnt_before_the_first_trial():
     assert sweep.asked == 64
     of_size = strategy._tables.table("latency_s")[-4:]
     assert np.allclose(np.diff(of_size), -np.log(2), atol=0.05)
+
+
+def test_choices_that_make_no_network_have_no_free_costs():
+    chosen, sweep = strategy_class("differentiable"), FreeCosts()
+    sweep.wrong = "x"
+    strategy = chosen(Task(SPACE, ("error_pct",), 1, limits=LIMITS, sweep=sweep), chosen.Options())
+    assert len(strategy.ask(4)) == 4
+
+
+@pytest.mark.parametrize("mode", ["nas_only", "hw_only"])
+def test_free_costs_are_learnt_of_the_side_that_is_searched_alone(mode):
+    sweep, first = FreeCosts(), SPACE.sample(np.random.default_rng(3))
+    task = Task(SPACE, ("error_pct",), 1, (first,), LIMITS, sweep=sweep)
+    strategy = make_strategy(mode, "differentiable", task)
+    fixed = "hw." if mode == "nas_only" else "net."
+    for _ in range(3):
+        proposals = strategy.ask(4)
+        strategy.tell([one.number for one in proposals], [judge(one.values) for one in proposals])
+        assert all(one.values[name] == first[name] for one in proposals for name in first if name.startswith(fixed))
+    assert sweep.asked == 64
