@@ -78,11 +78,15 @@ def copied(folder: Path, name: str, rows: int) -> list[str]:
 
 
 @needs_data
-def test_gemminis_rtl_cycles_keep_the_target():
+def test_gemminis_rtl_cycles_keep_the_target_and_simulated_ones_beat_the_analytic_ones():
     results = {one.quantity: one for one in gemmini.run(Reference(FOLDER))}
     assert {"cycles", "cycles, rows not fitted"} < set(results)
     assert all(one.met for one in results.values())
     assert results["cycles"].mape_pct < 0.6 * (results["cycles"].published_pct or 0.0)
+    simulated, rest = (results[f"simulated cycles, RTL{kind}"] for kind in ("", ", rows not fitted"))
+    assert simulated.mape_pct <= min(12.0, results["cycles"].mape_pct)
+    assert simulated.calibration == "gemmini_rtl_tiles"
+    assert len(rest.cases) == len(results["cycles, rows not fitted"].cases)
 
 
 @needs_data
