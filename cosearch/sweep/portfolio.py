@@ -88,28 +88,39 @@ class Portfolio:
     def best(self, chips: Sequence[Accelerator], question: Question) -> tuple[I64, F64, F64]:
         """The best mapping on each chip: its place (−1 where none fits), joules and cycles, arrays (chips,).
 
-        The chips differ in figures alone: all mappings are tried on the first, those that did well on the others.
+        The chips differ in figures alone, in an order of these: all mappings are tried on the first, the middle and the
+        last; those that did well on one of them on the others.
         """
         places = np.full(len(chips), -1, np.int64)
         energy, cycles = np.full(len(chips), np.inf), np.full(len(chips), np.inf)
-        tried: I64 = np.arange(0)
-        problem = self._problem
-        for at, chip in enumerate(chips):
-            problem = Problem(self.op, chip) if problem is None else problem.on(chip)
-            if at == 0:
-                room = np.array([slot.extent if slot.axis else np.iinfo(np.int64).max for slot in problem.slots])
-                tried = np.flatnonzero(np.all(self.extents <= room, axis=1))
+
+        def finalists(at: int, tried: I64) -> I64:
             if not len(tried):
-                break
-            found = problem.evaluate(self.factors[tried], self.order[tried], self.bypass[tried])
+                return tried
+            found = self._on(chips[at]).evaluate(self.factors[tried], self.order[tried], self.bypass[tried])
             scores = question.scores(found[:, 0], found[:, 1])
             first = int(np.argmin(scores))
             if np.isfinite(scores[first]):
                 places[at], energy[at], cycles[at] = tried[first], found[first, 0], found[first, 1]
-            if at == 0:
-                tried = tried[_finalists(found[:, 0], found[:, 1], scores)]
-        self.__dict__["_problem"] = problem
+            return np.asarray(tried[_finalists(found[:, 0], found[:, 1], scores)])
+
+        whole, fitting = sorted({0, (len(chips) - 1) // 2, len(chips) - 1}), self._fitting(chips[0])
+        some = np.unique(np.concatenate([finalists(at, fitting) for at in whole]))
+        for at in range(len(chips)):
+            if at not in whole:
+                finalists(at, some)
         return places, energy, cycles
+
+    def _fitting(self, chip: Accelerator) -> I64:
+        """The mappings that take no more of any array than there is."""
+        slots = self._on(chip).slots
+        room = np.array([slot.extent if slot.axis else np.iinfo(np.int64).max for slot in slots])
+        return np.flatnonzero(np.all(self.extents <= room, axis=1))
+
+    def _on(self, chip: Accelerator) -> Problem:
+        problem = Problem(self.op, chip) if self._problem is None else self._problem.on(chip)
+        self.__dict__["_problem"] = problem
+        return problem
 
     def mapping(self, place: int, chip: Accelerator) -> Mapping:
         """One of the mappings, for a chip that it fits."""

@@ -17,7 +17,7 @@ from dovetail.cosearch.sweep.tables import HardwareTables
 from dovetail.cosearch.sweep.truth import enumerate_networks
 from dovetail.errors import BadInput, CannotDo, Infeasible
 from dovetail.mapper.search import best_mapping
-from dovetail.models.op import Op
+from dovetail.models.op import Op, conv2d
 
 CHIP = dt.load_accelerator("edge_tpu")
 HARDWARE = hardware_space(CHIP, ["pes_x", "register_file", "bandwidth"]).restrict(
@@ -122,6 +122,26 @@ def test_what_does_not_fit_is_infinite():
     assert len(portfolio) == 1
     places, energy, cycles = portfolio.best([CHIP.with_parameters(simd_units=16, pes_x=1, pes_y=1)], QUICK)
     assert (places[0] == -1) == np.isinf(energy[0]) == np.isinf(cycles[0])
+
+
+def test_a_mapping_that_pays_at_high_bandwidths_alone_is_found():
+    edge = dt.load_accelerator("edge_tpu").with_parameters(pes_x=8, pes_y=2, compute_lanes=2, register_file=16)
+    chips = [edge.with_parameters(bandwidth=bandwidth) for bandwidth in (5, 10, 15, 20, 25)]
+    op = conv2d("stem", k=16, c=3, p=16, q=16, r=3, s=3)
+    frugal = [
+        f"L2[WIO] P{outside} Q2@pes.y - L1[WIO] P{16 // outside} Q2X - L0[WIO] {loops} K16X S3X"
+        for outside in (16, 8, 4)
+        for loops in map(" ".join, itertools.permutations(("C3", "R3", "Q4")))
+    ]
+    fast = "L2[WIO] P16 Q4X Q2@pes.y - L1[WIO] Q2X - L0[WIO] C3 R3 K16X S3X"
+    problem = Problem(op, edge)
+    mappings = [problem.from_mapping(dt.parse_mapping(text, edge)) for text in (*frugal, fast)]
+    places, energy, cycles = Portfolio.of(op, mappings).best(chips, QUICK)
+    assert places[0] < len(frugal)
+    assert (places[3], cycles[3] < 300) == (len(frugal), True)
+    for at, one in enumerate(chips):
+        alone = Portfolio.of(op, mappings).best([one], QUICK)
+        assert (energy[at], cycles[at]) == (alone[1][0], alone[2][0])
 
 
 def test_the_truth_is_the_best_of_all_designs():
