@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol
 
@@ -56,7 +56,11 @@ class Task:
 
 
 class Strategy(Protocol):
-    """Asks for results and is told them, a batch at a time."""
+    """Asks for results and is told them, a batch at a time.
+
+    A strategy that takes long to think of each proposal may say in ``at_once`` how many of a batch a run should ask for
+    before it evaluates them, so that the first need not wait for the last.
+    """
 
     Options: ClassVar[type[StrategyOptions]]
 
@@ -90,13 +94,17 @@ class Batched(ABC):
         self.batch = batch
         self._first = deque(task.space.validate(values) for values in task.first)
         self._queue: deque[Mapping[str, Value]] = deque()
+        self._coming: Iterator[Mapping[str, Value]] = iter(())  # of this batch, behind the queue
         self._asked: dict[int, Mapping[str, Value]] = {}
         self._told: dict[int, TrialResult] = {}
         self._next = 0
 
     @abstractmethod
-    def _propose(self, count: int) -> Sequence[Mapping[str, Value]]:
-        """``count`` points for the next batch; fewer where the space has no more."""
+    def _propose(self, count: int) -> Iterable[Mapping[str, Value]]:
+        """``count`` points for the next batch; fewer where the space has no more.
+
+        A generator is taken from as points are asked for; it must not depend on results told meanwhile.
+        """
 
     @abstractmethod
     def _learn(self, points: Sequence[Mapping[str, Value]], results: Sequence[TrialResult]) -> None:
@@ -115,6 +123,9 @@ class Batched(ABC):
         return proposals
 
     def _refill(self) -> bool:
+        """Whether the queue holds a point: the next of this batch, or the first of the next one."""
+        if self._queue_next():
+            return True
         if len(self._told) < len(self._asked):
             return False
         if self._asked:
@@ -124,8 +135,14 @@ class Batched(ABC):
         given = [self._first.popleft() for _ in range(min(self.batch, len(self._first)))]
         self._queue.extend(given)
         if len(given) < self.batch:
-            self._queue.extend(self._propose(self.batch - len(given)))
-        return bool(self._queue)
+            self._coming = iter(self._propose(self.batch - len(given)))
+        return bool(self._queue) or self._queue_next()
+
+    def _queue_next(self) -> bool:
+        for values in self._coming:
+            self._queue.append(values)
+            return True
+        return False
 
     def tell(self, numbers: Sequence[int], results: Sequence[TrialResult]) -> None:
         """Kept until the batch is whole."""

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
-from dataclasses import dataclass
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import BadInput
+from ...errors import BadInput, Infeasible
+from ...models.network import Network
 from ..spaces.space import Space, Value
+from ..studies.trial import Dropped
 from ..sweep.base import Sweep, SweepCosts
+from ..sweep.sampled import SampledSweep
 from .base import Task
 
 __all__ = ["ERROR", "HardwareFront", "HardwareFronts"]
@@ -24,6 +28,11 @@ ERROR = "error_pct"
 _SWEPT = ("latency_s", "energy_j", "edp", "area_mm2")
 _TIE_BREAK = "energy_j"  # among hardware that is equal in all objectives
 _MOST_POINTS = 64  # of a network's front, evenly spaced along it
+_PATIENCE, _PATIENCE_SAMPLED = 300, 60  # networks in a row without hardware, by tables and by a sample of the hardware
+_OF_NETWORK: dict[str, Callable[[Network], float]] = {
+    "params": lambda network: float(network.params),
+    "macs": lambda network: float(network.macs),
+}
 
 
 @dataclass(frozen=True)
@@ -32,12 +41,14 @@ class HardwareFront:
 
     ``numbers`` (k,) are points of the sweep's hardware, ``costs`` (k, m) what they cost in the objectives but the
     error; no accelerator is left where the network has none. ``margin`` is the logarithm of the least factor by which
-    the worst limit is exceeded: above 0 for a network without hardware.
+    the worst limit is exceeded: above 0 for a network without hardware. ``least`` is then what could be had of each
+    limited metric, as far as it is known.
     """
 
     numbers: I64
     costs: F64
     margin: float
+    least: Mapping[str, float] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.numbers)
@@ -46,11 +57,12 @@ class HardwareFront:
 class HardwareFronts:
     """Sweeps networks for a task and remembers what is left of each.
 
-    Raises `BadInput` for a task without a sweep, with hardware the sweep does not know, without the error as an
+    A network that is itself over a limit (parameters, MACs) is not swept. ``patience`` is how many networks in a row
+    may be without hardware before the search is given up (None: 300, and 60 where the sweep is a sample). Raises `BadInput` for a task without a sweep, with hardware the sweep does not know, without the error as an
     objective, or with one that cannot be swept.
     """
 
-    def __init__(self, task: Task) -> None:
+    def __init__(self, task: Task, patience: int | None = None) -> None:
         if task.sweep is None:
             raise BadInput(
                 "a nested search sweeps the hardware of each network, and this task has no sweep; "
@@ -70,6 +82,10 @@ class HardwareFronts:
                 "a nested search saves accuracy evaluations, and the error is no objective; add error_pct to the "
                 "objectives, or use mode 'hw_only'"
             )
+        usual = _PATIENCE_SAMPLED if isinstance(self.sweep, SampledSweep) else _PATIENCE
+        self._patience = usual if patience is None else patience
+        self._in_vain = 0  # networks in a row without hardware
+        self._least: dict[str, float] = {}
         self._limits = {name: most for name, most in task.limits.items() if name in _SWEPT}
         self._known: dict[tuple[tuple[str, Value], ...], HardwareFront] = {}
         self._alike: dict[bytes, HardwareFront] = {}  # many networks run the same operators and cost the same
@@ -93,6 +109,17 @@ class HardwareFronts:
         """How many of them have no hardware within the limits: their accuracy was never asked for."""
         return sum(1 for front in self._known.values() if not len(front))
 
+    @property
+    def dropped(self) -> Dropped:
+        """Those networks, and the least of each limited metric that could be had of them."""
+        return Dropped(self.rejected, dict(self._least))
+
+    @property
+    def given_up(self) -> bool:
+        """Whether no accelerator is within the area's limit, or too many networks in a row had no hardware."""
+        hopeless = "area_mm2" in self._limits and not len(self._allowed)
+        return hopeless or self._in_vain >= self._patience
+
     @cached_property
     def _allowed(self) -> I64:
         """Numbers of the accelerators that the space offers and whose area is within its limit."""
@@ -104,8 +131,11 @@ class HardwareFronts:
                 for number in numbers
             ]
             numbers = numbers[np.array(offered, dtype=bool)]
-        most = self._limits.get("area_mm2", np.inf)
-        return numbers[self.sweep.area_mm2[numbers] <= most]
+        areas = self.sweep.area_mm2[numbers]
+        within = numbers[areas <= self._limits.get("area_mm2", np.inf)]
+        if not len(within) and np.isfinite(areas).any():
+            self._least["area_mm2"] = float(areas.min())
+        return within
 
     def network(self, design: Mapping[str, Value]) -> dict[str, Value]:
         """The network's part of a point of the task's space."""
@@ -120,7 +150,10 @@ class HardwareFronts:
         """The front of one network, swept once."""
         key = tuple(network.items())
         if key not in self._known:
-            self._known[key] = self._sweep(network)
+            found = self._known[key] = self._sweep(network)
+            self._in_vain = 0 if len(found) else self._in_vain + 1
+            for name, value in found.least.items():
+                self._least[name] = min(value, self._least.get(name, np.inf))
         return self._known[key]
 
     def swept_networks(self) -> tuple[tuple[dict[str, Value], HardwareFront], ...]:
@@ -129,13 +162,29 @@ class HardwareFronts:
 
     def _sweep(self, network: Mapping[str, Value]) -> HardwareFront:
         try:
+            sizes = self._own_excesses(network)
+            if sizes:
+                worst = max(math.log(size / self.task.limits[name]) for name, size in sizes.items())
+                return self._none(worst, sizes)
             found = self.sweep.costs(network)
-        except BadInput:
-            return HardwareFront(np.zeros(0, np.int64), np.zeros((0, len(self.costs))), np.inf)
+        except (BadInput, Infeasible):
+            return self._none(np.inf, {})
         digest = hashlib.blake2b(found.latency_s.tobytes() + found.energy_j.tobytes(), digest_size=16).digest()
         if digest not in self._alike:
             self._alike[digest] = self._front(found)
         return self._alike[digest]
+
+    def _own_excesses(self, network: Mapping[str, Value]) -> dict[str, float]:
+        """What is over its limit of the network itself, where the task says what networks are."""
+        limited = [name for name in _OF_NETWORK if name in self.task.limits]
+        if not limited or self.task.networks is None:
+            return {}
+        built = self.task.networks.build(network)
+        sizes = {name: _OF_NETWORK[name](built) for name in limited}
+        return {name: size for name, size in sizes.items() if size > self.task.limits[name]}
+
+    def _none(self, margin: float, least: Mapping[str, float]) -> HardwareFront:
+        return HardwareFront(np.zeros(0, np.int64), np.zeros((0, len(self.costs))), margin, least)
 
     def _front(self, found: SweepCosts) -> HardwareFront:
         """What the limits and the objectives leave of all hardware."""
@@ -149,7 +198,9 @@ class HardwareFronts:
         within = numbers[excess <= 0.0]
         margin = float(excess.min(initial=np.inf))
         if not len(within):
-            return HardwareFront(np.zeros(0, np.int64), np.zeros((0, len(self.costs))), margin)
+            names = [name for name in self._limits if name != "area_mm2"]
+            least = {name: float(found.metric(name)[numbers].min(initial=np.inf)) for name in names}
+            return self._none(margin, {name: value for name, value in least.items() if np.isfinite(value)})
         kept = self._best(found, within)
         costs = np.stack([found.metric(name)[kept] for name in self.costs], axis=1) if self.costs else None
         return HardwareFront(kept, np.zeros((len(kept), 0)) if costs is None else costs, margin)

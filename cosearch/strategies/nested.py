@@ -8,7 +8,7 @@ what is learnt from accuracies is a matter of networks alone.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar
 
@@ -16,7 +16,7 @@ import numpy as np
 from pydantic import Field
 
 from ..spaces.space import Value
-from ..studies.trial import Proposal, Status, TrialResult
+from ..studies.trial import Dropped, Proposal, Status, TrialResult
 from .base import Batched, Strategy, StrategyOptions, Task
 from .candidates import Key, key_of
 from .hardware_fronts import HardwareFronts
@@ -26,7 +26,8 @@ from .registry import strategy_class
 
 __all__ = ["Nested", "NestedOptions"]
 
-_ROUNDS = 500  # of batches of networks none of which has hardware, before the search ends
+_MOST_REPEATS = 300  # proposals of known networks in a row, before the search ends
+_AT_ONCE = 8  # networks that are swept before the first of them is tried
 _NO_NETWORK = 1e3  # violation of choices that make no network, or one that fits nothing
 
 
@@ -34,10 +35,13 @@ class NestedOptions(ModeOptions):
     """``designs``: accelerators a network is tried on at most in a batch, where costs are objectives.
 
     ``points``: accelerators that are swept where the study has no tables of all of them (``mapper: {name: tables}``).
+    ``patience``: networks in a row without hardware within the limits, after which the search ends: 300 by default, and
+    60 where accelerators are sampled.
     """
 
     designs: int = Field(default=8, ge=1, le=64)
     points: int = Field(default=64, ge=1, le=1_000_000)
+    patience: int | None = Field(default=None, ge=1, le=1_000_000)
 
 
 class Nested:
@@ -51,42 +55,68 @@ class Nested:
         Raises `BadInput` for a task without a sweep, with objectives it does not know, or without the error.
         """
         if name == "predictor":
-            return NestedPredictor(task, options, mode_options.designs)
-        return _Outer(name, task, options, mode_options.designs)
+            return NestedPredictor(task, options, mode_options.designs, mode_options.patience)
+        return _Outer(name, task, options, mode_options)
 
 
 class _Outer(Batched):
     """Any strategy over networks, which is told what became of each on its best hardware."""
 
-    def __init__(self, name: str, task: Task, options: StrategyOptions, designs: int) -> None:
-        self._fronts = HardwareFronts(task)
+    def __init__(self, name: str, task: Task, options: StrategyOptions, nested: NestedOptions) -> None:
+        self._fronts = HardwareFronts(task, nested.patience)
         networks = tuple(self._fronts.network(values) for values in task.first)
         self._inner = strategy_class(name)(
             replace(task, space=self._fronts.networks, first=networks, sweep=None), options
         )
-        self._designs = designs if self._fronts.costs else 1
+        self._designs = nested.designs if self._fronts.costs else 1
         self._pending: list[Proposal] = []
         self._known: dict[Key, TrialResult] = {}
+        self._repeats = 0  # proposals of known networks in a row
         super().__init__(task, self._inner.batch * self._designs + len(task.first))
+        self.at_once = min(self._inner.batch, _AT_ONCE) * self._designs
+        self._proposed = {key_of(values) for values in self._first}
 
     @property
     def rejected(self) -> int:
         """Networks that were dropped for want of hardware, without asking for their accuracy."""
         return self._fronts.rejected
 
-    def _propose(self, count: int) -> list[dict[str, Value]]:
-        for _ in range(_ROUNDS):
+    @property
+    def dropped(self) -> Dropped:
+        """Those networks, and by how much the limits were missed."""
+        return self._fronts.dropped
+
+    def _propose(self, count: int) -> Iterator[dict[str, Value]]:
+        """The designs of the strategy's next batch that has any; a network is swept when its designs are asked for."""
+        found = False
+        while not found and not self._over:
             self._pending = self._inner.ask(self._inner.batch)
-            points = [point for proposal in self._pending for point in self._on_hardware(proposal.values)]
-            if points or not self._pending:
-                return points
-            self._answer()
-        return []
+            if not self._pending:
+                return
+            for proposal in self._pending:
+                fresh = [values for values in self._on_hardware(proposal.values) if key_of(values) not in self._proposed]
+                self._proposed |= {key_of(values) for values in fresh}
+                yield from fresh
+                found = found or bool(fresh)
+                if fresh:
+                    self._repeats = 0
+                if self._over:
+                    break
+            if not found:
+                self._answer()
+
+    @property
+    def _over(self) -> bool:
+        """Whether all networks are known, or the search leads to known ones and those without hardware alone."""
+        if self._repeats >= _MOST_REPEATS or len(self._known) >= self._fronts.networks.size:
+            return True
+        return self._fronts.given_up
 
     def _on_hardware(self, network: Mapping[str, Value]) -> list[dict[str, Value]]:
         """The designs of a network that was not tried yet, spread along its front."""
         front, key = self._fronts.of(network), key_of(network)
         if key in self._known:
+            self._repeats += 1
             return []
         if not len(front):
             violation = math.expm1(front.margin) if front.margin < math.log(_NO_NETWORK) else _NO_NETWORK

@@ -15,7 +15,7 @@ from ..predictors.gaussian_process import GaussianProcess
 from ..predictors.registry import make_predictor
 from ..predictors.trust import Trust, cross_validated
 from ..spaces.space import Value
-from ..studies.trial import TrialResult
+from ..studies.trial import Dropped, TrialResult
 from .attainment import Attainment, expected_improvement
 from .base import Batched, StrategyOptions, Task
 from .candidates import Candidates, Key, Pool, key_of
@@ -45,9 +45,9 @@ class NestedPredictor(Batched):
 
     Options: ClassVar[type[StrategyOptions]] = PredictorOptions
 
-    def __init__(self, task: Task, options: Any, designs: int = 8) -> None:
+    def __init__(self, task: Task, options: Any, designs: int = 8, patience: int | None = None) -> None:
         self.options: PredictorOptions = options
-        self._fronts = HardwareFronts(task)
+        self._fronts = HardwareFronts(task, patience)
         self._most_designs = designs if self._fronts.costs else 1
         super().__init__(task, batch=options.batch * self._most_designs)
         self._rng = np.random.default_rng(task.seed)
@@ -55,6 +55,7 @@ class NestedPredictor(Batched):
         self._errors: dict[Key, float] = {}  # of the networks whose accuracy was asked for
         self._designs: dict[Key, list[tuple[float, ...]]] = {}  # what the feasible ones cost, by network
         self._tried: set[tuple[Key, int]] = set()
+        self._proposed = {key_of(values) for values in self._first}
 
     # ---- learning ----------------------------------------------------------------------------------------------------
 
@@ -84,9 +85,25 @@ class NestedPredictor(Batched):
         """Networks that were dropped for want of hardware, without asking for their accuracy."""
         return self._fronts.rejected
 
+    @property
+    def dropped(self) -> Dropped:
+        """Those networks, and by how much the limits were missed."""
+        return self._fronts.dropped
+
     # ---- proposing ---------------------------------------------------------------------------------------------------
 
     def _propose(self, count: int) -> list[dict[str, Value]]:
+        """Designs that were not proposed yet, of the next batch that has any."""
+        fresh: list[dict[str, Value]] = []
+        while not fresh:
+            offered = self._offered(count)
+            fresh = [values for values in offered if key_of(values) not in self._proposed]
+            if not offered:
+                break
+        self._proposed |= {key_of(values) for values in fresh}
+        return fresh
+
+    def _offered(self, count: int) -> list[dict[str, Value]]:
         wanted = min(count, self.options.batch)
         if len(self._errors) >= max(self.options.start, _FEWEST_LABELS):
             return self._predicted(count, wanted)
@@ -96,13 +113,14 @@ class NestedPredictor(Batched):
     def _feasible(self, networks: Iterator[Mapping[str, Value]], wanted: int) -> list[Mapping[str, Value]]:
         """The first of ``networks`` that have hardware; all that are looked at are taken."""
         found: list[Mapping[str, Value]] = []
-        for network in networks:
+        while len(found) < wanted and not self._fronts.given_up:
+            network = next(networks, None)
+            if network is None:
+                break
             if not self._candidates.taken(network):
                 self._take(network)
                 if len(self._fronts.of(network)):
                     found.append(network)
-            if len(found) == wanted:
-                break
         return found
 
     def _spread_out(self) -> Iterator[Mapping[str, Value]]:
@@ -126,6 +144,8 @@ class NestedPredictor(Batched):
     def _predicted(self, count: int, wanted: int) -> list[dict[str, Value]]:
         networks: list[tuple[Mapping[str, Value], float]] = []
         for _ in range(_ROUNDS):
+            if self._fronts.given_up:
+                break
             parents = [dict(key) for key in sorted(self._errors, key=lambda key: self._errors[key])]
             pool = self._candidates.pool(parents)
             if not len(pool.free):
@@ -146,7 +166,11 @@ class NestedPredictor(Batched):
         order = self._worth_sweeping(pool, mean, sigma)
         if not self._fronts.costs:
             return self._first_feasible(pool, order, mean, wanted)
-        found = [(int(at), self._fronts.of(pool.points[int(pool.free[at])])) for at in order]
+        found: list[tuple[int, HardwareFront]] = []
+        for at in order:
+            if self._fronts.given_up:
+                break
+            found.append((int(at), self._fronts.of(pool.points[int(pool.free[at])])))
         feasible = [(at, front) for at, front in found if len(front)]
         for at, front in found:
             if not len(front):
@@ -162,7 +186,7 @@ class NestedPredictor(Batched):
             self._take(network)
             if len(self._fronts.of(network)):
                 found.append((network, float(mean[at])))
-            if len(found) == wanted:
+            if len(found) == wanted or self._fronts.given_up:
                 break
         return found
 

@@ -71,7 +71,8 @@ def finished_trials(
     known = {trial.number: trial for trial in logged}
     asked = 0
     while asked < budget.trials:
-        proposals = strategy.ask(min(strategy.batch, budget.trials - asked))
+        at_once = min(strategy.batch, getattr(strategy, "at_once", strategy.batch))
+        proposals = strategy.ask(min(at_once, budget.trials - asked))
         if not proposals:
             return
         asked += len(proposals)

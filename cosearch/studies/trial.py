@@ -11,7 +11,7 @@ from ..accuracy.source import Accuracy
 from ..spaces.space import Value
 
 __all__ = [
-    "LIFE_METRICS", "METRICS", "OBJECTIVES", "Evaluator", "Metric", "Proposal", "Status", "Trial", "TrialResult",
+    "LIFE_METRICS", "METRICS", "OBJECTIVES", "Dropped", "Evaluator", "Metric", "Proposal", "Status", "Trial", "TrialResult",
     "accuracy_metrics", "accuracy_of",
 ]  # fmt: skip
 
@@ -83,6 +83,17 @@ class TrialResult:
     reason: str = ""
     violation: float = 0.0
     wall_s: float = 0.0
+
+
+@dataclass(frozen=True)
+class Dropped:
+    """``networks`` that never became trials, as no hardware runs them within the limits.
+
+    ``least`` is the lowest value that could be had of each limited metric, one at a time (SI units).
+    """
+
+    networks: int = 0
+    least: Mapping[str, float] = field(default_factory=dict)
 
 
 def accuracy_metrics(accuracy: Accuracy) -> dict[str, float]:

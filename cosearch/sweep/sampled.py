@@ -41,8 +41,8 @@ class SampledSweep:
 
     ``estimate(network, accelerator, point)`` finds out what one of them costs; a sweep takes as long as that many
     estimates. The sample is the default where the space holds it, and ``points`` accelerators drawn by ``seed``, all of
-    at most ``area_mm2``. Raises `BadInput` for a space of more than five million accelerators, and where none of those
-    drawn is small enough.
+    at most ``area_mm2``; where none of those drawn is, the smallest of them. Raises `BadInput` for a space of more than
+    five million accelerators, and where none of those drawn can be built.
     """
 
     def __init__(
@@ -73,6 +73,7 @@ class SampledSweep:
             numbers = [self._hardware.number(default)]
         except BadInput:
             numbers = []
+        smallest: tuple[float, int, Accelerator] | None = None
         numbers += rng.integers(self._hardware.size, size=_DRAWS * self._points).tolist()
         for number in dict.fromkeys(numbers):
             if len(drawn) > self._points:
@@ -83,9 +84,13 @@ class SampledSweep:
                 continue
             if chip.area_mm2 <= self._most:
                 drawn[number] = chip
-        if not drawn:
-            raise BadInput(f"none of {len(numbers)} accelerators drawn is within {self._most:g} mm²; relax area_mm2")
-        return drawn
+            elif smallest is None or chip.area_mm2 < smallest[0]:
+                smallest = chip.area_mm2, number, chip
+        if drawn:
+            return drawn
+        if smallest is None:
+            raise BadInput(f"none of {len(numbers)} accelerators drawn can be built; search other parameters")
+        return {smallest[1]: smallest[2]}
 
     @cached_property
     def area_mm2(self) -> F64:
