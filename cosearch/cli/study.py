@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import math
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -165,14 +167,26 @@ def _why_none(trials: DataFrame, context: Context) -> str:
         told = trials.loc[trials["status"] == "infeasible", "reason"].value_counts()
         reasons.append(f"{counts['infeasible']} cannot be had ({told.index[0]})")
     if counts.get("constraint", 0):
-        limits = (
-            f"{title_of(name)} at most {text_of(name, limit)}, "
-            f"the least found is {text_of(name, trials[name].min())}"
-            for name, limit in context.limits.items()
-        )
-        reasons.append(f"{counts['constraint']} break a constraint ({'; '.join(limits)})")
-    why = " and ".join(reasons)
+        found = {name: float(trials[name].min()) for name in context.limits if name in trials}
+        reasons.append(f"{counts['constraint']} break a constraint{_missed(found, context)}")
+    if context.dropped:
+        networks = "1 network was" if context.dropped == 1 else f"{context.dropped:,} networks were"
+        told = _missed(context.least_dropped, context)
+        reasons.append(f"{networks} dropped before a trial, having no hardware within the limits{told}")
+    elif context.least_dropped:
+        reasons.append(f"no accelerator swept keeps the limits{_missed(context.least_dropped, context)}")
+    why = " and ".join(reasons) or "none could be proposed"
     return f"no feasible design among {len(trials)} trials: {why}; loosen the constraint or widen the search"
+
+
+def _missed(found: Mapping[str, float], context: Context) -> str:
+    """Limits and what was found at the least, in brackets."""
+    limits = (
+        f"{title_of(name)} at most {text_of(name, limit)}, the least found is {text_of(name, found[name])}"
+        for name, limit in context.limits.items()
+        if math.isfinite(found.get(name, math.inf))
+    )
+    return f" ({told})" if (told := "; ".join(limits)) else ""
 
 
 def _show(to: Console, out: Path, front: DataFrame, trials: DataFrame, context: Context) -> None:

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from ...errors import BadInput
 from ..spaces.network_space import network_values
@@ -16,7 +16,7 @@ from ..spaces.space import Value
 from ..studies.trial import TrialResult
 from .additive import AdditiveTables
 from .base import Batched, StrategyOptions, Task
-from .rewards import LEAST_LOG, WORST_EXCESS, Quality
+from .rewards import LEAST_LOG, WORST_EXCESS, Quality, check_weights
 from .variations import Unseen, beside
 
 __all__ = ["Differentiable"]
@@ -41,6 +41,12 @@ class DifferentiableOptions(StrategyOptions):
     entropy: float = Field(default=0.01, ge=0.0, le=10.0)
     free: int = Field(default=64, ge=0, le=100_000)
     weights: dict[str, float] = Field(default_factory=dict)
+
+    @field_validator("weights")
+    @classmethod
+    def _weights_are_of_metrics(cls, weights: dict[str, float]) -> dict[str, float]:
+        check_weights(weights)
+        return weights
 
 
 class Differentiable(Batched):

@@ -19,7 +19,7 @@ from ...errors import nearest
 from ..studies.pareto import hypervolume, non_dominated
 from ..studies.trial import METRICS, TrialResult
 
-__all__ = ["Quality", "Reward", "RewardOptions", "make_reward"]
+__all__ = ["Quality", "Reward", "RewardOptions", "check_weights", "make_reward"]
 
 Form = Literal["hard", "product", "soft", "relu", "lagrangian", "hypervolume"]
 
@@ -58,13 +58,20 @@ class RewardOptions(BaseModel):
         for key in self.model_fields_set - {"form", "weights", *_KEYS_OF.get(self.form, ())}:
             owner = next(form for form, keys in _KEYS_OF.items() if key in keys)
             raise ValueError(f"'{key}' has no part in the reward '{self.form}'; remove it, or write form: {owner}")
-        for name, weight in self.weights.items():
-            if name not in METRICS:
-                close = nearest(name, tuple(METRICS))
-                raise ValueError(f"no metric named '{name}'" + (f"; did you mean '{close}'?" if close else ""))
-            if not (math.isfinite(weight) and weight >= 0):
-                raise ValueError(f"the weight of {name} is {weight:g}; give zero or more")
+        if self.weights and self.form == "hypervolume":
+            raise ValueError("'weights' have no part in the reward 'hypervolume'; remove them")
+        check_weights(self.weights)
         return self
+
+
+def check_weights(weights: Mapping[str, float]) -> None:
+    """Raise ``ValueError`` where a weight is of no metric, below zero or no number."""
+    for name, weight in weights.items():
+        if name not in METRICS:
+            close = nearest(name, tuple(METRICS))
+            raise ValueError(f"no metric named '{name}'" + (f"; did you mean '{close}'?" if close else ""))
+        if not (math.isfinite(weight) and weight >= 0):
+            raise ValueError(f"the weight of {name} is {weight:g}; give zero or more")
 
 
 class Reward(Protocol):
@@ -130,7 +137,8 @@ def make_reward(
 ) -> Reward:
     """The reward of a search: ``objectives`` are minimised, ``limits`` the most each constrained metric may be.
 
-    ``weights`` of metrics that are no objectives have no effect. The ``baseline``'s metrics scale the objectives.
+    ``weights`` of metrics that are no objectives have no effect; a study refuses them. The ``baseline``'s metrics scale
+    the objectives.
     """
     quality = Quality.of_task(objectives, limits, baseline, options.weights)
     if options.form == "hard":

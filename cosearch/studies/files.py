@@ -33,6 +33,10 @@ class Context:
     """What the trials were made with, by name."""
     preparation_macs: float = 0.0
     """Multiply-accumulates spent once before the first trial: training a supernet."""
+    dropped: int = 0
+    """Networks that the finished run dropped before they became trials, as no hardware runs them within the limits."""
+    least_dropped: dict[str, float] = field(default_factory=dict)
+    """The lowest that could be had of each limited metric of those networks, one at a time."""
 
     @staticmethod
     def read(path: Path) -> Context:

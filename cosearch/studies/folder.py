@@ -13,7 +13,7 @@ from .files import Context
 from .load import check_shape, study_text
 from .log import TrialLog, read_trials, write_atomically
 from .spec import StudySpec
-from .trial import Trial
+from .trial import Dropped, Trial
 
 __all__ = ["claim", "earlier_trials", "finish", "open_log"]
 
@@ -68,10 +68,11 @@ def claim(out: Path, spec: StudySpec, context: Context, logged: Sequence[Trial])
     replace(context, study_digest=_digest(text.encode()), files=files).write(out / "context.json")
 
 
-def finish(out: Path, trials: int) -> None:
-    """Note in the folder how many trials its run counted in the end."""
+def finish(out: Path, trials: int, dropped: Dropped) -> None:
+    """Note in the folder how many trials its run counted in the end, and what never became one."""
     kept = out / "context.json"
-    replace(Context.read(kept), trials=trials).write(kept)
+    context = Context.read(kept)
+    replace(context, trials=trials, dropped=dropped.networks, least_dropped=dict(dropped.least)).write(kept)
 
 
 def _files(spec: StudySpec) -> dict[str, str]:

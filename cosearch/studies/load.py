@@ -154,6 +154,7 @@ def references(spec: StudySpec) -> Iterator[tuple[YamlPath, Callable[[], object]
 
     hardware, baseline = spec.hardware, spec.baseline
     yield from _network_references(spec)
+    yield from _weights_without_effect(spec)
     try:
         load_accelerator(hardware.accelerator)
         accelerator = patched_accelerator(hardware)
@@ -213,6 +214,18 @@ def _network_references(spec: StudySpec) -> Iterator[tuple[YamlPath, Callable[[]
     if unstated and getattr(accuracy_class(spec.accuracy.source), "blind", False):
         what = f"{spec.accuracy.source} cannot see what '{unstated[0]}' costs in accuracy"
         yield ("network", unstated[0].partition(".")[0]), _raise(BadInput(f"{what}; state it as loss_pct (0 for none)"))
+
+
+def _weights_without_effect(spec: StudySpec) -> Iterator[tuple[YamlPath, Callable[[], object]]]:
+    """Weights in a strategy's options are those of objectives, the study's or the mode's own."""
+    options = spec.strategy.options
+    own = getattr(spec.mode.options, "objective", None)
+    aims = (*spec.objectives, *([own] if own else []))
+    for path, holder in (("weights",), options), (("reward", "weights"), getattr(options, "reward", None)):
+        for name in getattr(holder, "weights", {}):
+            if name not in aims:
+                what = f"{name} is no objective, so that its weight has no effect; weigh {', '.join(aims)}"
+                yield ("strategy", *path, name), _raise(BadInput(what))
 
 
 def _name_of(spec: StudySpec) -> str:

@@ -30,7 +30,7 @@ from .loop import Purse, finished_trials
 from .spec import StudySpec
 from .standing import Scoreboard, Watch
 from .tables import front_frame, trials_frame
-from .trial import Evaluator, Proposal, Trial, TrialResult
+from .trial import Dropped, Evaluator, Proposal, Trial, TrialResult
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -223,6 +223,8 @@ def run_study(
                 if progress is not None:
                     progress(len(finished), spec.budget.trials)
             in_order = tuple(sorted(finished, key=lambda trial: trial.number))
+            dropped: Dropped = getattr(strategy, "dropped", Dropped())
+            context = replace(context, dropped=dropped.networks, least_dropped=dict(dropped.least))
             result = StudyResult(spec, context, in_order, out, problem)
             if out is not None:
                 _write_results(result, problem, executor, out)
@@ -271,7 +273,7 @@ def _write_results(result: StudyResult, problem: SearchProblem, executor: Execut
     from ..reports.closing import write_closing
     from ..reports.report import report
 
-    finish(out, len(result.finished))
+    finish(out, len(result.finished), Dropped(result.context.dropped, result.context.least_dropped))
     write_closing(_closing(result, problem, executor), problem, out)
     report(out)
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+
+from ..amounts import count_of
 from ..charts.curves import curves_data
 from ..charts.limits import limits_chart
 from ..figures.front import metric_of
@@ -30,14 +33,32 @@ def search_section(findings: Findings) -> str:
 
 
 def rejected_section(findings: Findings) -> str:
-    """Designs that broke a limit or cannot be had, with their reasons."""
+    """Designs that broke a limit or cannot be had, with their reasons, and networks that never became one."""
     rejected = findings.trials[findings.trials["status"] != "ok"][["number", "status", "reason"]]
+    dropped = _dropped_text(findings)
     if not len(rejected):
-        return section("Turned away", "Every trial was feasible.")
+        note = "Every trial was feasible." if len(findings.trials) else "There was no trial."
+        return section("Turned away", f"{note} {dropped}".strip())
     listing = frame_table(rejected, {"number": "Trial", "status": "Status", "reason": "Reason"}, wrapped=["reason"])
     note = f"{len(rejected)} designs broke a limit or have no mapping; a search learns from them as from the others."
+    note = f"{note} {dropped}".strip()
     summary = f"<details open><summary>All {len(rejected)}</summary><div class='card'>{listing}</div></details>"
     return section("Turned away", note, summary)
+
+
+def _dropped_text(findings: Findings) -> str:
+    """Networks that were dropped before a trial, or that no accelerator is within the area; empty where none was."""
+    context = findings.context
+    missed = []
+    for name, least in context.least_dropped.items():
+        metric, most = metric_of(name), context.limits.get(name, math.inf)
+        told = f"{metric.label.lower()} at most {most * metric.scale:.4g} {metric.unit}".rstrip()
+        missed.append(f"{told}, the least found is {least * metric.scale:.4g}")
+    why = f" ({'; '.join(missed)})" if missed else ""
+    if context.dropped:
+        networks = count_of(context.dropped, "network")
+        return f"Before any trial {networks} had no hardware within the limits and fell away{why}."
+    return f"No accelerator swept keeps the limits{why}." if missed else ""
 
 
 def method_section(findings: Findings) -> str:
