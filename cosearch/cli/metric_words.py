@@ -45,5 +45,5 @@ def text_of(name: str, value: Any) -> str:
     if name.endswith("_mm2"):
         return f"{value:,.1f} mm2" if value >= 1 else f"{value:.3g} mm2"
     if name in ("macs", "params"):
-        return f"{value / 1e6:,.1f} M"
+        return f"{value / 1e6:,.1f} M" if value >= 1e5 else f"{value:,.0f}"
     return f"{value:g}" if isinstance(value, float) else str(value)

@@ -4,11 +4,13 @@ import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from dovetail.cosearch.spaces.space import Choice, Space
 from dovetail.cosearch.studies.load import check_shape
 from dovetail.cosearch.studies.trial import TrialResult
+from dovetail.cosearch.sweep.base import SweepCosts
 from dovetail.document import parse_document
 
 STUDY = """\
@@ -83,3 +85,28 @@ class FakeProblem:
 
     def labels(self):
         return {"hw.memory": {"0.5": "0.5 MB", "1": "1 MB", "2": "2 MB"}}
+
+
+@dataclass
+class SweptProblem(FakeProblem):
+    """The same, with a sweep of all its hardware."""
+
+    @property
+    def sweep(self):
+        return FakeSweep(self)
+
+
+class FakeSweep:
+    """What the problem says of each accelerator."""
+
+    def __init__(self, problem):
+        self._problem = problem
+        self.hardware = Space(tuple(choice for choice in problem.space.choices if choice.name.startswith("hw.")))
+        self._points = [self.hardware.point(number) for number in range(self.hardware.size)]
+        self.area_mm2 = np.array([1.5 * point["hw.pes"] + 2.0 * point["hw.memory"] for point in self._points])
+
+    def costs(self, values):
+        asked = FakeProblem(limits={"area_mm2": np.inf})
+        found = [asked.evaluate({**values, **point}).metrics for point in self._points]
+        latency, energy = (np.array([one.get(name, np.inf) for one in found]) for name in ("latency_s", "energy_j"))
+        return SweepCosts(latency, energy, self.area_mm2)

@@ -40,7 +40,8 @@ def rejected_section(findings: Findings) -> str:
         note = "Every trial was feasible." if len(findings.trials) else "There was no trial."
         return section("Turned away", f"{note} {dropped}".strip())
     listing = frame_table(rejected, {"number": "Trial", "status": "Status", "reason": "Reason"}, wrapped=["reason"])
-    note = f"{len(rejected)} designs broke a limit or have no mapping; a search learns from them as from the others."
+    told = count_of(len(rejected), "design")
+    note = f"{told} broke a limit or have no mapping; a search learns from them as from the others."
     note = f"{note} {dropped}".strip()
     summary = f"<details open><summary>All {len(rejected)}</summary><div class='card'>{listing}</div></details>"
     return section("Turned away", note, summary)

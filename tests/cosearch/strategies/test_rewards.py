@@ -5,6 +5,7 @@ import math
 import pytest
 from pydantic import ValidationError
 
+from dovetail.cosearch.strategies.registry import strategy_class
 from dovetail.cosearch.strategies.rewards import RewardOptions, make_reward
 from dovetail.cosearch.studies.trial import TrialResult
 
@@ -134,3 +135,15 @@ def test_a_name_is_enough_and_a_key_of_another_form_is_refused():
         RewardOptions.model_validate({"weights": {"latency": 1.0}})
     with pytest.raises(ValidationError, match="zero or more"):
         RewardOptions.model_validate({"weights": {"latency_s": -1.0}})
+    with pytest.raises(ValidationError, match="no part in the reward 'hypervolume'"):
+        RewardOptions.model_validate({"form": "hypervolume", "weights": {"latency_s": 1.0}})
+
+
+@pytest.mark.parametrize(
+    ("weights", "said"), [({"latency": 1.0}, "did you mean 'latency_s'"), ({"energy_j": -0.1}, "zero or more")]
+)
+def test_gradients_take_weights_of_metrics_alone(weights, said):
+    options = strategy_class("differentiable").Options
+    with pytest.raises(ValidationError, match=said):
+        options.model_validate({"weights": weights})
+    assert options.model_validate({"weights": {"energy_j": 0.1}}).weights == {"energy_j": 0.1}

@@ -139,3 +139,23 @@ def test_options_of_choices_can_be_narrowed_by_pattern(load):
     space = network_choices(study)
     assert space.choice("net.b07.kernel").options == (3, 5)
     assert yaml.safe_load(study_text(study))["network"]["only"] == {"net.b*.kernel": [3, 5]}
+
+
+@pytest.mark.parametrize(
+    ("strategy", "place"),
+    [
+        ("{name: evolution, reward: {weights: {area_mm2: 1}}}", "strategy.reward.weights.area_mm2"),
+        ("{name: differentiable, weights: {area_mm2: 1}}", "strategy.weights.area_mm2"),
+    ],
+)
+def test_a_weight_of_what_is_no_objective_is_refused(load, strategy, place):
+    text = GOOD.replace("{name: nsga2, population: 10}", strategy)
+    with pytest.raises(SpecError, match="area_mm2 is no objective") as caught:
+        load(text)
+    assert caught.value.problems[0].path == place
+    assert load(text.replace("area_mm2: 1}", "latency_s: 1}")).strategy.options
+
+
+def test_a_phase_may_weigh_its_own_objective(load):
+    text = GOOD.replace("{name: nsga2, population: 10}", "{name: evolution, reward: {weights: {edp: 1}}}")
+    assert load(text + "mode: {name: phase, objective: edp}\n").mode.name == "phase"

@@ -50,9 +50,11 @@ def test_a_seed_draws_the_same_sample():
     assert list(first.sample) == list(same.sample) != list(other.sample)
 
 
-def test_an_area_none_can_keep_is_refused():
-    with pytest.raises(BadInput, match="relax area_mm2"):
-        _ = SampledSweep(NETWORKS, CHIP, HARDWARE, estimated, points=5, area_mm2=1e-6).sample
+def test_where_none_is_within_the_area_the_smallest_drawn_stands_for_all():
+    sample = SampledSweep(NETWORKS, CHIP, HARDWARE, estimated, points=5, area_mm2=1e-6).sample
+    drawn = SampledSweep(NETWORKS, CHIP, HARDWARE, estimated, points=200).sample
+    assert len(sample) == 1
+    assert min(chip.area_mm2 for chip in sample.values()) <= min(chip.area_mm2 for chip in drawn.values())
 
 
 def test_no_points_are_no_sample():
