@@ -171,8 +171,8 @@ def _why_none(trials: DataFrame, context: Context) -> str:
         reasons.append(f"{counts['constraint']} break a constraint{_missed(found, context)}")
     if context.dropped:
         networks = "1 network was" if context.dropped == 1 else f"{context.dropped:,} networks were"
-        told = _missed(context.least_dropped, context)
-        reasons.append(f"{networks} dropped before a trial, having no hardware within the limits{told}")
+        missed = _missed(context.least_dropped, context)
+        reasons.append(f"{networks} dropped before a trial, having no hardware within the limits{missed}")
     elif context.least_dropped:
         reasons.append(f"no accelerator swept keeps the limits{_missed(context.least_dropped, context)}")
     why = " and ".join(reasons) or "none could be proposed"

@@ -58,7 +58,9 @@ class HardwareFronts:
     """Sweeps networks for a task and remembers what is left of each.
 
     A network that is itself over a limit (parameters, MACs) is not swept. ``patience`` is how many networks in a row
-    may be without hardware before the search is given up (None: 300, and 60 where the sweep is a sample). Raises `BadInput` for a task without a sweep, with hardware the sweep does not know, without the error as an
+    may be without hardware before the search is given up (None: 300, and 60 where the sweep is a sample).
+
+    Raises `BadInput` for a task without a sweep, with hardware the sweep does not know, without the error as an
     objective, or with one that cannot be swept.
     """
 

@@ -94,7 +94,8 @@ class _Outer(Batched):
             if not self._pending:
                 return
             for proposal in self._pending:
-                fresh = [values for values in self._on_hardware(proposal.values) if key_of(values) not in self._proposed]
+                offered = self._on_hardware(proposal.values)
+                fresh = [values for values in offered if key_of(values) not in self._proposed]
                 self._proposed |= {key_of(values) for values in fresh}
                 yield from fresh
                 found = found or bool(fresh)

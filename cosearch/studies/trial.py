@@ -11,8 +11,8 @@ from ..accuracy.source import Accuracy
 from ..spaces.space import Value
 
 __all__ = [
-    "LIFE_METRICS", "METRICS", "OBJECTIVES", "Dropped", "Evaluator", "Metric", "Proposal", "Status", "Trial", "TrialResult",
-    "accuracy_metrics", "accuracy_of",
+    "LIFE_METRICS", "METRICS", "OBJECTIVES", "Dropped", "Evaluator", "Metric", "Proposal", "Status", "Trial",
+    "TrialResult", "accuracy_metrics", "accuracy_of",
 ]  # fmt: skip
 
 Status = Literal["ok", "constraint", "infeasible"]
