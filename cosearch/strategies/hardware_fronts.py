@@ -28,7 +28,8 @@ ERROR = "error_pct"
 _SWEPT = ("latency_s", "energy_j", "edp", "area_mm2")
 _TIE_BREAK = "energy_j"  # among hardware that is equal in all objectives
 _MOST_POINTS = 64  # of a network's front, evenly spaced along it
-_PATIENCE, _PATIENCE_SAMPLED = 300, 60  # networks in a row without hardware, by tables and by a sample of the hardware
+_PATIENCE, _PATIENCE_SAMPLED = 300, 60  # networks without hardware, by tables and by a sample of the hardware
+_LATER = 10  # times as many in a row, once a network had hardware: the most promising are often the largest
 _OF_NETWORK: dict[str, Callable[[Network], float]] = {
     "params": lambda network: float(network.params),
     "macs": lambda network: float(network.macs),
@@ -57,8 +58,9 @@ class HardwareFront:
 class HardwareFronts:
     """Sweeps networks for a task and remembers what is left of each.
 
-    A network that is itself over a limit (parameters, MACs) is not swept. ``patience`` is how many networks in a row
-    may be without hardware before the search is given up (None: 300, and 60 where the sweep is a sample).
+    A network that is itself over a limit (parameters, MACs) is not swept. ``patience`` is how many networks may be
+    without hardware before the search is given up (None: 300, and 60 where the sweep is a sample), ten times as many in
+    a row once one had some.
 
     Raises `BadInput` for a task without a sweep, with hardware the sweep does not know, without the error as an
     objective, or with one that cannot be swept.
@@ -86,7 +88,7 @@ class HardwareFronts:
             )
         usual = _PATIENCE_SAMPLED if isinstance(self.sweep, SampledSweep) else _PATIENCE
         self._patience = usual if patience is None else patience
-        self._in_vain = 0  # networks in a row without hardware
+        self._rejected = self._in_vain = 0  # networks without hardware, in all and in a row
         self._least: dict[str, float] = {}
         self._limits = {name: most for name, most in task.limits.items() if name in _SWEPT}
         self._known: dict[tuple[tuple[str, Value], ...], HardwareFront] = {}
@@ -109,7 +111,7 @@ class HardwareFronts:
     @property
     def rejected(self) -> int:
         """How many of them have no hardware within the limits: their accuracy was never asked for."""
-        return sum(1 for front in self._known.values() if not len(front))
+        return self._rejected
 
     @property
     def dropped(self) -> Dropped:
@@ -120,7 +122,8 @@ class HardwareFronts:
     def given_up(self) -> bool:
         """Whether no accelerator is within the area's limit, or too many networks in a row had no hardware."""
         hopeless = "area_mm2" in self._limits and not len(self._allowed)
-        return hopeless or self._in_vain >= self._patience
+        any_had = self.rejected < self.swept
+        return hopeless or self._in_vain >= self._patience * (_LATER if any_had else 1)
 
     @cached_property
     def _allowed(self) -> I64:
@@ -154,6 +157,7 @@ class HardwareFronts:
         if key not in self._known:
             found = self._known[key] = self._sweep(network)
             self._in_vain = 0 if len(found) else self._in_vain + 1
+            self._rejected += not len(found)
             for name, value in found.least.items():
                 self._least[name] = min(value, self._least.get(name, np.inf))
         return self._known[key]

@@ -35,8 +35,8 @@ class NestedOptions(ModeOptions):
     """``designs``: accelerators a network is tried on at most in a batch, where costs are objectives.
 
     ``points``: accelerators that are swept where the study has no tables of all of them (``mapper: {name: tables}``).
-    ``patience``: networks in a row without hardware within the limits, after which the search ends: 300 by default, and
-    60 where accelerators are sampled.
+    ``patience``: networks without hardware within the limits after which the search ends, ten times as many in a row
+    once one had some: 300 by default, and 60 where accelerators are sampled.
     """
 
     designs: int = Field(default=8, ge=1, le=64)
@@ -75,6 +75,7 @@ class _Outer(Batched):
         super().__init__(task, self._inner.batch * self._designs + len(task.first))
         self.at_once = min(self._inner.batch, _AT_ONCE) * self._designs
         self._proposed = {key_of(values) for values in self._first}
+        self._judged: dict[Key, TrialResult] = {}  # designs of earlier batches
 
     @property
     def rejected(self) -> int:
@@ -88,22 +89,25 @@ class _Outer(Batched):
 
     def _propose(self, count: int) -> Iterator[dict[str, Value]]:
         """The designs of the strategy's next batch that has any; a network is swept when its designs are asked for."""
-        found = False
-        while not found and not self._over:
+        waiting = False
+        while not waiting and not self._over:
             self._pending = self._inner.ask(self._inner.batch)
             if not self._pending:
                 return
             for proposal in self._pending:
-                offered = self._on_hardware(proposal.values)
-                fresh = [values for values in offered if key_of(values) not in self._proposed]
-                self._proposed |= {key_of(values) for values in fresh}
-                yield from fresh
-                found = found or bool(fresh)
-                if fresh:
-                    self._repeats = 0
+                for values in self._on_hardware(proposal.values):
+                    design = key_of(values)
+                    if design in self._judged:
+                        self._note(proposal.values, self._judged[design])
+                        continue
+                    waiting = True
+                    if design not in self._proposed:
+                        self._proposed.add(design)
+                        self._repeats = 0
+                        yield values
                 if self._over:
                     break
-            if not found:
+            if not waiting:
                 self._answer()
 
     @property
@@ -130,10 +134,14 @@ class _Outer(Batched):
     def _learn(self, points: Sequence[Mapping[str, Value]], results: Sequence[TrialResult]) -> None:
         asked = {key_of(proposal.values) for proposal in self._pending}
         for values, result in zip(points, results, strict=True):
-            key = key_of(self._fronts.network(values))
-            if key in asked:
-                self._known[key] = self._better(self._known.get(key), result)
+            network = self._fronts.network(values)
+            self._judged[key_of(values)] = result
+            if key_of(network) in asked:
+                self._note(network, result)
         self._answer()
+
+    def _note(self, network: Mapping[str, Value], result: TrialResult) -> None:
+        self._known[key_of(network)] = self._better(self._known.get(key_of(network)), result)
 
     def _answer(self) -> None:
         """Tell the strategy what became of the networks it proposed."""

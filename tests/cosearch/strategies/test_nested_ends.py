@@ -47,9 +47,11 @@ def result_of(values, objectives=("error_pct", "latency_s", "energy_j")):
     return TrialResult("ok", {name: metrics[name] for name in objectives})
 
 
-def made(name, networks=WIDE, limits=None, objectives=("error_pct",), nested=None, networks_of=None, **more):
+def made(
+    name, networks=WIDE, limits=None, objectives=("error_pct",), nested=None, networks_of=None, options=None, **more
+):
     given = Task(networks + HARDWARE, objectives, 1, limits=limits or {}, sweep=Sweep(), networks=networks_of, **more)
-    chosen = strategy_class(name).Options.model_validate(SMALL.get(name, {}))
+    chosen = strategy_class(name).Options.model_validate(options or SMALL.get(name, {}))
     return make_strategy("nested", name, given, chosen, NestedOptions(**(nested or {}))), given.sweep
 
 
@@ -130,3 +132,15 @@ def test_a_network_over_a_limit_of_its_own_is_no_trial_and_is_not_swept(name):
     assert max(sum(asked) for asked in sweep.asked) <= 12
     assert strategy.dropped.networks
     assert strategy.dropped.least["params"] > 12_000.0
+
+
+@pytest.mark.parametrize("first", [0, 5])
+def test_the_strategy_is_told_what_became_of_the_given_design_though_it_is_tried_but_once(first):
+    designs = ({**{f"net.c{index}": first for index in range(8)}, "hw.size": 1},)
+    strategy, _ = made("evolution", first=designs, options={"batch": 1, "population": 2, "tournament": 2})
+    told = []
+    tell = strategy._inner.tell
+    strategy._inner.tell = lambda numbers, results: (told.extend(results), tell(numbers, results))
+    run(strategy, 4)
+    assert [result.status for result in told[:3]] == ["ok"] * 3
+    assert told[0].metrics["error_pct"] == result_of(designs[0]).metrics["error_pct"]
