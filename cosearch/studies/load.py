@@ -10,6 +10,7 @@ from typing import Any
 
 import yaml
 
+from ...accel.accelerator import Accelerator
 from ...accel.spec import load_accelerator
 from ...document import Document, YamlPath, load_document, problems_of, shipped
 from ...errors import BadInput, Problem, SpecError, UnknownName
@@ -18,15 +19,15 @@ from ..spaces.compose import choices_of, networks_of
 from ..spaces.composed_space import ComposedSpace
 from ..spaces.dataflow import DATAFLOW, dataflow_choice
 from ..spaces.exits import Exits
-from ..spaces.hardware import hardware_space
+from ..spaces.hardware import wrong_points
 from ..spaces.network_part import NetworkPart
 from ..spaces.space import Choice
 from ..spaces.video_levers import VIDEO_SPACE
 from ..strategies.modes import mode_class, mode_names
 from ..strategies.registry import strategy_class, strategy_names
-from .evaluator import patched_accelerator
+from .evaluator import left_to_search, patched_accelerator, searched_hardware
 from .patching import patch_study
-from .spec import TABLES, Budget, StudySpec
+from .spec import TABLES, Budget, HardwarePart, StudySpec
 
 __all__ = ["check_shape", "load_study", "read_study", "study_text"]
 
@@ -160,11 +161,7 @@ def references(spec: StudySpec) -> Iterator[tuple[YamlPath, Callable[[], object]
     except BadInput as error:
         yield ("hardware", "accelerator" if isinstance(error, UnknownName) else "patch"), _raise(error)
     else:
-        names = tuple(parameter.name for parameter in accelerator.parameters)
-        for index, name in enumerate(hardware.search or ()):
-            yield ("hardware", "search", index), partial(_among, f"parameter of {accelerator.name}", name, names)
-        if all(name in names for name in hardware.search or ()):
-            yield ("hardware", "points"), lambda: hardware_space(accelerator, hardware.search, hardware.points)
+        yield from _parameter_references(hardware, accelerator)
         for index, dataflow in enumerate(hardware.dataflow):
             yield ("hardware", "dataflow", index), partial(dataflow_choice, [dataflow], accelerator)
         if hardware.dataflow:
@@ -186,6 +183,26 @@ def references(spec: StudySpec) -> Iterator[tuple[YamlPath, Callable[[], object]
         if baseline.network not in (spec.network.space, _name_of(spec)):
             yield ("baseline", "network"), lambda: load_network(baseline.network)
         yield ("baseline", "accelerator"), lambda: load_accelerator(baseline.accelerator)
+
+
+def _parameter_references(
+    hardware: HardwarePart, accelerator: Accelerator
+) -> Iterator[tuple[YamlPath, Callable[[], object]]]:
+    """Parameters that are named, the values to try, and whether there are any for each that is searched."""
+    whole = load_accelerator(hardware.accelerator)  # a patch may do away with a parameter that the study names
+    names = tuple(parameter.name for parameter in whole.parameters)
+    named: dict[YamlPath, str] = {("search", index): name for index, name in enumerate(hardware.search or ())}
+    named |= {("points", name): name for name in hardware.points}
+    wrong = False
+    for path, name in named.items():
+        yield ("hardware", *path), partial(_among, f"parameter of {whole.name}", name, names)
+        wrong = wrong or name not in names
+    for name, index, error in wrong_points(accelerator, left_to_search(hardware, accelerator).points):
+        yield ("hardware", "points", name, index), _raise(error)
+        wrong = True
+    if not wrong:
+        part = "points" if hardware.points else "search"
+        yield ("hardware", part), lambda: searched_hardware(hardware, accelerator)
 
 
 def _network_references(spec: StudySpec) -> Iterator[tuple[YamlPath, Callable[[], object]]]:
