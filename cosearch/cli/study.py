@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...errors import BadInput, CannotDo
 from . import compare
-from .metric_words import HARDWARE_PREFIX, METRICS, text_of, title_of
+from .metric_words import HARDWARE_PREFIX, METRICS, text_of, texts_apart, title_of
 from .output import Column, Output, progress_bar, table
 from .study_progress import study_progress
 
@@ -80,6 +80,8 @@ def _run(args: argparse.Namespace) -> None:
 
     output = Output.of(args)
     out = Path(args.out)
+    if not args.out.strip():
+        raise BadInput("--out is empty; name a folder")
     if out.exists() and not out.is_dir():
         raise BadInput(f"--out {out}: this is a file; name a folder")
     asked: dict[str, Any] = {
@@ -111,12 +113,15 @@ def _report(args: argparse.Namespace) -> None:
         raise BadInput(f"{folder}: not the folder of a study (it has no trials.jsonl); name the --out folder of a run")
     import pandas as pd
 
+    from ..reports.findings import EDITED_NOTE
     from ..reports.report import report
     from ..studies.files import Context
+    from ..studies.folder import was_edited
 
     report(folder)
     front, trials = pd.read_csv(folder / "front.csv"), pd.read_csv(folder / "trials.csv")
-    _emit(output, folder, front, trials, Context.read(folder / "context.json"))
+    context = Context.read(folder / "context.json")
+    _emit(output, folder, front, trials, context, EDITED_NOTE if was_edited(folder, context) else "")
 
 
 def _report_seeds(output: Output, folder: Path) -> None:
@@ -144,9 +149,11 @@ def _emit_seeds(output: Output, out: Path, seeds: DataFrame) -> None:
     output.emit(data, rows, show)
 
 
-def _emit(output: Output, out: Path, front: DataFrame, trials: DataFrame, context: Context) -> None:
+def _emit(
+    output: Output, out: Path, front: DataFrame, trials: DataFrame, context: Context, note: str = ""
+) -> None:
     rows = [{str(name): value for name, value in row.items()} for row in front.to_dict("records")]
-    data = {
+    data: dict[str, Any] = {
         "out": str(out),
         "report": str(out / REPORT),
         "trials": len(trials),
@@ -154,7 +161,15 @@ def _emit(output: Output, out: Path, front: DataFrame, trials: DataFrame, contex
         "baseline": context.baseline,
         "accuracy": context.accuracy,
     }
-    output.emit(data, rows, lambda to: _show(to, out, front, trials, context))
+    if note:
+        data["note"] = note
+
+    def show(to: Console) -> None:
+        _show(to, out, front, trials, context)
+        if note:
+            to.print(note, style="bold")
+
+    output.emit(data, rows, show)
 
 
 def _why_none(trials: DataFrame, context: Context) -> str:
@@ -165,11 +180,10 @@ def _why_none(trials: DataFrame, context: Context) -> str:
         told = trials.loc[trials["status"] == "infeasible", "reason"].value_counts()
         reasons.append(f"{counts['infeasible']} cannot be had ({told.index[0]})")
     if counts.get("constraint", 0):
-        limits = (
-            f"{title_of(name)} at most {text_of(name, limit)}, "
-            f"the least found is {text_of(name, trials[name].min())}"
-            for name, limit in context.limits.items()
-        )
+        limits = []
+        for name, limit in context.limits.items():
+            most, least = texts_apart(name, (limit, float(trials[name].min())))
+            limits.append(f"{title_of(name)} at most {most}, the least found is {least}")
         reasons.append(f"{counts['constraint']} break a constraint ({'; '.join(limits)})")
     why = " and ".join(reasons)
     return f"no feasible design among {len(trials)} trials: {why}; loosen the constraint or widen the search"
