@@ -326,6 +326,7 @@ def exceeded(metrics: Mapping[str, float], limits: Mapping[str, float]) -> tuple
         if name in metrics and metrics[name] > most:
             metric = METRICS[name]
             value, limit = metrics[name] * metric.scale, most * metric.scale
-            reasons.append(f"{name} {value:.4g} exceeds {limit:.4g} {metric.unit}".rstrip())
+            digits = 4 if f"{value:.4g}" != f"{limit:.4g}" else 8
+            reasons.append(f"{name} {value:.{digits}g} exceeds {limit:.{digits}g} {metric.unit}".rstrip())
             violation += metrics[name] / most - 1.0
     return ", ".join(reasons), violation
