@@ -12,7 +12,7 @@ from ...errors import BadInput
 from ...models.network import Network
 from ...models.op import Op, VectorOp
 
-__all__ = ["Features", "network_features", "row_features"]
+__all__ = ["Features", "class_count", "network_features", "row_features"]
 
 # A full convolution larger than 3×3 brings MACs and weights, not accuracy: no published network of today uses one
 # outside its first layer, so a predictor has no evidence that they help. They count as 3×3.
@@ -83,6 +83,12 @@ def network_features(network: Network) -> Features:
         shortcuts=float(bool(kinds & {"add", "concat"})), squeeze_excite=float("mul" in kinds),
         smooth_activation=float(bool(kinds & _SMOOTH)), uncounted=float(np.log(total / macs)),
     )
+
+
+def class_count(network: Network) -> int:
+    """How many figures a network gives for an image, or for a place of it: the outputs of its last contraction."""
+    bound = network.contractions[-1].bounds
+    return bound.get("K", 1) * bound.get("G", 1)
 
 
 def _resolution(first: Op) -> float:

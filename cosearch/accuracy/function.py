@@ -8,11 +8,11 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
-from ...errors import BadInput, DovetailError, shortened
+from ...errors import BadInput, Infeasible, shortened
 from ...models.network import Network
 from ..spaces.network_space import NetworkSpace, network_values
 from ..spaces.space import Value
-from .named import named_object
+from .named import FAILURES, named_object, one_line, what_was_raised
 from .source import Accuracy, SourceOptions
 
 __all__ = ["AccuracyFunction", "FunctionOptions"]
@@ -33,8 +33,8 @@ class FunctionOptions(SourceOptions):
 class AccuracyFunction:
     """Asks a function, which has to give equal networks equal answers, in any process.
 
-    Raises `BadInput` where there is no such function. What the function raises itself becomes `BadInput` too: the
-    design is then infeasible, and its reason says what happened.
+    Raises `BadInput` where there is no such function. What the function raises itself, a wish to leave the program
+    among it, becomes `BadInput` too: the design is then infeasible, and its reason says what happened.
     """
 
     Options: ClassVar[type[SourceOptions]] = FunctionOptions
@@ -54,24 +54,28 @@ class AccuracyFunction:
         """What the function says; `BadInput` where that is no accuracy. ``values`` are {} for a network of no space."""
         try:
             answer = self._function(network, network_values(values or {}))
-        except DovetailError:
+        except (BadInput, Infeasible):
             raise
-        except Exception as error:  # somebody else's code: it concerns one design
-            what = f"{self.options.function} failed for {network.name}: {type(error).__name__}: {error}"
+        except FAILURES as error:
+            what = f"{self.options.function} failed for {network.name}: {what_was_raised(error)}"
             raise BadInput(shortened(what, 300)) from error
         return self._accuracy(answer)
 
     def _accuracy(self, answer: object) -> Accuracy:
+        parts: Sequence[Any]
         if isinstance(answer, Accuracy):
-            top1, sigma, macs = answer.top1_pct, answer.sigma_pct, answer.macs
+            parts = (answer.top1_pct, answer.sigma_pct, answer.macs)
+        elif isinstance(answer, Sequence) and not isinstance(answer, str | bytes):
+            parts = (*answer, 0.0)
         else:
-            several = isinstance(answer, Sequence) and not isinstance(answer, str)
-            parts: Sequence[Any] = answer if several else (answer, self.options.sigma_pct)  # type: ignore[assignment]
-            try:
-                top1, sigma = (float(part) for part in parts)
-            except (TypeError, ValueError) as error:
-                raise BadInput(f"{self._asked} '{shortened(answer)}'; {_REMEDY}") from error
-            macs = 0.0
+            parts = (answer, self.options.sigma_pct, 0.0)
+        for part in parts:
+            if kind := _no_number(part):
+                raise BadInput(f"{self._asked} {kind} '{one_line(part, 60)}', no number; {_REMEDY}")
+        try:
+            top1, sigma, macs = (float(part) for part in parts)
+        except FAILURES as error:
+            raise BadInput(f"{self._asked} '{one_line(answer, 60)}'; {_REMEDY}") from error
         if not (0.0 <= top1 <= 100.0 and 0.0 <= sigma < math.inf and 0.0 <= macs < math.inf):
             raise BadInput(f"{self._asked} {top1:g} ± {sigma:g}; {_REMEDY}")
         return Accuracy(top1, sigma, macs)
@@ -87,3 +91,11 @@ class AccuracyFunction:
 
 
 _REMEDY = "it must return top-1 accuracy in percent (0 to 100), alone or with its standard deviation"
+
+
+def _no_number(part: object) -> str:
+    """What ``float`` would take for a number without its being one, in words; empty for anything else."""
+    if isinstance(part, str | bytes):
+        return "the text"
+    truth = isinstance(part, bool) or "bool" in str(getattr(part, "dtype", ""))
+    return "the truth value" if truth else ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,9 +15,10 @@ from numpy.typing import NDArray
 
 from ...errors import BadInput
 from ...models.network import Network
+from ..spaces.composed_space import ComposedSpace
 from ..spaces.network_space import NetworkSpace
 from ..spaces.space import Value
-from .features import Features, network_features, row_features
+from .features import Features, class_count, network_features, row_features
 from .scaling_law import Fit, fit
 from .source import Accuracy, SourceOptions
 
@@ -33,6 +35,8 @@ __all__ = [
 RECIPES = ("basic", "augmented", "modern")
 _TABLE = Path(__file__).resolve().parents[2] / "configs" / "accuracy" / "imagenet_published.csv"
 _ROW_FOLDS = 10
+_CLASSES = (1000, 1001)  # TensorFlow's networks have one more, for the background
+_REMEDY = "take another source of accuracies, such as table, function or trained"
 
 
 @dataclass(frozen=True)
@@ -117,8 +121,30 @@ class PublishedPredictor:
         return fit(self._sizes[kept], self._kinds[kept], self._families[kept], self._log_error[kept])
 
     def predict(self, network: Network) -> Accuracy:
-        """The accuracy of a network trained with this predictor's recipe; `BadInput` for one without convolutions."""
-        return self.predict_features([network_features(network)])[0]
+        """The accuracy of a network trained with this predictor's recipe.
+
+        Raises `BadInput` for one without convolutions, of other classes than ImageNet's, and for images smaller than
+        those of any published result.
+        """
+        features = network_features(network)
+        for wrong in (_other_classes(class_count(network)), self._too_small(features.resolution)):
+            if wrong:
+                raise BadInput(f"{network.name}: {wrong}; {_REMEDY}")
+        return self.predict_features([features])[0]
+
+    def check_space(self, space: NetworkSpace) -> None:
+        """Raise `BadInput` where no network of a space has a prediction, as far as its baseline and fields tell."""
+        base = space.base if isinstance(space, ComposedSpace) else space
+        network = base.build(base.baseline())
+        network_features(network)
+        sides = getattr(base, "resolutions", None) or (getattr(base, "resolution", math.inf),)
+        for wrong in (_other_classes(class_count(network)), self._too_small(max(sides))):
+            if wrong:
+                raise BadInput(f"accuracy source 'published_imagenet' on the space '{space.name}': {wrong}; {_REMEDY}")
+
+    def _too_small(self, side: float) -> str:
+        least = min(row.features.resolution for row in self.rows)
+        return f"images of {side:g} pixels to a side are smaller than any published ({least:g})" if side < least else ""
 
     def predict_features(self, features: Sequence[Features]) -> list[Accuracy]:
         """As ``predict``, for many networks at once."""
@@ -188,7 +214,10 @@ class PublishedOptions(SourceOptions):
 
 
 class PublishedImagenet:
-    """A scaling law fitted to published ImageNet results (`PublishedPredictor`) of one training recipe."""
+    """A scaling law fitted to published ImageNet results (`PublishedPredictor`) of one training recipe.
+
+    Raises `BadInput` for a space of another data set's networks, or of networks without convolutions.
+    """
 
     Options: ClassVar[type[SourceOptions]] = PublishedOptions
     expensive: ClassVar[bool] = False
@@ -196,9 +225,11 @@ class PublishedImagenet:
 
     def __init__(self, space: NetworkSpace | None, options: Any) -> None:
         self.predictor = PublishedPredictor(recipe=options.recipe)
+        if space is not None:
+            self.predictor.check_space(space)
 
     def predict(self, network: Network, values: Mapping[str, Value] | None = None) -> Accuracy:
-        """The accuracy of a network trained with the recipe; `BadInput` for one without convolutions."""
+        """The accuracy of a network trained with the recipe; `BadInput` as `PublishedPredictor.predict`."""
         return self.predictor.predict(network)
 
     def report(self) -> AccuracyReport:
@@ -208,6 +239,10 @@ class PublishedImagenet:
     def statement(self) -> str:
         """What the predictor is and what error cross-validation found."""
         return self.predictor.statement()
+
+
+def _other_classes(count: int) -> str:
+    return "" if count in _CLASSES else f"{count} outputs are not ImageNet's {_CLASSES[0]} classes"
 
 
 def _kinds(features: Features, recipe: str) -> NDArray[np.float64]:

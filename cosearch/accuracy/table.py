@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import csv
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
-from pydantic import Field
+from pydantic import Field, ValidationInfo, field_validator
 
 from ...errors import BadInput, nearest, printable, shortened
 from ...models.network import Network
@@ -37,7 +37,16 @@ class TableOptions(SourceOptions):
     sigma_pct: float = Field(default=0.0, ge=0.0, allow_inf_nan=False)
     sigma: str | None = None
     epochs: float = Field(default=0.0, ge=0.0, allow_inf_nan=False)
-    images: int = Field(default=0, ge=0)
+    images: int = Field(default=0, ge=0, validate_default=True)
+
+    @field_validator("images")
+    @classmethod
+    def _says_all_of_a_training(cls, images: int, info: ValidationInfo) -> int:
+        epochs = info.data.get("epochs")
+        if epochs is not None and (epochs > 0) != (images > 0):
+            given, missing = ("epochs", "images") if epochs > 0 else ("images", "epochs")
+            raise ValueError(f"{given} without {missing} are no training; give both, or leave both out")
+        return images
 
 
 class AccuracyTable:
@@ -110,8 +119,9 @@ def read_accuracies(
 ) -> dict[str, Accuracy]:
     """Top-1 accuracies in percent by key. ``sigma`` names a column of standard deviations, else all have ``sigma_pct``.
 
-    Raises `BadInput` with file and line for a missing file or column, a blank or repeated key, and anything that is no
-    percentage. Rows without an accuracy are skipped.
+    Raises `BadInput` with file and line for a missing file or column, one that is there twice, a row with more fields
+    than there are columns, a quote that is not closed, a blank or repeated key, and anything that is no percentage.
+    Rows without an accuracy are skipped.
     """
     columns = [key, accuracy] + ([sigma] if sigma else [])
     known: dict[str, Accuracy] = {}
@@ -132,25 +142,53 @@ def read_accuracies(
 
 
 def _rows(path: Path, columns: list[str]) -> Iterator[tuple[int, dict[str, str]]]:
-    """Line number and stripped cells of each row that is not blank."""
+    """Line number and cells of each row that is not blank."""
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.DictReader(file, restval="", skipinitialspace=True)
-            header = [(name or "").strip() for name in reader.fieldnames or ()]
-            reader.fieldnames = header
-            for column in columns:
-                if column not in header:
-                    close = nearest(column, header)
-                    hint = f"did you mean '{close}'?" if close else f"it has {', '.join(header) or 'no header line'}"
-                    raise BadInput(f"{path}:1: no column '{column}'; {hint}")
-            for row in reader:
-                cells = {name: (row[name] or "").strip() for name in columns}
-                if any(cells.values()):
-                    yield reader.line_num, cells
+            records = _records(path, file)
+            _, header = next(records, (1, list[str]()))
+            _check_header(path, header, columns)
+            for line, cells in records:
+                if len(cells) > len(header) and any(cells):
+                    has = f"{len(cells)} fields, and the header names {len(header)} columns"
+                    raise BadInput(f"{path}:{line}: {has}; put a text with commas in quotes, or remove the surplus")
+                row = {**dict.fromkeys(columns, ""), **dict(zip(header, cells, strict=False))}
+                broken = [name for name in columns if len(row[name].splitlines()) > 1]
+                if broken:
+                    what = f"column {broken[0]} goes over several lines"
+                    raise BadInput(f"{path}:{line}: {what}; close the quote that is open, or remove it")
+                if any(row[name] for name in columns):
+                    yield line, row
     except FileNotFoundError as error:
         raise BadInput(f"{path}: no such table of accuracies; check accuracy.path") from error
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+    except (OSError, UnicodeDecodeError) as error:
         raise BadInput(f"{path}: cannot be read as a CSV table ({error}); save it as UTF-8 text with commas") from error
+
+
+def _records(path: Path, file: Iterable[str]) -> Iterator[tuple[int, list[str]]]:
+    """The stripped cells of each record with the line it begins in; a quote left open has swallowed what follows it."""
+    reader = csv.reader(file, skipinitialspace=True, strict=True)
+    while True:
+        line = reader.line_num + 1
+        try:
+            cells = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            remedy = 'close the quote that is open, and write "" for one that is meant'
+            raise BadInput(f"{path}:{line}: cannot be read as CSV from here on ({error}); {remedy}") from error
+        yield line, [cell.strip() for cell in cells]
+
+
+def _check_header(path: Path, header: list[str], columns: list[str]) -> None:
+    for column in columns:
+        if column not in header:
+            close = nearest(column, header)
+            hint = f"did you mean '{close}'?" if close else f"it has {', '.join(header) or 'no header line'}"
+            raise BadInput(f"{path}:1: no column '{column}'; {hint}")
+    twice = next((name for name in header if name and header.count(name) > 1), "")
+    if twice:
+        raise BadInput(f"{path}:1: column '{shortened(twice)}' is there twice; rename or remove one of them")
 
 
 def _percentage(text: str, column: str, where: str) -> float:

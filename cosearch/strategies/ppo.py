@@ -32,12 +32,12 @@ class PolicyOptions(StrategyOptions):
     """
 
     controller: Literal["lstm", "independent"] = "lstm"
-    batch: int = Field(default=16, ge=1, le=10_000)
+    batch: int = Field(default=32, ge=1, le=10_000)
     epochs: int = Field(default=4, ge=1, le=1000)
-    learning_rate: float = Field(default=0.01, gt=0.0, le=10.0)
+    learning_rate: float = Field(default=0.003, gt=0.0, le=10.0)
     clip: float = Field(default=0.2, gt=0.0, lt=1.0)
     decay: float = Field(default=0.9, ge=0.0, lt=1.0)
-    entropy: float = Field(default=0.01, ge=0.0, le=10.0)
+    entropy: float = Field(default=0.1, ge=0.0, le=10.0)
     hidden: int = Field(default=32, ge=1, le=4096)
     reward: RewardOptions = RewardOptions()
 

@@ -1,5 +1,7 @@
 """Data sets of a user, as `accuracy.dataset` names them."""
 
+import sys
+
 import torch
 from torch.utils.data import Dataset, TensorDataset
 
@@ -35,3 +37,41 @@ def numbers():
 
 def empty():
     return Lines(0, 0), Lines(8, 0)
+
+
+def leaves():
+    sys.exit("no data today")
+
+
+def fails():
+    raise OSError("no such disk")
+
+
+class Torn(Lines):
+    """Its last sample cannot be read."""
+
+    classes = (0, 1)
+
+    def __getitem__(self, place):
+        if place == len(self) - 1:
+            raise SystemExit(5)
+        return super().__getitem__(place)
+
+
+def torn():
+    return Torn(32, 0), Lines(8, 0)
+
+
+class Sizes(Lines):
+    """Images of two sizes."""
+
+    def __getitem__(self, place):
+        image, label = super().__getitem__(place)
+        return image[:, : 8 - place % 2], label
+
+
+def sizes():
+    return Sizes(32, 0), Lines(8, 0)
+
+
+data = (1, 2)

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.utils.data import Dataset, Subset, TensorDataset, default_collate
 
 from ....errors import BadInput
-from ..named import named_object
+from ..named import FAILURES, named_object, what_was_raised
 
 __all__ = ["Data", "batches", "digits", "digits_test", "load_data", "part_of"]
 
@@ -64,9 +64,23 @@ def _digits() -> tuple[TensorDataset, TensorDataset, TensorDataset]:
 def load_data(name: str) -> Data:
     """``digits``, or what the callable ``package.module:name`` returns: data sets to train on and to judge by.
 
-    Raises `BadInput` where there is no such callable, and where it returns something else.
+    Raises `BadInput` where there is no such callable, where it returns something else, and where it or its data sets
+    raise anything or want to leave the program.
     """
-    made = digits() if name == DIGITS else named_object(name, "accuracy.dataset")()
+    if name == DIGITS:
+        return _checked(name, digits())
+    make = named_object(name, "accuracy.dataset")
+    if not callable(make):
+        raise BadInput(f"accuracy.dataset: '{name}' is no function; give something that can be called")
+    try:
+        return _checked(name, make())
+    except BadInput:
+        raise
+    except FAILURES as error:
+        raise BadInput(f"accuracy.dataset: '{name}' failed: {what_was_raised(error)}") from error
+
+
+def _checked(name: str, made: object) -> Data:
     if not isinstance(made, tuple) or len(made) != 2:
         raise BadInput(f"accuracy.dataset: '{name}' returned {type(made).__name__}; return a pair (train, held-out)")
     train, held = made
@@ -103,14 +117,27 @@ def _classes(dataset: Any) -> int:
 
 
 def batches(dataset: Any, size: int, order: Tensor | None = None) -> Iterator[tuple[Tensor, Tensor]]:
-    """Images and labels in batches of ``size``, in ``order`` (default: as they come)."""
+    """Images and labels in batches of ``size``, in ``order`` (default: as they come).
+
+    Raises `BadInput` where a user's data set fails at a sample, or gives samples that are no batch together.
+    """
     places = torch.arange(len(dataset)) if order is None else order
     for part in torch.split(places, size):
         if isinstance(dataset, TensorDataset):
             images, labels = dataset.tensors[0][part], dataset.tensors[1][part]
         else:
-            images, labels = default_collate([dataset[int(place)] for place in part])
+            images, labels = _batch(dataset, part)
         yield images, labels
+
+
+def _batch(dataset: Any, places: Tensor) -> tuple[Tensor, Tensor]:
+    try:
+        images, labels = default_collate([dataset[int(place)] for place in places])
+    except BadInput:
+        raise
+    except FAILURES as error:
+        raise BadInput(f"accuracy.dataset: the samples cannot be read: {what_was_raised(error)}") from error
+    return images, labels
 
 
 def part_of(dataset: Any, places: Tensor) -> Dataset[Any]:

@@ -19,6 +19,7 @@ from ...spaces.genes import recipe_values
 from ...spaces.network_space import NetworkSpace, Trainable
 from ...spaces.space import Value
 from ..curves.stopping import Stopping
+from ..named import named_object
 from ..source import Accuracy, SourceOptions
 
 if TYPE_CHECKING:
@@ -102,6 +103,8 @@ class Trained:
         lost = [name for name in space.unstated if name != "recipe"] if isinstance(space, ComposedSpace) else []
         if lost:
             raise BadInput(f"accuracy source 'trained': networks are trained without {lost[0]}; state what it loses")
+        if options.dataset != "digits":
+            named_object(options.dataset, "accuracy.dataset")
         self._space: Any = space
         self._options: TrainedOptions = options
         self._known: dict[str, Accuracy] = {}

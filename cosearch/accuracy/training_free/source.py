@@ -8,15 +8,16 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import numpy as np
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from ....document import field_errors
-from ....errors import BadInput
+from ....errors import BadInput, Infeasible
 from ....models.network import Network
 from ....models.op import Op
 from ...spaces.network_space import NetworkSpace, Trainable, known_values, network_values
 from ...spaces.space import Value
 from ..calibrated import Calibrated, CalibrationReport, FitKind
+from ..named import one_line
 from ..source import Accuracy, AccuracySource, SourceOptions
 from .indicator import fresh_module, indicator, indicator_scores, network_scores
 from .probe import Images, Probe, make_probe
@@ -42,6 +43,13 @@ class CalibrationPart(BaseModel):
     model_config = ConfigDict(extra="allow", frozen=True)
     source: str
     labels: int = Field(default=50, ge=3, le=100_000)
+
+    @field_validator("source")
+    @classmethod
+    def _knows_accuracies(cls, name: str) -> str:
+        if name == "training_free":
+            raise ValueError("scores cannot be calibrated by scores; name a source of accuracies, such as table")
+        return name
 
 
 class TrainingFreeOptions(SourceOptions):
@@ -97,6 +105,7 @@ class TrainingFree:
         self._check_teacher()
         self._module_space = _thinned(space, options.thin)
         self._probes: dict[tuple[int, int, int], Probe] = {}
+        self._refused: list[str] = []  # why the other source had no label
 
     @property
     def expensive(self) -> bool:
@@ -122,6 +131,7 @@ class TrainingFree:
 
     def predict(self, network: Network, values: Mapping[str, Value] | None = None) -> Accuracy:
         """What the calibration makes of the scores; `BadInput` without one, or where it has too few labels."""
+        self._check_labels()
         scores = self.scores(network, values)
         found = self.calibration.predict(list(scores.values()))
         runs = self.options.batch * self.options.repeats * len(self._of_modules)
@@ -141,12 +151,31 @@ class TrainingFree:
             made.add(list(self.scores(network, values).values()), accuracy.top1_pct)
         return made
 
+    def _check_labels(self) -> None:
+        """Raise `BadInput` where the other source gave too few labels, with what became of those it was asked for."""
+        labels, least, part = len(self.calibration), self.options.least_labels, self.options.calibrate
+        if labels >= least or part is None:
+            return
+        few = f"accuracy.calibrate: {labels} labels, {least} are needed (least_labels)"
+        failed = len(self._refused)
+        if not failed:
+            raise BadInput(f"{few}: the space has no more networks that can be built; widen it, or lower least_labels")
+        first = one_line(self._refused[0], 300)
+        raise BadInput(
+            f"{few}: the source '{part.source}' was asked about {labels + failed} networks and failed for {failed}; "
+            f"mend or extend it; the first reason: {first}"
+        )
+
     def report(self) -> CalibrationReport:
         """How well the calibration predicts networks it did not see."""
         return self.calibration.report()
 
     def statement(self) -> str:
-        """What is looked at, how it was calibrated, and how far it can be trusted: overall and among the best."""
+        """What is looked at, how it was calibrated, and how far it can be trusted: overall and among the best.
+
+        Raises `BadInput` as `predict` does, so that a study without labels ends before it begins.
+        """
+        self._check_labels()
         options, report = self.options, self.report()
         part = options.calibrate
         top = "too few to tell" if np.isnan(report.kendall_top) else f"{report.kendall_top:.2f}"
@@ -175,9 +204,12 @@ class TrainingFree:
             seen.add(key)
             try:
                 network = space.build(values)
-                found.append((network, values, teacher.predict(network, values)))
             except BadInput:
                 continue
+            try:
+                found.append((network, values, teacher.predict(network, values)))
+            except (BadInput, Infeasible) as error:
+                self._refused.append(str(error))
         return found
 
     def _check_teacher(self) -> None:

@@ -14,6 +14,7 @@ from dovetail.cosearch.accuracy.registry import accuracy_names, accuracy_source
 from dovetail.cosearch.spaces.networks import network_space
 from dovetail.document import load_document
 from dovetail.errors import BadInput, UnknownName
+from dovetail.models.load import load_network
 from dovetail.models.network import Layer, Network
 from dovetail.models.op import linear
 from dovetail.models.zoo.mobilenet import mobilenet_edgetpu, mobilenet_v2
@@ -257,3 +258,53 @@ def test_a_network_that_is_mostly_no_convolutions_is_left_to_other_sources():
     space = network_space("vit")
     with pytest.raises(BadInput, match=r"vit: only \d+% of its MACs are convolutions'"):
         network_features(space.build(space.baseline()))
+
+
+@pytest.mark.parametrize(
+    ("network", "message"),
+    [
+        (load_network("nasbench201"), "nasbench201: 10 outputs are not ImageNet's 1000 classes; take another source"),
+        (load_network("deeplab_v3_mobilenet_v2"), "21 outputs are not"),
+        (mobilenet_v2(resolution=64), r"images of 64 pixels to a side are smaller than any published \(96\); take"),
+    ],
+)
+def test_networks_of_other_data_sets_have_no_prediction(predictor, network, message):
+    with pytest.raises(BadInput, match=message):
+        predictor.predict(network)
+
+
+def test_imagenets_classes_may_have_one_more_for_the_background(predictor):
+    assert predictor.predict(mobilenet_edgetpu()).top1_pct == pytest.approx(75.6, abs=3.0)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("digits_cells", "published_imagenet' on the space 'digits_cells': 10 outputs are not ImageNet's 1000 classes"),
+        ("digits_ibn", "10 outputs"),
+        ("nasbench201", "10 outputs"),
+        ("nasbench201_imagenet16", "120 outputs"),
+        ("vit", r"only \d+% of its MACs are convolutions'"),
+        ("bert", "no convolution"),
+    ],
+)
+def test_spaces_of_other_data_sets_are_refused_at_once(name, message):
+    with pytest.raises(BadInput, match=message):
+        accuracy_source("published_imagenet", name)
+
+
+def test_a_space_is_refused_for_small_images_only_where_it_has_no_others():
+    spaces = [replace(SPACE, resolutions=sides) for sides in ((64, 224), (32, 64))]
+    source = accuracy_source("published_imagenet", spaces[0])
+    values = spaces[0].baseline()
+    assert source.predict(spaces[0].build({**values, "net.resolution": 224})).top1_pct > 65
+    with pytest.raises(BadInput, match="images of 64 pixels"):
+        source.predict(spaces[0].build({**values, "net.resolution": 64}))
+    with pytest.raises(BadInput, match="on the space 'mobilenet_ibn': images of 64 pixels"):
+        accuracy_source("published_imagenet", spaces[1])
+
+
+@pytest.mark.parametrize("name", ["mobilenet_ibn", "mobilenet_v2", "mobilenet_s3", "efficientnet_edge"])
+def test_the_shipped_spaces_of_imagenets_networks_have_predictions(name):
+    space = network_space(name)
+    assert 60 < accuracy_source("published_imagenet", name).predict(space.build(space.baseline())).top1_pct < 81

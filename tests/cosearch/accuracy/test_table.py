@@ -75,11 +75,23 @@ def test_rows_without_an_accuracy_and_blank_lines_are_skipped(table):
         ("arch_str,top1_pct\na,7\na,8\n", "accuracies.csv:3: 'a' has a row already"),
         ("arch_str,top1_pct\n,7\n", "accuracies.csv:2: column arch_str is blank"),
         ("arch_str,top1_pct\n", "holds no accuracy"),
+        ("arch_str,top1_pct\na,7\n\nb,71,5\n", "accuracies.csv:4: 3 fields, and the header names 2 columns; put"),
+        ("arch_str,top1_pct,top1_pct\na,7,8\n", "accuracies.csv:1: column 'top1_pct' is there twice; rename"),
+        ('arch_str,top1_pct\na,7\n"b,8\nc,9\n', r"accuracies.csv:3: cannot be read as CSV .*close the quote"),
+        ('arch_str,top1_pct\na,7\n"b,8\nc,9"\n', "accuracies.csv:3: column arch_str goes over several lines; close"),
+        ('arch_str,"top1_pct\na,7\n', "accuracies.csv:1: cannot be read as CSV"),
     ],
 )
 def test_what_is_wrong_with_a_table_is_said_with_its_line(table, text, message):
     with pytest.raises(BadInput, match=message):
         table(text)
+
+
+def test_quoted_texts_of_commas_and_lines_are_read_and_lines_of_commas_are_blank(table):
+    text = 'note,arch_str,top1_pct\n"two\nlines","a=1,b=2",70\n,,,,\n"a ""quote""",c,71\n'
+    assert {name: one.top1_pct for name, one in table(text).known.items()} == {"a=1,b=2": 70.0, "c": 71.0}
+    with pytest.raises(BadInput, match=r"accuracies\.csv:6: top1_pct is 'x'"):
+        table(text + "b,d,x\n")
 
 
 def test_a_missing_table_is_bad_input(tmp_path):
@@ -113,3 +125,14 @@ def test_a_studys_table_stands_beside_it_and_is_checked_with_it(tmp_path):
     part = load_study(tmp_path / "mine.yaml").accuracy
     source = accuracy_source(part.source, "nasbench201", part.model_extra)
     assert source.predict(SPACE.build(values_of(GOOD)), values_of(GOOD)).top1_pct == 71.25
+
+
+@pytest.mark.parametrize(
+    ("part", "message"),
+    [("epochs: 12", "epochs without images are no training"), ("images: 50", "images without epochs are no training")],
+)
+def test_half_of_what_a_training_is_is_refused(tmp_path, part, message):
+    (tmp_path / "accuracies.csv").write_text(f"arch_str,top1_pct\n{GOOD},71.25\n")
+    (tmp_path / "mine.yaml").write_text(STUDY.replace("accuracies.csv", f"accuracies.csv, {part}"))
+    with pytest.raises(SpecError, match=rf"mine\.yaml:4:\d+: accuracy[.a-z]*: {message}; give both, or leave"):
+        load_study(tmp_path / "mine.yaml")

@@ -101,10 +101,24 @@ def test_batches_follow_the_order_given():
     ("own_data:one", "return a pair"),
     ("own_data:numbers", "floating-point tensors"),
     ("own_data:empty", "is empty"),
+    ("own_data:data", "'own_data:data' is no function"),
+    ("own_data:leaves", "'own_data:leaves' failed: SystemExit: no data today$"),
+    ("own_data:fails", "'own_data:fails' failed: OSError: no such disk$"),
 ])  # fmt: skip
 def test_what_is_no_data_set_is_refused(name, message):
     with pytest.raises(BadInput, match=message):
         load_data(name)
+
+
+@pytest.mark.parametrize(("name", "message"), [("torn", "SystemExit: 5$"), ("sizes", "RuntimeError: stack expects")])
+def test_samples_that_cannot_be_read_fail_the_network_that_is_trained(name, message):
+    with pytest.raises(BadInput, match=f"accuracy.dataset: the samples cannot be read: {message}"):
+        source(dataset=f"own_data:{name}").predict(CELLS.build(POINT), POINT)
+
+
+def test_a_data_set_that_is_nowhere_is_refused_before_anything_is_trained():
+    with pytest.raises(BadInput, match=r"accuracy\.dataset: 'no_such_module' cannot be imported"):
+        source(dataset="no_such_module:lines")
 
 
 def test_a_data_sets_name_must_be_a_place():

@@ -15,6 +15,12 @@ import math
 
 def by_depth(network, values):
     return 30.0 + 5.0 * math.log(network.params)
+
+def raises(network, values):
+    raise ValueError("not to be had")
+
+def of_large_ones(network, values):
+    return by_depth(network, values) if network.params > 9000 else raises(network, values)
 """
 
 
@@ -92,6 +98,34 @@ def test_too_few_labels_are_refused(made, tmp_path):
         source.predict(SPACE.build(SPACE.baseline()))
 
 
+@pytest.mark.parametrize("asked", [lambda s: s.predict(SPACE.build(SPACE.baseline())), lambda s: s.statement()])
+def test_a_source_that_fails_for_most_networks_is_named_with_its_first_reason(made, asked):
+    source = made(calibrate={"source": "function", "function": "own_depth:raises", "labels": 25})
+    reason = r"first reason: own_depth:raises failed for nasbench201: ValueError: not to be had$"
+    asked_about = r"the source 'function' was asked about (\d+) networks and failed for \1; mend"
+    with pytest.raises(BadInput, match=f"0 labels, 20 are needed .*{asked_about}.*{reason}"):
+        asked(source)
+
+
+def test_a_source_that_fails_for_some_networks_may_still_have_labels_enough(made):
+    source = made(calibrate={"source": "function", "function": "own_depth:of_large_ones", "labels": 25})
+    assert source.predict(SPACE.build(SPACE.baseline())).top1_pct > 0
+    assert "with 25 accuracies" in source.statement()
+
+
+def test_a_space_with_too_few_networks_to_calibrate_is_said(made):
+    with pytest.raises(BadInput, match=r"\d+ labels, 1000 are needed .* the space has no more networks"):
+        made(labels=1000, least_labels=1000, space=_Two()).statement()
+
+
+class _Two:
+    """Two of the cells."""
+
+    name = "two"
+    space = SPACE.space.restrict({name: [SPACE.baseline()[name]] for name in SPACE.space.names[1:]})
+    build, key, baseline = SPACE.build, SPACE.key, SPACE.baseline
+
+
 def test_modules_need_a_space_that_has_them_and_a_point_of_it(made):
     with pytest.raises(BadInput, match=r"synflow looks at a torch module, and .* 'video_levers' has none"):
         made(space=network_space("video_levers"), indicators=["synflow"])
@@ -125,6 +159,10 @@ def test_a_study_calibrates_by_the_table_beside_it(tmp_path):
         (STUDY.replace("path: accuracies.csv, ", ""), "accuracy.calibrate.path: Field required"),
         (STUDY.replace("{source: table,", "{source: tabel,"), "no accuracy source named 'tabel'"),
         (STUDY.replace("[params]", "[params]\n  batch: 1"), "accuracy.batch"),
+        (
+            STUDY.replace("source: table, path: accuracies.csv", "source: training_free"),
+            r"mine.yaml:7:15: accuracy.calibrate.source: scores cannot be calibrated by scores; name a source",
+        ),
     ],
 )
 def test_wrong_options_are_said_with_their_place(tmp_path, text, message):
