@@ -188,8 +188,8 @@ def references(spec: StudySpec) -> Iterator[tuple[YamlPath, Callable[[], object]
             yield ("hardware", "dataflow"), partial(Choice, DATAFLOW, tuple(hardware.dataflow))
     yield from _metric_references(spec)
     accuracy = spec.accuracy
-    if accuracy.model_extra and _name_of(spec):
-        where = "path" if "path" in accuracy.model_extra else "source"
+    if _name_of(spec) and spec.network.space != VIDEO_SPACE:
+        where = "path" if "path" in (accuracy.model_extra or {}) else "source"
         yield (
             ("accuracy", where),
             lambda: accuracy_source(accuracy.source, networks_of(spec.network), accuracy.model_extra),
