@@ -41,9 +41,9 @@ def text(figures: dict[str, Any]) -> str:
 def gap(found: dict[str, float]) -> str:
     """How far the tables' mappings are from proven optimal ones."""
     return (
-        f"On {found['samples']:.0f} pairs of an operator and an accelerator drawn from all, the tables' mapping takes "
-        f"{found['mean_pct']:.2f} % more energy × delay than the proven optimum on average, {found['median_pct']:.2f} % "
-        f"in the median, {found['p90_pct']:.1f} % at the ninth decile and {found['worst_pct']:.1f} % at worst."
+        f"On {found['samples']:.0f} pairs of an operator and an accelerator drawn from all, the tables' mapping "
+        f"takes {found['mean_pct']:.2f} % more energy × delay than the proven optimum on average, "
+        f"{found['median_pct']:.2f} % in the median, {found['p90_pct']:.1f} % at the ninth decile and {found['worst_pct']:.1f} % at worst."
     )
 
 
