@@ -43,7 +43,8 @@ def gap(found: dict[str, float]) -> str:
     return (
         f"On {found['samples']:.0f} pairs of an operator and an accelerator drawn from all, the tables' mapping "
         f"takes {found['mean_pct']:.2f} % more energy × delay than the proven optimum on average, "
-        f"{found['median_pct']:.2f} % in the median, {found['p90_pct']:.1f} % at the ninth decile and {found['worst_pct']:.1f} % at worst."
+        f"{found['median_pct']:.2f} % in the median, {found['p90_pct']:.1f} % at the ninth decile and "
+        f"{found['worst_pct']:.1f} % at worst."
     )
 
 
