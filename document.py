@@ -332,6 +332,8 @@ def _message(model: type[BaseModel], details: dict[str, Any], path: YamlPath) ->
 def _known(names: Sequence[str], name: str) -> str:
     """The remedy for a name that is not among ``names``."""
     close = nearest(name, names)
+    if not names:
+        return "it takes no options; remove it"
     return f"did you mean '{close}'?" if close else f"known: {', '.join(names)}"
 
 

@@ -15,6 +15,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from numbers import Integral
 
 __all__ = [
     "BadInput",
@@ -27,6 +28,7 @@ __all__ = [
     "SpecError",
     "UnknownName",
     "check_type",
+    "check_whole",
     "nearest",
     "printable",
     "shortened",
@@ -137,3 +139,12 @@ def check_type(value: object, kind: type, argument: str, remedy: str) -> None:
     if not isinstance(value, kind):
         given = f"the text '{shortened(value)}'" if isinstance(value, str) else f"of type {type(value).__name__}"
         raise BadInput(f"{argument} is {given}, not of type {kind.__name__}; {remedy}")
+
+
+def check_whole(value: object, argument: str, least: int, most: int) -> int:
+    """The ``value`` of an argument that must be a whole number from ``least`` to ``most``; raises `BadInput`."""
+    whole = int(value) if isinstance(value, Integral) and not isinstance(value, bool) else None
+    if whole is None or not least <= whole <= most:
+        shown = repr(value) if isinstance(value, str | float | Integral) else f"a {type(value).__name__}"
+        raise BadInput(f"{argument} = {shortened(shown)}: give a whole number from {least} to {most}")
+    return whole

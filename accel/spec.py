@@ -27,7 +27,7 @@ from .spec_resolve import resolve
 
 __all__ = [
     "AcceleratorSpec", "accelerator_from_document", "accelerator_schema", "accelerator_to_yaml", "format_parameter",
-    "list_accelerators", "load_accelerator", "with_parameters",
+    "list_accelerators", "load_accelerator", "parameter_value", "with_parameters",
 ]  # fmt: skip
 
 
@@ -88,7 +88,7 @@ def with_parameters(accelerator: Accelerator, values: Mapping[str, Any]) -> Acce
                 close = nearest(name, known)
                 remedy = f"did you mean '{close}'?" if close else f"it has {', '.join(known) or 'none'}"
                 raise BadInput(f"no such parameter; {remedy}")
-            chosen[name] = _chosen(known[name], value)
+            chosen[name] = parameter_value(known[name], value)
         except BadInput as error:
             what, _, remedy = str(error).partition("; ")
             problems.append(Problem(source, 0, 0, str(name), what, remedy))
@@ -110,8 +110,11 @@ def _unit(unit: str) -> Unit:
     return parse_literal(f"1 {unit}")[1]
 
 
-def _chosen(parameter: Parameter, value: Any) -> float:
-    """The SI value of what the user gave, checked against the choices or the range."""
+def parameter_value(parameter: Parameter, value: Any) -> float:
+    """The SI value of what a parameter is to be, as ``with_parameters`` takes it.
+
+    Raises `BadInput` for a wrong unit and for a value that is not among the choices or in the range.
+    """
     if isinstance(value, Real) and not isinstance(value, bool):
         if not math.isfinite(value):
             raise BadInput(f"'{value}' is not a finite number; {_allowed(parameter)}")

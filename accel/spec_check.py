@@ -34,7 +34,7 @@ from .spec_models import (
     kinds,
 )  # fmt: skip
 
-__all__ = ["Evaluator", "ParameterTable", "Placer", "check_spec", "read_parameters", "same"]
+__all__ = ["Evaluator", "ParameterTable", "Placer", "check_spec", "read_parameters", "same", "unused_parameters"]
 
 Key = TypeVar("Key", bound=str)
 
@@ -201,13 +201,18 @@ def _is_scalar(value: Any) -> bool:
 
 
 def _unused(data: Mapping[str, Any], place: Placer) -> Iterator[Problem]:
-    """Parameters that nothing refers to."""
+    for name in unused_parameters(data):
+        remedy = "use it in a level or remove it"
+        yield place(("parameters", name), f"parameter '{name}' is never used", remedy)
+
+
+def unused_parameters(data: Mapping[str, Any]) -> list[str]:
+    """Parameters of a document that nothing in it refers to."""
     names = data.get("parameters")
     used = {word for _, raw, _ in quantities(data) for word in _words(raw)}
-    for name in names if isinstance(names, dict) else ():
-        if name not in used and re.fullmatch(r"[A-Za-z]\w*", str(name), re.ASCII):  # what no name is, nothing can use
-            remedy = "use it in a level or remove it"
-            yield place(("parameters", name), f"parameter '{name}' is never used", remedy)
+    named = [name for name in names if name not in used] if isinstance(names, dict) else []
+    # What is no name, nothing can use.
+    return [name for name in named if re.fullmatch(r"[A-Za-z]\w*", str(name), re.ASCII)]
 
 
 def _host(host: Any) -> Iterator[Found]:

@@ -53,7 +53,7 @@ def _best_or_none(exam: Exam, target: float, mask: Any) -> float | None:
     return float(exam.accuracy[possible].max()) if possible.any() else None
 
 
-def gap_to_optimal_mappings(exam: Exam, samples: int = 60, seed: int = 0) -> dict[str, float]:
+def gap_to_optimal_mappings(exam: Exam, samples: int = 200, seed: int = 0) -> dict[str, float]:
     """How much more energy-delay an operator's tabled mapping has than a proven optimal one, on drawn accelerators."""
     rng = np.random.default_rng(seed)
     network = exam.networks.build(

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
 
-from ..errors import BadInput, nearest
+from ..errors import BadInput, nearest, shortened
 
 __all__ = ["DIMENSIONS", "Quantity", "format_mass", "format_si", "format_size", "is_figure", "parse_quantity", "to_si"]
 
@@ -59,6 +59,8 @@ _PREFIX: dict[str, Fraction] = {
 _SMALL = ("a", "f", "p", "n", "u", "µ", "μ", "m")
 _LARGE = ("k", "M", "G", "T", "P")
 _BINARY = ("Ki", "Mi", "Gi", "Ti")
+_OF_BYTES = ("k", "kb", "m", "mb", "g", "gb", "t", "tb")
+_EXPONENTS = {"k": "e3", "m": "e6", "g": "e9", "b": "e9", "t": "e12"}  # a million is M, a billion B
 _OF_WHAT = ("", "CO2", "CO2e", "CO2eq")  # a mass of carbon dioxide, or of what warms as much, is a mass
 
 
@@ -143,9 +145,10 @@ def to_si(
     """
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         raise BadInput(f"'{value}' is not a quantity; write e.g. '{_example(dimension)}'")
-    if isinstance(value, str) and dimension != "none" and _NUMBER.fullmatch(value.strip()) is None:
-        raise BadInput(f"'{value}' is not a number with a unit; write e.g. '{_example(dimension)}'")
-    quantity = parse_quantity(value) if isinstance(value, str) else Quantity(float(value), "none")
+    if isinstance(value, str) and _NUMBER.fullmatch(value.strip()) is None:
+        what = "a number" if dimension == "none" else "a number with a unit"
+        raise BadInput(f"'{value}' is not {what}; write e.g. '{_example(dimension)}'")
+    quantity = _read(value, dimension) if isinstance(value, str) else Quantity(float(value), "none")
     if not math.isfinite(quantity.value):
         raise BadInput(f"'{value}' is not a finite number; write e.g. '{_example(dimension)}'")
     if quantity.dimension == "none" != dimension:
@@ -160,6 +163,22 @@ def to_si(
     if positive and quantity.value <= 0:
         raise BadInput(f"'{value}' must be above zero")
     return quantity.value
+
+
+def _read(text: str, dimension: str) -> Quantity:
+    """`parse_quantity`, with advice that fits where no size in bytes is wanted."""
+    try:
+        return parse_quantity(text)
+    except BadInput as error:
+        found = _NUMBER.fullmatch(text.strip())
+        number, unit = found.groups() if found else ("64", "")
+        if dimension == "none" and unit:
+            exponent = _EXPONENTS.get(unit[:1].lower(), "") if "e" not in number.lower() else ""
+            what = f"'{text}' must be a plain number, without '{shortened(unit, 12)}'"
+            raise BadInput(f"{what}; write e.g. '{number}{exponent}'") from error
+        if unit.lower() in _OF_BYTES and _DIMENSIONS[dimension][0][0] == 0:
+            raise BadInput(f"'{text}' has no known unit; write e.g. '{_example(dimension, number)}'") from error
+        raise
 
 
 def format_si(value: float, unit: str, digits: int = 3) -> str:
@@ -212,7 +231,7 @@ def _unit(unit: str, number: str, text: str) -> tuple[Fraction, _Powers]:
 def _suggestion(symbol: str, part: str, unit: str, number: str) -> str:
     """Units a person may have meant, each written with the number; 'kb' and 'KB' could be bits, bytes, 1000 or 1024."""
     lower = symbol.lower()
-    if lower in ("k", "kb", "m", "mb", "g", "gb", "t", "tb"):
+    if lower in _OF_BYTES:
         letter = lower[0].upper()
         wanted = [f"{letter}iB", f"{'k' if letter == 'K' else letter}B"]
     else:

@@ -53,18 +53,20 @@ def _compare(args: argparse.Namespace) -> None:
 def _show(to: Console, comparison: Comparison, rows: list[dict[str, Any]]) -> None:
     columns = [
         Column("run"), Column("trials", right=True), Column("accuracies", right=True, least_width=90),
-        Column("front", right=True, least_width=100), Column("hypervolume", right=True), Column("95 %", right=True),
+        Column("front", right=True, least_width=100), Column("hypervolume", right=True),
+        Column("errors drawn", right=True),
         Column("of the first", right=True, least_width=110), Column("first larger in", right=True),
     ]  # fmt: skip
+    drawn = [f"{row['drawn_pct']:.1f} ({row['low_pct']:.1f} .. {row['high_pct']:.1f})" for row in rows]
     cells = [
         [
             row["run"], str(row["trials"]), str(row["accuracy_evaluations"]), str(row["front"]),
-            f"{row['hypervolume_pct']:.2f} %", f"{row['low_pct']:.2f} .. {row['high_pct']:.2f}",
+            f"{row['hypervolume_pct']:.2f} %", drawn[at],
             f"{row['of_first_pct']:.1f} %", "-" if at == 0 else f"{row['first_is_larger_pct']:.0f} % of draws",
         ]
         for at, row in enumerate(rows)
     ]  # fmt: skip
-    table(to, columns, cells, title="hypervolume, with the accuracies' uncertainty drawn")
+    table(to, columns, cells, title="hypervolume as predicted, and with the accuracies' errors drawn: mean (95 %)")
     corner = zip(comparison.objectives, comparison.reference, strict=True)
     box = ", ".join(f"{name} {value:.4g}" for name, value in corner)
     to.print(f"share of the box from zero to {box}", style="dim", soft_wrap=True)

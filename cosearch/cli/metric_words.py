@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
-__all__ = ["HARDWARE_PREFIX", "METRICS", "text_of", "title_of"]
+__all__ = ["HARDWARE_PREFIX", "METRICS", "text_of", "texts_apart", "title_of"]
 
 HARDWARE_PREFIX = "hw."
 METRICS = {
@@ -28,6 +29,17 @@ def title_of(name: str) -> str:
     return METRICS.get(name, name.removeprefix(HARDWARE_PREFIX))
 
 
+def texts_apart(name: str, values: Sequence[float]) -> list[str]:
+    """`text_of` each of some values of a metric, with more digits where different ones would read the same."""
+    texts = [text_of(name, value) for value in values]
+    if len(set(texts)) == len(set(values)):
+        return texts
+    from ..studies.trial import METRICS as known
+
+    metric = known[name]
+    return [f"{value * metric.scale:.8g} {metric.unit}".strip() for value in values]
+
+
 def text_of(name: str, value: Any) -> str:
     """A cell for people: a metric with its unit by the ending of its name, anything else short."""
     from ...energy.quantities import format_mass, format_si
@@ -41,9 +53,11 @@ def text_of(name: str, value: Any) -> str:
         if name.endswith(ending):
             return format_si(value, unit)
     if name.endswith("_pct"):
-        return f"{value:.1f} %"
+        return f"{value:.1f} %" if not 0 < abs(value) < 0.1 else f"{value:.2g} %"
     if name.endswith("_mm2"):
         return f"{value:,.1f} mm2" if value >= 1 else f"{value:.3g} mm2"
+    if name in ("macs", "params") and 0 < value < 1e5:
+        return f"{value:,.0f}" if value >= 1 else f"{value:.3g}"
     if name in ("macs", "params"):
-        return f"{value / 1e6:,.1f} M" if value >= 1e5 else f"{value:,.0f}"
+        return f"{value / 1e6:,.1f} M"
     return f"{value:g}" if isinstance(value, float) else str(value)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...errors import BadInput, CannotDo
 from . import compare
-from .metric_words import HARDWARE_PREFIX, METRICS, text_of, title_of
+from .metric_words import HARDWARE_PREFIX, METRICS, text_of, texts_apart, title_of
 from .output import Column, Output, progress_bar, table
 from .study_progress import study_progress
 
@@ -82,6 +82,8 @@ def _run(args: argparse.Namespace) -> None:
 
     output = Output.of(args)
     out = Path(args.out)
+    if not args.out.strip():
+        raise BadInput("--out is empty; name a folder")
     if out.exists() and not out.is_dir():
         raise BadInput(f"--out {out}: this is a file; name a folder")
     asked: dict[str, Any] = {
@@ -113,12 +115,15 @@ def _report(args: argparse.Namespace) -> None:
         raise BadInput(f"{folder}: not the folder of a study (it has no trials.jsonl); name the --out folder of a run")
     import pandas as pd
 
+    from ..reports.findings import EDITED_NOTE
     from ..reports.report import report
     from ..studies.files import Context
+    from ..studies.folder import was_edited
 
     report(folder)
     front, trials = pd.read_csv(folder / "front.csv"), pd.read_csv(folder / "trials.csv")
-    _emit(output, folder, front, trials, Context.read(folder / "context.json"))
+    context = Context.read(folder / "context.json")
+    _emit(output, folder, front, trials, context, EDITED_NOTE if was_edited(folder, context) else "")
 
 
 def _report_seeds(output: Output, folder: Path) -> None:
@@ -146,9 +151,11 @@ def _emit_seeds(output: Output, out: Path, seeds: DataFrame) -> None:
     output.emit(data, rows, show)
 
 
-def _emit(output: Output, out: Path, front: DataFrame, trials: DataFrame, context: Context) -> None:
+def _emit(
+    output: Output, out: Path, front: DataFrame, trials: DataFrame, context: Context, note: str = ""
+) -> None:
     rows = [{str(name): value for name, value in row.items()} for row in front.to_dict("records")]
-    data = {
+    data: dict[str, Any] = {
         "out": str(out),
         "report": str(out / REPORT),
         "trials": len(trials),
@@ -156,7 +163,15 @@ def _emit(output: Output, out: Path, front: DataFrame, trials: DataFrame, contex
         "baseline": context.baseline,
         "accuracy": context.accuracy,
     }
-    output.emit(data, rows, lambda to: _show(to, out, front, trials, context))
+    if note:
+        data["note"] = note
+
+    def show(to: Console) -> None:
+        _show(to, out, front, trials, context)
+        if note:
+            to.print(note, style="bold")
+
+    output.emit(data, rows, show)
 
 
 def _why_none(trials: DataFrame, context: Context) -> str:
@@ -181,11 +196,11 @@ def _why_none(trials: DataFrame, context: Context) -> str:
 
 def _missed(found: Mapping[str, float], context: Context) -> str:
     """Limits and what was found at the least, in brackets."""
-    limits = (
-        f"{title_of(name)} at most {text_of(name, limit)}, the least found is {text_of(name, found[name])}"
-        for name, limit in context.limits.items()
-        if math.isfinite(found.get(name, math.inf))
-    )
+    limits = []
+    for name, limit in context.limits.items():
+        if math.isfinite(found.get(name, math.inf)):
+            most, least = texts_apart(name, (limit, found[name]))
+            limits.append(f"{title_of(name)} at most {most}, the least found is {least}")
     return f" ({told})" if (told := "; ".join(limits)) else ""
 
 

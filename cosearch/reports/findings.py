@@ -12,6 +12,7 @@ from ...accel.simulator.gantt import GanttInfo
 from ...document import load_document
 from ...errors import BadInput
 from ..studies.files import Context
+from ..studies.folder import was_edited
 from ..studies.load import check_shape, study_text
 from ..studies.log import read_trials
 from ..studies.spec import StudySpec
@@ -25,7 +26,9 @@ from .figures.front import FrontInfo, front_info
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-__all__ = ["Findings", "reference_point"]
+__all__ = ["EDITED_NOTE", "Findings", "reference_point"]
+
+EDITED_NOTE = "study.yaml was edited after these trials were made: what is read from it may not be how they were made."
 
 
 @dataclass(frozen=True)
@@ -54,7 +57,8 @@ class Findings:
         spec = check_shape(load_document(folder / "study.yaml"))
         context = Context.read(folder / "context.json")
         most = spec.budget.trials if context.trials is None else context.trials
-        logged = [trial for trial in read_trials(folder / "trials.jsonl") if trial.number < most]
+        known = read_trials(folder / "trials.jsonl", spec.objectives)
+        logged = [trial for trial in known if trial.number < most]
         return Findings(
             spec, context, trials_frame(logged, spec.objectives), folder, _table(folder / "layers.csv"),
             read_timeline(folder / "timeline.json"), _table(folder / "ablation.csv"), _table(folder / "transfer.csv"),
@@ -67,6 +71,13 @@ class Findings:
         if self.folder is not None and (self.folder / "study.yaml").is_file():
             return (self.folder / "study.yaml").read_text(encoding="utf-8")
         return study_text(self.spec)
+
+    @cached_property
+    def note(self) -> str:
+        """A sentence on what a reader must know before all else; empty where there is nothing."""
+        if self.folder is not None and was_edited(self.folder, self.context):
+            return EDITED_NOTE
+        return ""
 
     @cached_property
     def front(self) -> DataFrame:

@@ -33,7 +33,8 @@ def page(findings: Findings) -> str:
             timeline_section(findings), layers_section(findings),
         ]  # fmt: skip
     sections += [search_section(findings), card_section(findings), rejected_section(findings), method_section(findings)]
-    return filled(findings.spec, verdict(findings), tiles(findings), sections)
+    headline = f"{escape(findings.note)} {verdict(findings)}".strip()
+    return filled(findings.spec, headline, tiles(findings), sections)
 
 
 def filled(spec: StudySpec, headline: str, figures: str, sections: Sequence[str]) -> str:

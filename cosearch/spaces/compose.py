@@ -143,17 +143,22 @@ def _with_options(base: NetworkSpace, options: Mapping[str, Value | list[Value]]
         if isinstance(value, list) != isinstance(present, tuple):
             wanted = f"a list such as {list(present)}" if isinstance(present, tuple) else f"one value such as {present}"
             raise BadInput(f"options: {name} of {base.name} is {value}; write {wanted}")
-        for one, known in zip(value if isinstance(value, list) else [value], _repeated(present), strict=False):
+        for one, known in _beside(value, present):
             if isinstance(one, str) != isinstance(known, str) or isinstance(one, bool):
                 raise BadInput(f"options: {name} of {base.name} holds {one!r}; write values such as {known!r}")
     changed = {name: tuple(value) if isinstance(value, list) else value for name, value in options.items()}
     replaced: NetworkSpace = dataclasses.replace(base, **changed)  # type: ignore[type-var]
+    for name, value in options.items():  # what the space itself does not mind
+        for one, known in _beside(value, fields[name]):
+            if isinstance(known, int) and not (isinstance(one, int) and one > 0):
+                raise BadInput(f"options: {name} of {base.name} holds {one!r}; write whole numbers above zero")
     return replaced
 
 
-def _repeated(present: object) -> list[object]:
-    """An example for each value that may be given."""
-    return [present[0]] * 1000 if isinstance(present, tuple) else [present]
+def _beside(value: Value | list[Value], present: object) -> list[tuple[Value, object]]:
+    """Each value that is given, with an example of what may be."""
+    example = present[0] if isinstance(present, tuple) else present
+    return [(one, example) for one in (value if isinstance(value, list) else [value])]
 
 
 def _matching(space: Space, pattern: str) -> list[Choice]:

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from ...errors import BadInput
 from ...models.builder import NetworkBuilder
 from ...models.network import Network
 from ...models.zoo.blocks import inverted_bottleneck
-from .network_space import network_values, values_key
+from .network_space import network_values, positive_options, values_key
 from .slots import Slot, slots_of
 from .space import Choice, Space, Value
 
@@ -42,6 +43,12 @@ class DigitsIbn:
     resolution: int = 8
     image_channels: int = 1
     classes: int = 10
+
+    def __post_init__(self) -> None:
+        for what in ("kernels", "expansions"):
+            positive_options(self.name, what, getattr(self, what))
+        if not self.operators or not set(self.operators) <= {"ibn", "fused"}:
+            raise BadInput(f"{self.name}: operators are {list(self.operators)}; use some of ibn, fused")
 
     @cached_property
     def space(self) -> Space:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
+from itertools import chain
 
-from ...errors import BadInput, UnknownName
+from ...errors import BadInput, UnknownName, nearest
+from ...models.network import Network
 from .exits import Exit, Exits
 from .genes import Bits, NetworkGene, Recipe, Sparsity
 from .layer_groups import LayerGroup, Per, layer_groups
@@ -28,12 +31,12 @@ def genes_of(base: NetworkSpace, part: NetworkPart) -> tuple[NetworkGene, ...]:
     if part.sparsity:
         zeros = {_option(name): loss for name, loss in (part.sparsity.loss_pct or {}).items()}
         _check_losses("sparsity", zeros, part.sparsity.options)
-        groups = _groups(base, part.sparsity.per, part.sparsity.layers)
+        groups = _groups(base, part.sparsity.per, part.sparsity.layers, genes)
         genes.append(Sparsity(groups, zeros, tuple(part.sparsity.options)))
     if part.bits:
         widths: dict[Value, float] = {bits: loss for bits, loss in (part.bits.loss_pct or {}).items()}  # noqa: C416
         _check_losses("bits", widths, part.bits.options)
-        genes.append(Bits(_groups(base, part.bits.per, part.bits.layers), widths, tuple(part.bits.options)))
+        genes.append(Bits(_groups(base, part.bits.per, part.bits.layers, genes), widths, tuple(part.bits.options)))
     if part.recipe:
         named: dict[Value, float] = dict((part.recipe.loss_pct or {}).items())
         _check_losses("recipe", named, part.recipe.name or ())
@@ -70,15 +73,48 @@ def _check_losses(what: str, losses: Mapping[Value, float], options: Sequence[Va
         raise BadInput(f"{what}.loss_pct: {unknown[0]} is none of the options; they are {listed}")
 
 
-def _groups(base: NetworkSpace, per: Per, pattern: str) -> tuple[LayerGroup, ...]:
+def _groups(base: NetworkSpace, per: Per, pattern: str, before: Sequence[NetworkGene]) -> tuple[LayerGroup, ...]:
     """The groups whose names match; per network, the one group is of the layers that match."""
     groups = layer_groups(base, per)
     if per == "network":
-        return tuple(dataclasses.replace(group, patterns=(pattern,)) for group in groups)
+        found = tuple(dataclasses.replace(group, patterns=(pattern,)) for group in groups)
+        if pattern != "*":
+            _check_layers(base, found, pattern, before)
+        return found
     kept = tuple(group for group in groups if fnmatchcase(group.name, pattern))
     if not kept:
         raise UnknownName(per, pattern, tuple(group.name for group in groups))
     return kept
+
+
+def _check_layers(
+    base: NetworkSpace, groups: Sequence[LayerGroup], pattern: str, before: Sequence[NetworkGene]
+) -> None:
+    """Raise `BadInput` where neither the baseline nor a network that differs from it in one choice has the layers.
+
+    Genes that come before may add layers: exits are looked for with all of them built.
+    """
+    names: dict[str, None] = {}
+    for values in chain([base.baseline()], base.space.neighbours(base.baseline())):
+        try:
+            network = _with_exits(base.build(values), before)
+        except BadInput:  # a point without a network
+            continue
+        if any(group.contractions(network) for group in groups):
+            return
+        names |= dict.fromkeys(op.name for op in network.contractions)
+    close = nearest(pattern, names)
+    remedy = f"did you mean '{close}'?" if close else f"layers are called {', '.join(list(names)[:4])} and so on"
+    raise BadInput(f"layers: no layer is called '{pattern}'; {remedy}")
+
+
+def _with_exits(network: Network, genes: Sequence[NetworkGene]) -> Network:
+    """The network with every exit that it has a stage for."""
+    for gene in genes:
+        for choice in gene.choices if isinstance(gene, Exits) else ():
+            with contextlib.suppress(BadInput):
+                network = gene.apply(network, {choice.name: True})
+    return network
 
 
 def _exits(base: NetworkSpace, asked: Mapping[str, ExitPart]) -> tuple[Exit, ...]:

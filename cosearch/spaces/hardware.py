@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from ...accel.accelerator import Accelerator, Parameter
-from ...accel.spec import format_parameter
+from ...accel.spec import format_parameter, parameter_value
 from ...errors import BadInput, UnknownName
 from .dataflow import DATAFLOW
 from .space import Choice, Space, Value
 
-__all__ = ["HARDWARE_PREFIX", "hardware_defaults", "hardware_space", "hardware_values"]
+__all__ = [
+    "HARDWARE_PREFIX", "fixed_parameters", "hardware_defaults", "hardware_space", "hardware_values", "wrong_points",
+]  # fmt: skip
 
 HARDWARE_PREFIX = "hw."
 
@@ -29,8 +31,30 @@ def hardware_space(
     for name in (*(names or ()), *points):
         if name not in known:
             raise UnknownName(f"parameter of {accelerator.name}", name, tuple(known))
-    picked = names if names is not None else [p.name for p in known.values() if p.choices or p.bounds is not None]
+    picked = names if names is not None else [p.name for p in known.values() if _is_open(p)]
     return Space(tuple(_hardware_choice(known[name], points.get(name)) for name in picked))
+
+
+def fixed_parameters(before: Accelerator, after: Accelerator) -> frozenset[str]:
+    """Parameters that could be searched before an accelerator was patched, and are fixed or gone since."""
+    left = {parameter.name for parameter in after.parameters if _is_open(parameter)}
+    return frozenset(p.name for p in before.parameters if _is_open(p) and p.name not in left)
+
+
+def wrong_points(
+    accelerator: Accelerator, points: Mapping[str, Sequence[Value]]
+) -> Iterator[tuple[str, int, BadInput]]:
+    """The values to try that a parameter cannot have: its name, the value's place in the list, and why not."""
+    for parameter in accelerator.parameters:
+        for place, value in enumerate(points.get(parameter.name, ())):
+            try:
+                parameter_value(parameter, value)
+            except BadInput as error:
+                yield parameter.name, place, error
+
+
+def _is_open(parameter: Parameter) -> bool:
+    return bool(parameter.choices) or parameter.bounds is not None
 
 
 def _hardware_choice(parameter: Parameter, points: Sequence[Value] | None) -> Choice:

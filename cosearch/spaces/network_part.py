@@ -17,6 +17,10 @@ from .space import Value
 __all__ = ["BitsPart", "ExitPart", "NetworkPart", "RecipePart", "SpaceFile", "SparsityPart", "is_elsewhere"]
 
 
+Loss = Annotated[float, Field(ge=-100.0, le=100.0)]
+"""Points of accuracy, in percent; below zero where it is better."""
+
+
 class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -32,7 +36,7 @@ class BitsPart(_Part):
     options: list[Annotated[int, Field(ge=1, le=64)]] = Field(min_length=1)
     per: Per = "network"
     layers: str = "*"
-    loss_pct: dict[int, float] | None = None
+    loss_pct: dict[int, Loss] | None = None
 
 
 class SparsityPart(_Part):
@@ -41,7 +45,7 @@ class SparsityPart(_Part):
     options: list[float | str] = Field(min_length=1)
     per: Per = "network"
     layers: str = "*"
-    loss_pct: dict[str, float] | None = None
+    loss_pct: dict[str, Loss] | None = None
 
     @field_validator("options")
     @classmethod
@@ -56,7 +60,7 @@ class ExitPart(_Part):
     """An exit that may be built: the share of inputs passing by that leave, and the accuracy these lose."""
 
     share: float = Field(gt=0.0, lt=1.0)
-    loss_pct: float | None = Field(default=None, ge=0.0)
+    loss_pct: float | None = Field(default=None, ge=0.0, le=100.0)
 
 
 class RecipePart(BaseModel):
@@ -68,7 +72,7 @@ class RecipePart(BaseModel):
     model_config = ConfigDict(extra="allow", frozen=True)
     __pydantic_extra__: dict[str, list[Value]]
     name: list[str] | None = Field(default=None, min_length=1)
-    loss_pct: dict[str, float] | None = None
+    loss_pct: dict[str, Loss] | None = None
 
     def options(self) -> tuple[tuple[str, tuple[Value, ...]], ...]:
         """What there is to choose, by name."""

@@ -9,6 +9,8 @@ from typing import Any
 
 from ...accel.accelerator import Accelerator
 from ...accel.spec import accelerator_from_document, accelerator_to_yaml
+from ...accel.spec_check import unused_parameters
+from ...accel.spec_models import LEVEL_MODELS
 from ...document import Document, parse_document
 from ...errors import BadInput, SpecError, nearest
 from .patches import Patch, PatchValue, matches, parse_patch
@@ -21,8 +23,9 @@ def patch_accelerator(accelerator: Accelerator, patches: Iterable[str | Patch]) 
 
     The path names levels (``*`` matches several), a mapping in one (``local_memory.word?output=24 bit``), or is empty
     for the spec's own keys and its parameters. An axis of an array's shape needs no path of its own: ``pes?x=8``.
-    Where a level's field is a parameter, the parameter is set. A parameter that is set is fixed, at any value of its
-    unit; a list makes new choices of it. Numbers are in the unit of the parameter's default.
+    Where a level's field is a parameter, the parameter is set; where it is a formula of parameters, the value takes its
+    place, and a parameter that nothing else uses goes. A parameter that is set is fixed, at any value of its unit; a
+    list makes new choices of it. Numbers are in the unit of the parameter's default.
 
     Raises `BadInput` for an unknown place and an accelerator without a spec, `SpecError` for a spec that is wrong then.
     """
@@ -31,6 +34,8 @@ def patch_accelerator(accelerator: Accelerator, patches: Iterable[str | Patch]) 
     applied = [parse_patch(patch) if isinstance(patch, str) else patch for patch in patches]
     for patch in applied:
         data = _patched(data, units, patch, accelerator.name)
+    for name in unused_parameters(data):  # the formulas that it stood in were overwritten
+        del data["parameters"][name]
     try:
         return accelerator_from_document(Document(data, f"{accelerator.name} with {', '.join(map(str, applied))}"))
     except SpecError as error:
@@ -39,6 +44,8 @@ def patch_accelerator(accelerator: Accelerator, patches: Iterable[str | Patch]) 
 
 def _patched(data: dict[str, Any], units: dict[str, str], patch: Patch, name: str) -> dict[str, Any]:
     changed = deepcopy(data)
+    for level in changed["levels"]:
+        _add_mapping(level, patch.path)
     targets = _targets(changed)
     found = [target for address, target in targets.items() if matches(address, patch.path)]
     if not found:
@@ -49,6 +56,15 @@ def _patched(data: dict[str, Any], units: dict[str, str], patch: Patch, name: st
         for target in found:
             _set(changed, units, target, key, value)
     return changed
+
+
+def _add_mapping(level: dict[str, Any], path: str) -> None:
+    """A mapping that the path names, where this level may have one and its spec leaves it out."""
+    key = path.rpartition(".")[2]
+    info = LEVEL_MODELS[level["type"]].model_fields.get(key)
+    addresses = (f"{level['name']}.{key}", f"levels.{level['name']}.{key}")
+    if info is not None and isinstance(info.default, dict) and any(matches(address, path) for address in addresses):
+        level.setdefault(key, {})
 
 
 def _targets(data: dict[str, Any]) -> dict[str, dict[str, Any]]:
@@ -93,6 +109,8 @@ def _set_parameter(parameters: dict[str, Any], units: dict[str, str], name: str,
         return f"{item} {units[name]}" if number and units.get(name) else item
 
     if isinstance(value, tuple):
+        if not value:
+            raise BadInput(f"{name} = []: a parameter needs a value; write at least one")
         choices = [united(item) for item in value]
         default = before["default"] if before["default"] in choices else choices[0]
         parameters[name] = {"default": default, "choices": choices, **kept}

@@ -46,8 +46,8 @@ class Patch:
 def parse_patch(text: str) -> Patch:
     """The patch written as ``path?name=value&name=value``; ``path.name=value`` and ``name=value`` are patches too.
 
-    A value is a number, ``true``, ``false``, a list ``[3, 5]``, or text; ``%26`` stands for an ``&`` in it. The path
-    ends at the last ``?`` before the first ``=``. Raises `BadInput` for anything else.
+    A value is a number, ``true``, ``false``, a list ``[3, 5]`` or ``[]``, or text; ``%26`` stands for an ``&`` in it.
+    The path ends at the last ``?`` before the first ``=``. Raises `BadInput` for anything else.
     """
     head, equals, tail = text.partition("=")
     path, mark, first = head.rpartition("?")
@@ -83,7 +83,7 @@ def _value(text: str, value: str) -> PatchValue:
     if value.startswith("[") != value.endswith("]"):
         raise _not_a_patch(text, f"'{shortened(value)}' is half a list; write [a, b]")
     if value.startswith("["):
-        items = [item.strip() for item in value[1:-1].split(",")]
+        items = [item.strip() for item in value[1:-1].split(",")] if value[1:-1].strip() else []
         if not all(items):
             raise _not_a_patch(text, f"'{shortened(value)}' has an empty entry; write [a, b]")
         return tuple(_scalar(item) for item in items)

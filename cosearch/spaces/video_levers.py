@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
+from ...errors import BadInput
 from ...models.network import Network
 from .network_space import network_values, values_key
 from .space import Choice, Space, Value
@@ -29,6 +30,12 @@ class VideoLevers:
     longest: tuple[int, ...] = (1, 4, 8, 16)
     tiles: tuple[int, ...] = (16, 32, 64)
     densities: tuple[float, ...] = (0.3, 0.4, 0.5, 0.6, 0.8, 1.0)
+
+    def __post_init__(self) -> None:
+        for what in ("thresholds", "densities"):
+            wrong = [one for one in getattr(self, what) if not 0.0 < one <= 1.0]
+            if wrong:
+                raise BadInput(f"{self.name}: {what}: {wrong[0]!r} among them; give shares above 0 up to 1")
 
     @cached_property
     def space(self) -> Space:

@@ -22,7 +22,7 @@ from ..spaces.compose import choices_of, networks_of
 from ..spaces.composed_space import ComposedSpace, parts_of
 from ..spaces.dataflow import DATAFLOW, FREE, dataflow_choice
 from ..spaces.genes import training_recipe
-from ..spaces.hardware import HARDWARE_PREFIX, hardware_defaults, hardware_space, hardware_values
+from ..spaces.hardware import HARDWARE_PREFIX, fixed_parameters, hardware_defaults, hardware_space, hardware_values
 from ..spaces.network_space import NetworkSpace
 from ..spaces.patch_accelerator import patch_accelerator
 from ..spaces.space import Space, Value
@@ -40,7 +40,10 @@ if TYPE_CHECKING:
     from ...mapper.estimate import Estimate
     from ..sweep.base import Sweep
 
-__all__ = ["StudyEvaluator", "exceeded", "mean_costs", "network_choices", "patched_accelerator"]
+__all__ = [
+    "StudyEvaluator", "exceeded", "left_to_search", "mean_costs", "network_choices", "patched_accelerator",
+    "searched_hardware",
+]  # fmt: skip
 
 
 class StudyEvaluator:
@@ -90,7 +93,7 @@ class StudyEvaluator:
     def hardware(self) -> Space:
         """The accelerator's parameters that are searched, and the dataflow where the study offers a choice."""
         hardware = self.spec.hardware
-        space = hardware_space(self.accelerator, hardware.search, hardware.points)
+        space = searched_hardware(hardware, self.accelerator)
         return space + Space((dataflow_choice(hardware.dataflow, self.accelerator),)) if hardware.dataflow else space
 
     @cached_property
@@ -274,6 +277,23 @@ def patched_accelerator(hardware: HardwarePart) -> Accelerator:
     return patch_accelerator(accelerator, hardware.patch) if hardware.patch else accelerator
 
 
+def searched_hardware(hardware: HardwarePart, accelerator: Accelerator) -> Space:
+    """The parameters to search of a study's accelerator as its patches left it: what a patch fixed is not among them.
+
+    Raises `UnknownName` and `BadInput` as `hardware_space`.
+    """
+    left = left_to_search(hardware, accelerator)
+    return hardware_space(accelerator, left.search, left.points)
+
+
+def left_to_search(hardware: HardwarePart, accelerator: Accelerator) -> HardwarePart:
+    """The study's hardware without a word of the parameters that its patches fix in ``accelerator``."""
+    fixed = fixed_parameters(load_accelerator(hardware.accelerator), accelerator) if hardware.patch else frozenset()
+    search = None if hardware.search is None else [name for name in hardware.search if name not in fixed]
+    points = {name: values for name, values in hardware.points.items() if name not in fixed}
+    return hardware.model_copy(update={"search": search, "points": points})
+
+
 def _metrics(estimate: Estimate, network: Network, accelerator: Accelerator) -> dict[str, float]:
     names = ("latency_s", "energy_j", "edp", "cycles", "utilization")
     metrics = {name: float(getattr(estimate, name)) for name in names}
@@ -306,6 +326,7 @@ def exceeded(metrics: Mapping[str, float], limits: Mapping[str, float]) -> tuple
         if name in metrics and metrics[name] > most:
             metric = METRICS[name]
             value, limit = metrics[name] * metric.scale, most * metric.scale
-            reasons.append(f"{name} {value:.4g} exceeds {limit:.4g} {metric.unit}".rstrip())
+            digits = 4 if f"{value:.4g}" != f"{limit:.4g}" else 8
+            reasons.append(f"{name} {value:.{digits}g} exceeds {limit:.{digits}g} {metric.unit}".rstrip())
             violation += metrics[name] / most - 1.0
     return ", ".join(reasons), violation

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
+from os import PathLike
 from pathlib import Path
 
 from ...document import load_document
@@ -15,13 +16,37 @@ from .log import TrialLog, read_trials, write_atomically
 from .spec import StudySpec
 from .trial import Dropped, Trial
 
-__all__ = ["claim", "earlier_trials", "finish", "open_log"]
+__all__ = ["claim", "earlier_trials", "finish", "folder_of", "open_log", "refuse_trials", "was_edited"]
 
 _MOST_CHANGES = 4
+_EDITED = "study.yaml there was edited"
+
+
+def folder_of(out: str | Path) -> Path:
+    """The folder that is named; raises `BadInput` where that is no name."""
+    if not isinstance(out, str | PathLike):
+        raise BadInput(f"out is of type {type(out).__name__}, not a path; name a folder")
+    if not str(out).strip():
+        raise BadInput("out is empty; name a folder")
+    return Path(out)
+
+
+def refuse_trials(out: Path) -> None:
+    """Raise `BadInput` where a study's own trials are in a folder that is to hold the folders of several seeds."""
+    if (out / "trials.jsonl").exists():
+        raise BadInput(f"{out}: holds a study's trials already, and no folders of seeds; name another folder")
 
 
 def open_log(out: Path) -> TrialLog:
-    """The folder's log, held until it is closed. Raises `BadInput` where it cannot be written or is held."""
+    """The folder's log, held until it is closed.
+
+    Raises `BadInput` where it cannot be written, is held, or the folder holds a study that was repeated.
+    """
+    if (out / "repeats.csv").exists() or next(out.glob("seed_*/trials.jsonl"), None) is not None:
+        raise BadInput(
+            f"{out}: holds a repeated study's trials already, in a folder for each seed; go on with --repeats, or name "
+            "another folder"
+        )
     try:
         out.mkdir(parents=True, exist_ok=True)
         return TrialLog(out / "trials.jsonl")
@@ -29,9 +54,9 @@ def open_log(out: Path) -> TrialLog:
         raise BadInput(f"{out}: cannot be written ({error.strerror}); name another folder") from error
 
 
-def earlier_trials(log: TrialLog, out: Path, resume: bool) -> list[Trial]:
-    """The trials an earlier run logged, made ready to be continued."""
-    logged = read_trials(log.path)
+def earlier_trials(log: TrialLog, out: Path, resume: bool, objectives: Sequence[str]) -> list[Trial]:
+    """The trials an earlier run logged, made ready to be continued; feasible ones have these ``objectives``."""
+    logged = read_trials(log.path, objectives if resume else ())
     if logged and not resume:
         raise BadInput(f"{out}: holds {len(logged)} trials already; go on with --resume, or name another folder")
     log.drop_torn_line()
@@ -43,15 +68,16 @@ def claim(out: Path, spec: StudySpec, context: Context, logged: Sequence[Trial])
 
     A folder of an older version, which knew fewer settings and metrics, is taken over where those it knew are the same.
     """
-    files = _files(spec)
+    files, text = _files(spec), study_text(spec)
     if logged:
         before = Context.read(out / "context.json")
+        # What this run would write itself is no edit: a kill may have come between that and the context.
+        if was_edited(out, before) and _content(out / "study.yaml") != text.encode():
+            raise _of_another_study(out, _EDITED)
         if before.fingerprint != context.fingerprint:
             changes = _changes(out / "study.yaml", before, spec)
             if changes:
-                raise BadInput(
-                    f"{out}: holds trials of another study or seed ({changes}); undo the change, or name another folder"
-                )
+                raise _of_another_study(out, changes)
         edited = [path for path, digest in before.files.items() if files.get(path, digest) != digest]
         if edited:
             raise BadInput(
@@ -63,9 +89,26 @@ def claim(out: Path, spec: StudySpec, context: Context, logged: Sequence[Trial])
                 f"{out}: the baseline costs something else than when these trials were made (a spec or the model has "
                 "changed); name another folder"
             )
-    text = study_text(spec)
     write_atomically(out / "study.yaml", text)
     replace(context, study_digest=_digest(text.encode()), files=files).write(out / "context.json")
+
+
+def was_edited(out: Path, context: Context) -> bool:
+    """Whether ``study.yaml`` in a folder is another than its run wrote; False where that is not known."""
+    content = _content(out / "study.yaml")
+    return bool(context.study_digest) and content is not None and _digest(content) != context.study_digest
+
+
+def _content(path: Path) -> bytes | None:
+    try:
+        return path.read_bytes()
+    except OSError:
+        return None
+
+
+def _of_another_study(out: Path, changes: str) -> BadInput:
+    what = f"{out}: holds trials of another study or seed ({changes})"
+    return BadInput(f"{what}; undo the change, or name another folder")
 
 
 def finish(out: Path, trials: int, dropped: Dropped) -> None:
@@ -91,12 +134,11 @@ def _is_file(name: str) -> bool:
 def _changes(kept: Path, before: Context, spec: StudySpec) -> str:
     """How a study differs from the one that a folder's trials were made by, in words; empty where it does not."""
     try:
-        text = kept.read_text(encoding="utf-8")
         study = check_shape(load_document(kept))
-    except (OSError, BadInput):
+    except BadInput:
         return f"{kept.name} there cannot be read any more"
-    if before.study_digest and before.study_digest != _digest(text.encode()):
-        return f"{kept.name} there was edited"
+    if was_edited(kept.parent, before):
+        return _EDITED
     was, now = _flat(study.identity()), _flat(spec.identity())
     changed = [path for path in {**was, **now} if was.get(path) != now.get(path)]
     told = [f"{path} is {_word(now, path)}, was {_word(was, path)}" for path in changed]

@@ -2,51 +2,70 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from ...accel.accelerator import Accelerator
 from ...accel.spec import load_accelerator
 from ...document import Document, YamlPath, load_document, problems_of, shipped
-from ...errors import BadInput, Problem, SpecError, UnknownName
+from ...errors import BadInput, Problem, SpecError, UnknownName, check_whole
 from ..accuracy.registry import accuracy_class, accuracy_names, accuracy_source
 from ..spaces.compose import choices_of, networks_of
 from ..spaces.composed_space import ComposedSpace
 from ..spaces.dataflow import DATAFLOW, dataflow_choice
 from ..spaces.exits import Exits
-from ..spaces.hardware import hardware_space
+from ..spaces.hardware import wrong_points
 from ..spaces.network_part import NetworkPart
 from ..spaces.space import Choice
 from ..spaces.video_levers import VIDEO_SPACE
 from ..strategies.modes import mode_class, mode_names
 from ..strategies.registry import strategy_class, strategy_names
-from .evaluator import patched_accelerator
+from .evaluator import left_to_search, patched_accelerator, searched_hardware
 from .patching import patch_study
-from .spec import TABLES, Budget, StudySpec
+from .spec import MOST_SEED, MOST_TRIALS, NAMED_PARTS, TABLES, Budget, HardwarePart, StudySpec
+from .trial import LIFE_METRICS, TRACKING_LOSS, VIDEO_METRICS
 
 __all__ = ["check_shape", "load_study", "read_study", "study_text"]
 
 
 def load_study(
-    study: str | Path, *, trials: int | None = None, seed: int | None = None, patches: Sequence[str] = ()
+    study: str | Path, *, trials: int | None = None, seed: int | None = None, patches: str | Sequence[str] = ()
 ) -> StudySpec:
     """A shipped study's name or a path; ``trials`` and ``seed`` replace the study's, ``patches`` change any of it.
 
-    Raises `SpecError` with every problem at its file:line:column, `BadInput` for a missing file, `UnknownName`.
+    Raises `SpecError` with every problem at its file:line:column, `BadInput` for a missing file and for an argument
+    that is none of these, `UnknownName`.
     """
+    if not isinstance(study, str | PathLike):
+        raise BadInput(
+            f"study is of type {type(study).__name__}, not a name or a path; write it to a YAML file and give its path"
+        )
+    trials = None if trials is None else check_whole(trials, "trials", 1, MOST_TRIALS)
+    seed = None if seed is None else check_whole(seed, "seed", 0, MOST_SEED)
+    patches = _texts(patches)
     path = _find(study)
     spec = read_study(patch_study(load_document(path), patches, path.parent), path.parent)
-    for name, value, least in (("trials", trials, 1), ("seed", seed, 0)):
-        if value is not None and value < least:
-            raise BadInput(f"{name} = {value}: must be at least {least}")
     if trials is not None:
         budget = Budget(trials=trials, accuracy_evaluations=spec.budget.accuracy_evaluations)
         spec = spec.model_copy(update={"budget": budget})
     return spec if seed is None else spec.model_copy(update={"seed": seed})
+
+
+def _texts(patches: object) -> tuple[str, ...]:
+    """Patches as they may be given: one text, or several."""
+    texts = (patches,) if isinstance(patches, str) else tuple(patches) if isinstance(patches, Iterable) else (patches,)
+    for text in texts:
+        if not isinstance(text, str):
+            raise BadInput(
+                f"patches hold a value of type {type(text).__name__}; give texts such as 'strategy?name=tpe'"
+            )
+    return texts
 
 
 def _find(study: str | Path) -> Path:
@@ -87,12 +106,14 @@ def _option_problems(document: Document) -> list[Problem]:
         ("accuracy", "source", "published_imagenet", accuracy_names, accuracy_class),
     ):
         data = document.data.get(part)
+        if isinstance(data, str) and part in NAMED_PARTS:
+            data = {key: data}
         if not isinstance(data, dict) or data.get(key, default) not in names():
             continue
         places = {path[1:]: place for path, place in document.places.items() if path[:1] == (part,)}
         options = {name: value for name, value in data.items() if name != key}
         _, problems = problems_of(find(data.get(key, default)).Options, Document(options, document.source, places))
-        found += [replace(problem, path=f"{part}.{problem.path}") for problem in problems]
+        found += [replace(problem, path=f"{part}.{problem.path}".rstrip(".")) for problem in problems]
     return found
 
 
@@ -161,18 +182,15 @@ def references(spec: StudySpec) -> Iterator[tuple[YamlPath, Callable[[], object]
     except BadInput as error:
         yield ("hardware", "accelerator" if isinstance(error, UnknownName) else "patch"), _raise(error)
     else:
-        names = tuple(parameter.name for parameter in accelerator.parameters)
-        for index, name in enumerate(hardware.search or ()):
-            yield ("hardware", "search", index), partial(_among, f"parameter of {accelerator.name}", name, names)
-        if all(name in names for name in hardware.search or ()):
-            yield ("hardware", "points"), lambda: hardware_space(accelerator, hardware.search, hardware.points)
+        yield from _parameter_references(hardware, accelerator)
         for index, dataflow in enumerate(hardware.dataflow):
             yield ("hardware", "dataflow", index), partial(dataflow_choice, [dataflow], accelerator)
         if hardware.dataflow:
             yield ("hardware", "dataflow"), partial(Choice, DATAFLOW, tuple(hardware.dataflow))
+    yield from _metric_references(spec)
     accuracy = spec.accuracy
-    if accuracy.model_extra:
-        where = "path" if "path" in accuracy.model_extra else "source"
+    if _name_of(spec) and spec.network.space != VIDEO_SPACE:
+        where = "path" if "path" in (accuracy.model_extra or {}) else "source"
         yield (
             ("accuracy", where),
             lambda: accuracy_source(accuracy.source, networks_of(spec.network), accuracy.model_extra),
@@ -189,6 +207,45 @@ def references(spec: StudySpec) -> Iterator[tuple[YamlPath, Callable[[], object]
         yield ("baseline", "accelerator"), lambda: load_accelerator(baseline.accelerator)
 
 
+def _metric_references(spec: StudySpec) -> Iterator[tuple[YamlPath, Callable[[], object]]]:
+    """What is to be minimised or limited, where the designs of the study never have it."""
+    asked: dict[YamlPath, str] = {("objectives", index): name for index, name in enumerate(spec.objectives)}
+    asked |= {("constraints", name): name for name in spec.constraints.stated()}
+    target = getattr(spec.mode.options, "objective", None)
+    if target is not None:
+        asked[("mode", "objective")] = target
+    for path, name in asked.items():
+        if spec.network.space == VIDEO_SPACE and name not in VIDEO_METRICS:
+            what = f"the video pipeline gives no {name}"
+            yield path, _raise(BadInput(f"{what}; it gives {', '.join(VIDEO_METRICS)}"))
+        elif spec.network.space != VIDEO_SPACE and name == TRACKING_LOSS:
+            what = f"{name} is that of the video pipeline alone"
+            yield path, _raise(BadInput(f"{what}; take error_pct, or 'space: {VIDEO_SPACE}'"))
+        elif name in LIFE_METRICS and spec.life_cycle is None:
+            what = f"{name} is that of a whole life, which is not described"
+            yield path, _raise(BadInput(f"{what}; add 'life_cycle: {{uses: 1e9}}'"))
+
+
+def _parameter_references(
+    hardware: HardwarePart, accelerator: Accelerator
+) -> Iterator[tuple[YamlPath, Callable[[], object]]]:
+    """Parameters that are named, the values to try, and whether there are any for each that is searched."""
+    whole = load_accelerator(hardware.accelerator)  # a patch may do away with a parameter that the study names
+    names = tuple(parameter.name for parameter in whole.parameters)
+    named: dict[YamlPath, str] = {("search", index): name for index, name in enumerate(hardware.search or ())}
+    named |= {("points", name): name for name in hardware.points}
+    wrong = False
+    for path, name in named.items():
+        yield ("hardware", *path), partial(_among, f"parameter of {whole.name}", name, names)
+        wrong = wrong or name not in names
+    for name, index, error in wrong_points(accelerator, left_to_search(hardware, accelerator).points):
+        yield ("hardware", "points", name, index), _raise(error)
+        wrong = True
+    if not wrong:
+        part = "points" if hardware.points else "search"
+        yield ("hardware", part), lambda: searched_hardware(hardware, accelerator)
+
+
 def _network_references(spec: StudySpec) -> Iterator[tuple[YamlPath, Callable[[], object]]]:
     """The parts of ``network`` one on top of the other, up to the first that is wrong."""
     part, given = NetworkPart(space=spec.network.space), spec.network.model_dump(exclude_defaults=True)
@@ -198,6 +255,9 @@ def _network_references(spec: StudySpec) -> Iterator[tuple[YamlPath, Callable[[]
         part = NetworkPart.model_validate({**part.model_dump(exclude_defaults=True), key: given[key]})
         try:
             choices_of(part)
+            if key == "options" and part.space != VIDEO_SPACE:
+                networks = networks_of(part)
+                networks.build(networks.baseline())
             if key == "recipe":
                 _recipes_exist(part)
         except BadInput as error:

@@ -6,6 +6,8 @@ import contextlib
 import errno
 import json
 import os
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import IO
@@ -70,10 +72,11 @@ def _lock(file: IO[bytes], path: Path) -> None:
         raise BadInput(f"{path}: another run is writing here; wait for it, or name another folder") from error
 
 
-def read_trials(path: Path) -> list[Trial]:
+def read_trials(path: Path, objectives: Sequence[str] = ()) -> list[Trial]:
     """The finished trials in the order of their numbers; [] without a file. A torn last line is passed over.
 
-    Raises `SpecError` with file, line and column where any other line is no trial, or a number stands twice.
+    Raises `SpecError` with file, line and column where any other line is no trial, a number stands twice, or a feasible
+    trial lacks one of the ``objectives``.
     """
     if not path.exists():
         return []
@@ -88,9 +91,12 @@ def read_trials(path: Path) -> list[Trial]:
             trial = Trial.from_json(json.loads(text))
         except (ValueError, TypeError, UnicodeDecodeError) as error:
             raise _corrupt(path, line, getattr(error, "colno", 1), _reason(error)) from error
+        lacking = [name for name in objectives if name not in trial.result.metrics]
+        if trial.result.status == "ok" and lacking:
+            raise _corrupt(path, line, 1, f"trial {trial.number} is 'ok' and has no '{lacking[0]}'")
         if trial.number in trials:
             raise _corrupt(path, line, 1, f"trial {trial.number} stands already on line {lines[trial.number]}")
-        trials[trial.number], lines[trial.number] = trial, line
+        trials[trial.number], lines[trial.number] = replace(trial, place=f"{path}:{line}"), line
     return [trials[number] for number in sorted(trials)]
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from ...errors import BadInput
 from ..executors.executor import Executor, NetworkKey
+from ..spaces.space import Value
 from ..strategies.base import Strategy
 from .spec import Budget
 from .trial import Proposal, Trial
@@ -100,10 +101,18 @@ def _window(
         yield trial
 
 
+def _differing(left: Mapping[str, Value], right: Mapping[str, Value]) -> set[str]:
+    return {name for name in {**left, **right} if name not in left or name not in right or left[name] != right[name]}
+
+
 def _same(proposal: Proposal, logged: Trial) -> Trial:
     if dict(logged.values) != dict(proposal.values):
+        name = min(_differing(logged.values, proposal.values))
+        was, now = (one.get(name, "not chosen") for one in (logged.values, proposal.values))
+        place = f"{logged.place}: " if logged.place else ""
         raise BadInput(
-            f"trial {proposal.number} of the log is another design than this study proposes; the log was "
-            "made by another version; use another folder"
+            f"{place}trial {proposal.number} is another design than this study proposes ({name} is {was}, not {now}): "
+            "the line was edited, or the log made by another version; delete the line (its trial is evaluated again) "
+            "or restore the file, or use another folder"
         )
     return logged

@@ -18,7 +18,7 @@ from ..spaces.network_part import NetworkPart
 from ..spaces.patch_accelerator import patch_accelerator
 from ..spaces.patch_choices import patch_space
 from ..spaces.patches import Patch, parse_patch, patch_document
-from .spec import HardwarePart, StudySpec
+from .spec import NAMED_PARTS, HardwarePart, StudySpec
 
 __all__ = ["patch_study"]
 
@@ -50,7 +50,8 @@ def _patched(data: dict[str, Any], patch: Patch, folder: Path) -> dict[str, Any]
     elif (head or patch.changes[0][0]) not in StudySpec.model_fields:
         return _with(data, _which(data, patch, folder), patch)
     if head in StudySpec.model_fields and not rest:
-        data = {**data, head: data.get(head) or {}}  # a part that the text leaves out
+        part = data.get(head) or {}  # a part that the text leaves out
+        data = {**data, head: {"name": part} if head in NAMED_PARTS and isinstance(part, str) else part}
     return patch_document(data, patch, "the study")
 
 

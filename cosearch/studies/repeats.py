@@ -7,8 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ...errors import BadInput
+from ...errors import BadInput, check_whole
+from .folder import folder_of, refuse_trials
 from .run import Progress, StudyResult, search
+from .spec import MOST_SEED
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -43,21 +45,24 @@ class RepeatedStudy:
 def search_repeats(
     study: str | Path, repeats: int, *, out: str | Path, trials: int | None = None, seed: int | None = None,
     workers: int = 1, cluster: str | None = None, resume: bool = False, progress: Progress | None = None,
-    patches: Sequence[str] = (),
+    patches: str | Sequence[str] = (),
 ) -> RepeatedStudy:  # fmt: skip
     """Run a study with the seeds ``seed``, ``seed`` + 1, … (default: from the study's own), and report on all of them.
 
     ``out`` holds a folder ``seed_<n>`` for each, as `search` makes it, ``repeats.csv`` with a row per seed, and
     ``report.html`` with the mean convergence and its 95 % interval. With ``resume``, finished seeds are not run again.
-    Raises as `search`, and `BadInput` for a number of repeats that makes no sense.
+    Raises as `search`, and `BadInput` for a number of repeats that makes no sense and for a folder that itself holds
+    the trials of a study.
     """
     from ..reports.repeats import SEED_FOLDER, repeats_report
     from .load import load_study
 
-    if isinstance(repeats, bool) or not isinstance(repeats, int) or not 1 <= repeats <= MOST_REPEATS:
-        raise BadInput(f"repeats = {repeats}: give a whole number from 1 to {MOST_REPEATS}")
+    repeats = check_whole(repeats, "repeats", 1, MOST_REPEATS)
     spec = load_study(study, trials=trials, seed=seed, patches=patches)
-    folder, results = Path(out), []
+    if spec.seed + repeats - 1 > MOST_SEED:
+        raise BadInput(f"seed = {spec.seed}: {repeats} seeds from it on go beyond {MOST_SEED}; give a smaller one")
+    folder, results = folder_of(out), []
+    refuse_trials(folder)
     total = repeats * spec.budget.trials
     for place in range(repeats):
         number = spec.seed + place

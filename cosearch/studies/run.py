@@ -12,7 +12,7 @@ from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from ...errors import CannotDo
+from ...errors import CannotDo, check_whole
 from ..executors.executor import Executor
 from ..executors.pool import Pool
 from ..executors.workers import Here, Workers
@@ -24,7 +24,7 @@ from ..spaces.video_levers import VIDEO_SPACE
 from ..strategies.base import Task
 from ..strategies.modes import make_strategy
 from .files import Context
-from .folder import claim, earlier_trials, finish, open_log
+from .folder import claim, earlier_trials, finish, folder_of, open_log
 from .load import load_study
 from .loop import Purse, finished_trials
 from .spec import StudySpec
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Progress", "SearchProblem", "StudyResult", "run_study", "search"]
 
+MOST_WORKERS = 10_000
 Progress = Callable[[int, int], None]
 
 
@@ -148,7 +149,7 @@ class StudyResult(StudyViews):
 def search(
     study: str | Path, *, out: str | Path | None = None, trials: int | None = None, seed: int | None = None,
     workers: int = 1, cluster: str | None = None, resume: bool = False, progress: Progress | None = None,
-    watch: Watch | None = None, patches: Sequence[str] = (),
+    watch: Watch | None = None, patches: str | Sequence[str] = (),
 ) -> StudyResult:  # fmt: skip
     """Search networks and hardware together: run a shipped study, or one in a YAML file.
 
@@ -164,7 +165,8 @@ def search(
     can be had or the disk is full; finished trials stay in the log.
     """
     spec = load_study(study, trials=trials, seed=seed, patches=patches)
-    folder = Path(out) if out is not None else None
+    folder = folder_of(out) if out is not None else None
+    workers = check_whole(workers, "workers", 1, MOST_WORKERS)
     return run_study(
         spec, _problem(spec), out=folder, workers=workers, cluster=cluster, resume=resume, progress=progress,
         watch=watch,
@@ -195,7 +197,7 @@ def run_study(
         keep: Callable[[Trial], None] = _forget
         if out is not None:
             log = stack.enter_context(open_log(out))
-            logged = earlier_trials(log, out, resume)
+            logged = earlier_trials(log, out, resume, spec.objectives)
             keep = log.append
         if out is not None and logged:
             _recall(problem, out)

@@ -23,11 +23,15 @@ from ..strategies.modes import mode_class, mode_names
 from ..strategies.registry import strategy_class, strategy_names
 from .trial import LIFE_METRICS, METRICS, OBJECTIVES
 
-__all__ = ["HardwarePart", "Limit", "StudySpec"]
+__all__ = ["MOST_SEED", "MOST_TRIALS", "NAMED_PARTS", "HardwarePart", "Limit", "StudySpec"]
 
 BASELINE: Literal["baseline"] = "baseline"
 _ALWAYS = ("space", "only", "accelerator", "search", "points")
 TABLES = "tables"
+NAMED_PARTS = ("strategy", "mode")
+"""Parts of a study that may be a name alone, as text."""
+MOST_TRIALS = 1_000_000
+MOST_SEED = 2**32 - 1
 
 
 class _Part(BaseModel):
@@ -79,6 +83,13 @@ class Limit(_Part):
     """The most a metric may be: a quantity with its unit, or ``baseline`` for the baseline design's value."""
 
     max: str | int | float
+
+    @field_validator("max", mode="before")
+    @classmethod
+    def _is_no_boolean(cls, most: Any) -> Any:
+        if isinstance(most, bool):
+            raise ValueError(f"'{str(most).lower()}' is no limit; write a quantity, or baseline")
+        return most
 
 
 def _limit_value(metric: str, limit: Limit) -> float:
@@ -133,10 +144,24 @@ class MapperPart(_Part):
     objective: Literal["energy", "latency", "edp"] = "edp"
 
 
-class StrategyPart(BaseModel):
-    """A strategy's name and its own options."""
+def _or_a_name(schema: dict[str, Any]) -> None:
+    whole = dict(schema)
+    schema.clear()
+    schema["anyOf"] = [{"type": "string"}, whole]
 
-    model_config = ConfigDict(extra="allow", frozen=True)
+
+class _Named(BaseModel):
+    model_config = ConfigDict(extra="allow", frozen=True, json_schema_extra=_or_a_name)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _a_name_is_enough(cls, data: Any) -> Any:
+        return {"name": data} if isinstance(data, str) else data
+
+
+class StrategyPart(_Named):
+    """A strategy's name, alone or with its own options."""
+
     name: str = "nsga2"
 
     @field_validator("name")
@@ -164,22 +189,10 @@ class ReportPart(_Part):
     transfer: list[str] = Field(default=["resnet18", "bert_base"])
 
 
-def _or_a_name(schema: dict[str, Any]) -> None:
-    whole = dict(schema)
-    schema.clear()
-    schema["anyOf"] = [{"type": "string"}, whole]
-
-
-class ModePart(BaseModel):
+class ModePart(_Named):
     """Which part of a design is searched when: a mode's name, alone or with its own options."""
 
-    model_config = ConfigDict(extra="allow", frozen=True, json_schema_extra=_or_a_name)
     name: str = "joint"
-
-    @model_validator(mode="before")
-    @classmethod
-    def _a_name_is_enough(cls, data: Any) -> Any:
-        return {"name": data} if isinstance(data, str) else data
 
     @field_validator("name")
     @classmethod
@@ -195,7 +208,7 @@ class ModePart(BaseModel):
 class Budget(_Part):
     """When to stop: after so many trials, or before a design whose accuracy would be one network's too many."""
 
-    trials: int = Field(ge=1, le=1_000_000, strict=True)
+    trials: int = Field(ge=1, le=MOST_TRIALS, strict=True)
     accuracy_evaluations: int | None = Field(default=None, ge=1, strict=True)
 
 
@@ -216,7 +229,7 @@ class StudySpec(_Part):
     mode: ModePart = ModePart()
     budget: Budget
     report: ReportPart = ReportPart()
-    seed: int = Field(default=1, ge=0, lt=2**32, strict=True)
+    seed: int = Field(default=1, ge=0, le=MOST_SEED, strict=True)
 
     @field_validator("objectives")
     @classmethod

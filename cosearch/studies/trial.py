@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, get_args
 
 from ...energy.life.accounts import PHASES
+from ...errors import shortened
 from ..accuracy.source import Accuracy
 from ..spaces.space import Value
 
 __all__ = [
-    "LIFE_METRICS", "METRICS", "OBJECTIVES", "Dropped", "Evaluator", "Metric", "Proposal", "Status", "Trial",
-    "TrialResult", "accuracy_metrics", "accuracy_of",
+    "LIFE_METRICS", "METRICS", "OBJECTIVES", "TRACKING_LOSS", "VIDEO_METRICS", "Dropped", "Evaluator", "Metric",
+    "Proposal", "Status", "Trial", "TrialResult", "accuracy_metrics", "accuracy_of",
 ]  # fmt: skip
 
 Status = Literal["ok", "constraint", "infeasible"]
+TRACKING_LOSS = "tracking_loss_pct"
 
 
 @dataclass(frozen=True)
@@ -42,7 +45,7 @@ METRICS: dict[str, Metric] = {
         Metric("error_pct", "Top-1 error", "none", "%"),
         Metric("error_sigma_pct", "Uncertainty of the error", "none", "%"),
         Metric("accuracy_macs", "MACs spent on the accuracy", "none", "G", 1e-9),
-        Metric("tracking_loss_pct", "Tracking loss", "none", "%"),
+        Metric(TRACKING_LOSS, "Tracking loss", "none", "%"),
         Metric("area_mm2", "Area", "area", "mm²"),
         Metric("co2e_kg", "Life-cycle carbon", "mass", "kg CO₂e"),
         Metric("life_energy_j", "Life-cycle energy", "energy", "kWh", 1.0 / 3.6e6),
@@ -57,8 +60,10 @@ METRICS: dict[str, Metric] = {
 }
 LIFE_METRICS: tuple[str, ...] = ("co2e_kg", "life_energy_j")
 OBJECTIVES: tuple[str, ...] = (
-    "latency_s", "energy_j", "error_pct", "area_mm2", "edp", "tracking_loss_pct", *LIFE_METRICS,
+    "latency_s", "energy_j", "error_pct", "area_mm2", "edp", TRACKING_LOSS, *LIFE_METRICS,
 )  # fmt: skip
+VIDEO_METRICS: tuple[str, ...] = ("latency_s", "energy_j", "area_mm2", "edp", TRACKING_LOSS)
+"""What of the objectives and limits a design of the video pipeline has."""
 
 
 @dataclass(frozen=True)
@@ -126,11 +131,12 @@ class Evaluator(Protocol):
 
 @dataclass(frozen=True)
 class Trial:
-    """A finished trial."""
+    """A finished trial; ``place`` is the file and line it was read from, "" for one that was not."""
 
     number: int
     values: Mapping[str, Value]
     result: TrialResult
+    place: str = field(default="", compare=False, repr=False)
 
     def to_json(self) -> dict[str, Any]:
         """Plain data for one line of the log."""
@@ -155,11 +161,22 @@ class Trial:
             raise ValueError(f"'{data['status']}' is no status")
         if not isinstance(metrics, dict) or not isinstance(values, dict):
             raise ValueError("'metrics' and 'values' must be mappings")
-        numbers = {name: float(value) for name, value in metrics.items()}
-        result = TrialResult(
-            data["status"], numbers, str(data["reason"]), float(data["violation"]), float(data["wall_s"])
-        )
-        return Trial(number, values, result)
+        numbers = {name: _number(name, value) for name, value in metrics.items()}
+        violation, wall_s = (_number(name, data[name]) for name in ("violation", "wall_s"))
+        return Trial(number, values, TrialResult(data["status"], numbers, str(data["reason"]), violation, wall_s))
 
 
+def _number(name: str, value: object) -> float:
+    """A metric's value; raises ``ValueError`` for one that no trial has."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise ValueError(f"'{name}' is {shortened(repr(value))}, no finite number")
+    if value < 0 and name in _NEVER_BELOW_ZERO:
+        raise ValueError(f"'{name}' is {value}, below zero")
+    return float(value)
+
+
+# An error that is predicted may fall below zero, and so may what a life takes, by what is recycled.
+_NEVER_BELOW_ZERO = frozenset({
+    "latency_s", "energy_j", "area_mm2", "edp", "cycles", "utilization", "macs", "params", TRACKING_LOSS, "violation",
+})  # fmt: skip
 _KEYS = frozenset({"number", "status", "reason", "violation", "metrics", "values", "wall_s"})

@@ -25,7 +25,8 @@ def test_a_runs_share_is_its_fronts_hypervolume_over_the_box(folders):
     long, short = comparison.rows()
     assert long["of_first_pct"] == 100.0
     assert short["hypervolume_pct"] < long["hypervolume_pct"]
-    assert long["trials"], short["trials"] == (60, 12)
+    assert (long["trials"], short["trials"]) == (60, 12)
+    assert long["low_pct"] <= long["drawn_pct"] <= long["high_pct"]
 
 
 def test_errors_are_drawn_within_their_uncertainty_and_alike_for_one_network(folders):

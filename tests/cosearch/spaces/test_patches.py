@@ -84,6 +84,23 @@ def test_a_glob_patches_all_levels_it_matches():
     assert [memory.latency_cycles for memory in patched.memories] == [0, 3, 3]
 
 
+def test_a_value_in_place_of_a_formula_leaves_no_parameter_behind_that_nothing_uses():
+    patched = patch_accelerator(load_accelerator("eyeriss"), ["glb?size=256 KiB", "clock=250 MHz"])
+    assert (patched.memories[1].size_bits, patched.clock_hz) == (256 * 8192, 250e6)
+    assert "glb_size" in load_accelerator("eyeriss").values
+    assert "glb_size" not in patched.values
+    # What stands in a formula that is overwritten may be used elsewhere.
+    kept = patch_accelerator(load_accelerator("edge_tpu"), ["vector?lanes=8"])
+    assert kept.values == load_accelerator("edge_tpu").values
+
+
+def test_a_mapping_that_a_level_leaves_out_is_an_address_too():
+    patched = patch_accelerator(load_accelerator("edge_tpu"), ["local_memory.word?output=24 bit"])
+    assert [memory.word_bits.get("output") for memory in patched.memories] == [None, 24, 32]
+    with pytest.raises(BadInput, match=r"edge_tpu has nothing called 'pes\.word'"):
+        patch_accelerator(load_accelerator("edge_tpu"), ["pes.word?output=24 bit"])
+
+
 def test_patches_of_different_things_commute():
     accelerator = load_accelerator("edge_tpu")
     patches = ["pes?x=8", "pes?y=2", "clock=1 GHz", "local_memory?size=1 MB&double_buffered=false"]

@@ -75,7 +75,8 @@ def test_parzen_estimators_and_gradients_come_nearer_to_the_best_than_chance():
 
 
 def test_a_policy_draws_better_designs_the_longer_it_learns():
-    seen = [judge(p.values).metrics["error_pct"] for p in search("ppo", 480)]
+    quick = {"batch": 16, "learning_rate": 0.01, "entropy": 0.01}
+    seen = [judge(p.values).metrics["error_pct"] for p in search("ppo", 480, **quick)]
     assert np.mean(seen[-48:]) < 0.7 * np.mean(seen[:48])
 
 

@@ -9,9 +9,13 @@ import pandas as pd
 import pytest
 from study_fakes import FakeProblem, study
 
+from dovetail.cosearch.cli import main
+from dovetail.cosearch.reports.findings import Findings
 from dovetail.cosearch.studies import run as run_module
 from dovetail.cosearch.studies.folder import claim
+from dovetail.cosearch.studies.load import study_text
 from dovetail.cosearch.studies.log import TrialLog, read_trials, write_atomically
+from dovetail.cosearch.studies.repeats import search_repeats
 from dovetail.cosearch.studies.run import run_study
 from dovetail.cosearch.studies.trial import Trial, TrialResult
 from dovetail.errors import BadInput, CannotDo
@@ -126,6 +130,74 @@ def test_a_study_edited_in_its_own_folder_is_refused(folder):
     (folder / "study.yaml").write_text(text.replace("seed: 1", "seed: 2"))
     with pytest.raises(BadInput, match=r"another study or seed \(study\.yaml there was edited\)"):
         run_study(study(12, seed=2), FakeProblem(), out=folder, resume=True)
+
+
+@pytest.mark.parametrize("edit", ["seed: 2", "seed: 1\n# a word"])
+def test_a_study_edited_in_its_folder_alone_is_refused_and_stays_as_it_is(folder, edit):
+    kept = (folder / "study.yaml").read_text().replace("seed: 1", edit)
+    (folder / "study.yaml").write_text(kept)
+    with pytest.raises(BadInput, match=r"study\.yaml there was edited\); undo the change, or name another folder"):
+        run_study(study(14), FakeProblem(), out=folder, resume=True)
+    assert (folder / "study.yaml").read_text() == kept
+
+
+def test_a_study_whose_run_was_killed_between_two_files_goes_on(folder):
+    (folder / "study.yaml").write_text(study_text(study(14)))  # the context is still that of 12 trials
+    assert len(run_study(study(14), FakeProblem(), out=folder, resume=True).finished) == 14
+
+
+def test_a_study_that_was_edited_is_noted_by_its_report(folder, capsys):
+    assert Findings.read(folder).note == ""
+    (folder / "study.yaml").write_text((folder / "study.yaml").read_text().replace("seed: 1", "seed: 2"))
+    assert main(["cosearch", "report", str(folder)]) == 0
+    assert "study.yaml was edited after these trials were made" in " ".join(capsys.readouterr().out.split())
+    assert "study.yaml was edited after these trials were made" in (folder / "report.html").read_text()
+
+
+def edit_line(folder, change, line=3):
+    """Change the trial on a line of the log."""
+    lines = (folder / "trials.jsonl").read_text().splitlines()
+    data = json.loads(lines[line - 1])
+    change(data)
+    lines[line - 1] = json.dumps(data)
+    (folder / "trials.jsonl").write_text("\n".join(lines) + "\n")
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (lambda data: data["metrics"].update(latency_s=float("nan")), "'latency_s' is nan, no finite number"),
+        (lambda data: data["metrics"].update(energy_j=-1.0), r"'energy_j' is -1\.0, below zero"),
+        (lambda data: data["metrics"].update(area_mm2="wide"), "'area_mm2' is 'wide', no finite number"),
+        (lambda data: data["metrics"].update(area_mm2=True), "'area_mm2' is True, no finite number"),
+        (lambda data: data.update(violation=-0.5), r"'violation' is -0\.5, below zero"),
+        (lambda data: (data.update(status="ok"), data["metrics"].pop("latency_s", 0)), "is 'ok' and has no 'lat"),
+    ],
+)
+def test_a_logged_trial_that_cannot_be_is_refused_by_line(folder, change, told):
+    edit_line(folder, change)
+    with pytest.raises(BadInput, match=rf"trials\.jsonl:3:1: not a logged trial: .*{told}.*; delete this line"):
+        run_study(study(12), FakeProblem(), out=folder, resume=True)
+    with pytest.raises(BadInput, match=r"trials\.jsonl:3:1: .*delete this line"):
+        Findings.read(folder)
+
+
+def test_a_logged_trial_of_another_design_is_refused_by_line(folder):
+    edit_line(folder, lambda data: data["values"].pop("net.wide"))
+    told = r"jsonl:3: trial 2 is another design .*net\.wide is not chosen, not .*line was edited.*delete the line"
+    with pytest.raises(BadInput, match=told):
+        run_study(study(12), FakeProblem(), out=folder, resume=True)
+
+
+def test_a_folder_of_a_study_and_one_of_several_seeds_are_not_mixed(folder, tmp_path):
+    with pytest.raises(BadInput, match=r"holds a study's trials already.*name another folder"):
+        search_repeats("edge_imagenet", 2, out=folder)
+    seeds = tmp_path / "seeds"
+    run_study(study(3), FakeProblem(), out=seeds / "seed_1")
+    for resume in (False, True):
+        with pytest.raises(BadInput, match=r"holds a repeated study's trials already.*go on with --repeats"):
+            run_study(study(3), FakeProblem(), out=seeds, resume=resume)
+    assert [path.name for path in seeds.iterdir()] == ["seed_1"]
 
 
 def test_a_folder_of_a_version_with_fewer_settings_is_taken_over(folder):

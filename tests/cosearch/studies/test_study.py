@@ -120,7 +120,8 @@ def test_a_log_of_other_designs_is_refused(finished):
     first = json.loads(lines[0])
     first["values"]["hw.pes"] = 16
     (finished / "trials.jsonl").write_text("\n".join([json.dumps(first), *lines[1:]]) + "\n")
-    with pytest.raises(BadInput, match="trial 0 of the log is another design"):
+    told = r"jsonl:1: trial 0 is another design .*hw\.pes is 16, not 4.*line was edited.*delete the line"
+    with pytest.raises(BadInput, match=told):
         run_study(study(), FakeProblem(), out=finished, resume=True)
 
 

@@ -220,9 +220,10 @@ def test_the_first_design_is_the_baseline_as_patched(evaluator):
     assert evaluator(network="only: {'net.b05.kernel': [5]}").first == ()
 
 
-def test_a_patched_parameter_that_is_searched_is_named(load):
-    with pytest.raises(BadInput, match=r"hw\.pes_x: the parameter is fixed at 8"):
-        load(patches=["pes?x=8"])
+def test_a_patched_parameter_that_was_searched_is_fixed_and_a_list_gives_it_other_choices(load):
+    study = StudyEvaluator(load(patches=["pes?x=8"]))
+    assert study.hardware.names == ("hw.bandwidth",)
+    assert study.accelerator.values["pes_x"] == 8
     spec = load(patches=["pes?x=[2, 16]"])
     assert StudyEvaluator(spec).hardware.choice("hw.pes_x").options == (2, 16)
 

@@ -128,7 +128,7 @@ def test_a_missing_study_is_bad_input(tmp_path):
 
 @pytest.mark.parametrize("override", [{"trials": 0}, {"seed": -1}])
 def test_overrides_are_checked_like_the_study(load, override):
-    with pytest.raises(BadInput, match="must be at least"):
+    with pytest.raises(BadInput, match="give a whole number from"):
         load(GOOD, **override)
 
 

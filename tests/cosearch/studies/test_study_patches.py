@@ -1,0 +1,55 @@
+"""Patches of studies: what they fix, and what of a study they reach."""
+
+import pytest
+
+from dovetail.cosearch.studies.evaluator import StudyEvaluator
+from dovetail.cosearch.studies.load import load_study
+from dovetail.errors import BadInput
+
+STUDY = """\
+name: mine
+network: {space: digits_cells}
+hardware: {accelerator: gemmini, search: [pes_x, pes_y, scratchpad]}
+accuracy: {source: training_free}
+budget: {trials: 6}
+"""
+
+
+@pytest.fixture
+def load(tmp_path):
+    def load(*patches, text=STUDY):
+        path = tmp_path / "mine.yaml"
+        path.write_text(text)
+        return load_study(path, patches=patches)
+
+    return load
+
+
+@pytest.mark.parametrize("patch", ["columns?x=8", "pes_x=8", "hardware.pes_x=8", "hardware.columns?x=8", "pes_x=7"])
+def test_a_parameter_that_a_patch_fixes_drops_out_of_the_search(load, patch):
+    study = StudyEvaluator(load(patch))
+    assert study.hardware.names == ("hw.pes_y", "hw.scratchpad")
+    assert study.accelerator.values["pes_x"] == int(patch[-1])
+
+
+def test_values_to_try_of_a_parameter_that_a_patch_fixes_are_left_out(load):
+    text = STUDY.replace("scratchpad]", "scratchpad], points: {pes_x: [4, 8]}")
+    assert StudyEvaluator(load(text=text)).hardware.choice("hw.pes_x").options == (4, 8)
+    assert StudyEvaluator(load("pes_x=16", text=text)).hardware.names == ("hw.pes_y", "hw.scratchpad")
+
+
+def test_a_parameter_whose_formula_a_patch_overwrites_drops_out_of_the_search(load):
+    text = STUDY.replace("gemmini, search: [pes_x, pes_y, scratchpad]", "eyeriss, search: [pes_x, glb_size]")
+    assert StudyEvaluator(load("glb?size=256 KiB", text=text)).hardware.names == ("hw.pes_x",)
+
+
+def test_the_documented_patches_of_a_shipped_study_are_taken():
+    study = load_study("edge_imagenet", patches=["stage2.block*?kernel=5", "pes?y=2", "strategy?population=10"])
+    assert "hw.pes_y" not in StudyEvaluator(study).hardware.names
+    assert study.strategy.options.population == 10
+
+
+def test_a_parameter_that_the_spec_itself_fixes_is_refused_still(load):
+    text = STUDY.replace("gemmini, search: [pes_x, pes_y, scratchpad]", "eyeriss, search: [clock_energy]")
+    with pytest.raises(BadInput, match=r"mine\.yaml:3:\d+: hardware\.search: hw\.clock_energy: .*is fixed at 4"):
+        load(text=text)
