@@ -23,6 +23,9 @@ types: $(VENV)/.installed-test
 	@mkdir -p .mypy && ln -sfn .. .mypy/dovetail
 	MYPYPATH=.mypy $(BIN)/mypy --strict -p dovetail
 
+# A process of tests a core: libraries that start threads of their own would only make them wait for each other.
+pytest: export OMP_NUM_THREADS = 1
+pytest: export OPENBLAS_NUM_THREADS = 1
 pytest: $(VENV)/.installed-test
 	$(BIN)/pytest tests -q -n $(WORKERS)
 

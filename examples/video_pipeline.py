@@ -4,12 +4,14 @@ A camera, a temporal filter, spatial saliency, a DMA, a block-sparse engine and 
 lever on or off; after Zhang et al., "Data-Model-Hardware Tri-Design for Energy-Efficient Video Intelligence",
 arXiv:2210.08578, 2022. Everything is computed from the pixels of a synthetic video; takes a few minutes.
 
-    python examples/video_pipeline.py [PICTURE.png]
+    python examples/video_pipeline.py [--few] [PICTURE.png]
+
+``--few`` runs the dense pipeline, each lever alone and all of them together, a third of the sixteen combinations.
 """
 
 import sys
 
-from dovetail.cosearch.video import ALL, DENSE, VideoResult, plot_study, video_study
+from dovetail.cosearch.video import ALL, COMBINATIONS, DENSE, SINGLE, VideoResult, plot_study, video_study
 
 
 def show(result: VideoResult) -> None:
@@ -39,10 +41,12 @@ def show(result: VideoResult) -> None:
 
 def main() -> None:
     """Run the study; with a path, draw it."""
-    result = video_study()
+    pictures = [argument for argument in sys.argv[1:] if argument != "--few"]
+    few = len(pictures) < len(sys.argv) - 1
+    result = video_study(combinations=(*SINGLE, ALL) if few else COMBINATIONS)
     show(result)
-    if len(sys.argv) > 1:
-        print(f"\n{plot_study(result, sys.argv[1])}")
+    if pictures:
+        print(f"\n{plot_study(result, pictures[0])}")
 
 
 if __name__ == "__main__":

@@ -48,7 +48,7 @@ def test_a_study_is_run_and_its_front_summarised(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_the_video_pipeline_shows_its_levers_and_their_product(tmp_path: Path) -> None:
-    shown = run("video_pipeline.py", folder=tmp_path)
+    shown = run("video_pipeline.py", "--few", folder=tmp_path)
     assert "filter + saliency + weights + engine" in shown
     lines = [line for line in shown.splitlines() if line.startswith(("all ", "product "))]
     gains = {line[:22].strip(): line[22:].split() for line in lines}
