@@ -141,10 +141,12 @@ def picture(figures: dict[str, Any], path: Path) -> None:
         strong = name == "nested_predictor"
         axes.errorbar(
             budgets, means, yerr=errors, color=colour, marker="o", markersize=5 if strong else 3.5, capsize=2,
-            linewidth=2.4 if strong else 1.3, label=TITLES[name].strip("*"),
+            linewidth=2.4 if strong else 1.3, elinewidth=1.6 if strong else 0.6, zorder=3 if strong else 2,
+            label=TITLES[name].strip("*"),
         )  # fmt: skip
     axes.set(xscale="log", yscale="log", xlabel="accuracy evaluations", ylabel="regret (points of accuracy)")
     axes.set_xticks(BUDGETS, [str(budget) for budget in BUDGETS])
+    axes.set_ylim(0.007, 20)
     axes.set_yticks([0.01, 0.1, 1, 10], ["≤ 0.01", "0.1", "1", "10"])
     axes.minorticks_off()
     axes.grid(True, color="#e4e7ec", linewidth=0.6)
