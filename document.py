@@ -19,7 +19,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
-from .errors import BadInput, Problem, SpecError, nearest, shortened
+from .errors import BadInput, Problem, SpecError, shortened, suggestion
 
 __all__ = [
     "MOST_CHARACTERS", "Document", "YamlPath", "dotted", "field_errors", "load_document", "parse_document",
@@ -331,10 +331,7 @@ def _message(model: type[BaseModel], details: dict[str, Any], path: YamlPath) ->
 
 def _known(names: Sequence[str], name: str) -> str:
     """The remedy for a name that is not among ``names``."""
-    close = nearest(name, names)
-    if not names:
-        return "it takes no options; remove it"
-    return f"did you mean '{close}'?" if close else f"known: {', '.join(names)}"
+    return suggestion(name, names) if names else "it takes no options; remove it"
 
 
 def _show(value: Any) -> str:

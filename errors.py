@@ -32,7 +32,10 @@ __all__ = [
     "nearest",
     "printable",
     "shortened",
+    "suggestion",
 ]
+
+_MOST_NAMES = 20  # that a message lists
 
 
 class DovetailError(Exception):
@@ -104,9 +107,7 @@ class UnknownName(BadInput):
     """``name`` is not among ``known``."""
 
     def __init__(self, kind: str, name: str, known: Sequence[str]) -> None:
-        close = nearest(name, known)
-        hint = f"did you mean '{close}'?" if close else f"known: {', '.join(sorted(known))}"
-        super().__init__(printable(f"no {kind} named '{shortened(name)}'; {hint}"))
+        super().__init__(printable(f"no {kind} named '{shortened(name)}'; {suggestion(name, sorted(known))}"))
         self.kind, self.name, self.known = kind, name, tuple(known)
 
     def __reduce__(self) -> tuple[object, ...]:
@@ -119,6 +120,16 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
     begun = [one for one in names if one.startswith(name)] if len(name) > 3 else []
     close = begun if len(begun) == 1 else difflib.get_close_matches(name, names, n=1, cutoff=0.5)
     return close[0] if close else None
+
+
+def suggestion(name: str, known: Iterable[str], otherwise: str = "known:") -> str:
+    """The remedy for an unknown name: the closest of the known, or after ``otherwise`` twenty of them at most."""
+    names = [one for one in known if one]
+    close = nearest(name, names)
+    if close:
+        return f"did you mean '{close}'?"
+    more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
+    return f"{otherwise} {', '.join(names[:_MOST_NAMES]) or 'none'}{more}"
 
 
 def shortened(text: object, most: int = 60) -> str:

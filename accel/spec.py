@@ -18,7 +18,7 @@ import yaml
 
 from ..document import Document, YamlPath, dotted, load_document, problems_of, shipped
 from ..energy.quantities import parse_quantity
-from ..errors import BadInput, Problem, SpecError, UnknownName, nearest
+from ..errors import BadInput, Problem, SpecError, UnknownName, suggestion
 from .accelerator import Accelerator, Parameter
 from .expressions import Unit, describe_unit, parse_literal, tidy
 from .spec_check import check_spec, read_parameters, same
@@ -85,8 +85,7 @@ def with_parameters(accelerator: Accelerator, values: Mapping[str, Any]) -> Acce
     for name, value in values.items():
         try:
             if name not in known:
-                close = nearest(name, known)
-                remedy = f"did you mean '{close}'?" if close else f"it has {', '.join(known) or 'none'}"
+                remedy = suggestion(name, known, "it has")
                 raise BadInput(f"no such parameter; {remedy}")
             chosen[name] = parameter_value(known[name], value)
         except BadInput as error:

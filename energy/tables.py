@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ..errors import BadInput, nearest
+from ..errors import BadInput, suggestion
 from .arithmetic import mac, special, vector
 from .components import Component, ComponentEstimate
 from .memories import dram, register_file, sram
@@ -33,8 +33,7 @@ class TableEstimator:
         known, price = _KINDS[component.kind]
         for name, _ in component.attributes:
             if name not in known:
-                close = nearest(name, known)
-                remedy = f"did you mean '{close}'?" if close else f"known: {', '.join(known)}"
+                remedy = suggestion(name, known)
                 raise BadInput(f"{component.kind} has no attribute '{name}'; {remedy}")
         check_node(component.technology_nm)
         return price(component)

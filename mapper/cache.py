@@ -78,12 +78,10 @@ class MappingCache:
                     break
         if not self._told:
             self._told = True
-            _log.warning(
-                "mappings are not remembered: %s: %s; results are complete. Make room, or name another folder in "
-                "DOVETAIL_CACHE",
-                self.path,
-                self._refused,
-            )
+            held = "locked" in str(self._refused)
+            remedy = "Another process holds the file: wait for it" if held else "Make room"
+            what = "mappings are not remembered: %s: %s; results are complete. %s, or name another folder in %s"
+            _log.warning(what, self.path, self._refused, remedy, "DOVETAIL_CACHE")
 
     def _open(self) -> sqlite3.Connection:
         """The file for writing, created where it is missing.

@@ -8,7 +8,7 @@ from typing import Literal, get_args
 
 from ..accel.accelerator import Accelerator, Array, Memory
 from ..document import Document, YamlPath, dotted
-from ..errors import Problem, SpecError, nearest
+from ..errors import Problem, SpecError, suggestion
 from ..models.op import ROLES, Role
 
 __all__ = ["DIMENSIONS", "Constraints", "Imperfect", "LevelConstraint"]
@@ -114,8 +114,7 @@ class Constraints:
                 for below, what, remedy in _array_complaints(level, constraint):
                     yield (*path, *below), what, remedy
             else:
-                close = nearest(name, loops)
-                remedy = f"did you mean '{close}'?" if close else f"memories and arrays: {', '.join(loops)}"
+                remedy = suggestion(name, loops, "memories and arrays:")
                 what = "has no loops" if level else f"is no level of '{accelerator.name}'"
                 yield path, f"'{name}' {what}", remedy
 
@@ -131,8 +130,7 @@ def _array_complaints(array: Array, constraint: LevelConstraint) -> Iterator[Com
             yield (key,), "an array has them by axis", f"write 'axes: {{{next(iter(axes))}: {{{key}: ...}}}}'"
     for axis, below in constraint.axes.items():
         if axis not in axes:
-            close = nearest(axis, axes)
-            remedy = f"did you mean '{close}'?" if close else f"its axes: {', '.join(axes)}"
+            remedy = suggestion(axis, axes, "its axes:")
             yield ("axes", axis), f"'{array.name}' has no axis '{axis}'", remedy
             continue
         for key in ("order", "stationary", "axes"):

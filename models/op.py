@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal
 
-from ..errors import BadInput, nearest
+from ..errors import BadInput, suggestion
 from .occupancy import Occupancy
 from .patterns import Pattern, Uniform, tile_occupancy
 
@@ -180,8 +180,7 @@ class Op:
             raise BadInput(f"{self.name} has no tensor '{role}'; use {', '.join(ROLES)}")
         for dim, extent in tile.items():
             if dim not in self.bounds:
-                close = nearest(dim, self.bounds)
-                remedy = f"did you mean '{close}'?" if close else f"dimensions are {', '.join(self.bounds)}"
+                remedy = suggestion(dim, self.bounds, "dimensions are")
                 raise BadInput(f"{self.name}: a tile along '{dim}', which is no dimension here; {remedy}")
             if extent < 1 or extent != int(extent):
                 raise BadInput(f"{self.name}: a tile of {extent} along {dim}; it must be at least 1, and whole")

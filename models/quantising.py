@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
-from ..errors import BadInput, check_type, nearest
+from ..errors import BadInput, check_type, suggestion
 from .network import Layer, Network
 from .op import ROLES, Op, Role, VectorOp
 from .pruning.weights import Weight, named, weights_of
@@ -56,8 +56,7 @@ def with_layer_bits(network: Network, bits: Mapping[str, Bits]) -> Network:
 
 def _by_role(network: Network, known: Mapping[str, Op | VectorOp], layer: str, bits: Bits) -> dict[Role, int]:
     if layer not in known:
-        close = nearest(layer, known)
-        remedy = f"did you mean '{close}'?" if close else f"layers are {', '.join(known)}"
+        remedy = suggestion(layer, known, "layers are")
         raise BadInput(f"{network.name}: no layer '{layer}'; {remedy}")
     vector = isinstance(known[layer], VectorOp)
     if isinstance(bits, Mapping):

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from numbers import Real
 
-from ..errors import BadInput, check_type, nearest
+from ..errors import BadInput, check_type, suggestion
 from .network import Layer, Network
 from .op import ROLES, Op, Role, VectorOp
 from .patterns import Pattern
@@ -67,8 +67,7 @@ def _check_names(network: Network, given: Mapping[str, Mapping[Role, object]]) -
     names = [op.name for op in network.contractions]
     for layer, tensors in given.items():
         if layer not in names:
-            close = nearest(layer, names)
-            remedy = f"did you mean '{close}'?" if close else f"contractions are {', '.join(names)}"
+            remedy = suggestion(layer, names, "contractions are")
             raise BadInput(f"{network.name}: no contraction '{layer}'; {remedy}")
         unknown = [role for role in tensors if role not in ROLES]
         if unknown:

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from ...errors import BadInput, nearest, printable, shortened
+from ...errors import BadInput, nearest, printable, shortened, suggestion
 from ...models.network import Network
 from ..spaces.network_space import NetworkSpace, known_values
 from ..spaces.space import Value
@@ -183,8 +183,7 @@ def _records(path: Path, file: Iterable[str]) -> Iterator[tuple[int, list[str]]]
 def _check_header(path: Path, header: list[str], columns: list[str]) -> None:
     for column in columns:
         if column not in header:
-            close = nearest(column, header)
-            hint = f"did you mean '{close}'?" if close else f"it has {', '.join(header) or 'no header line'}"
+            hint = suggestion(column, header, "it has")
             raise BadInput(f"{path}:1: no column '{column}'; {hint}")
     twice = next((name for name in header if name and header.count(name) > 1), "")
     if twice:

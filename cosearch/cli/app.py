@@ -13,7 +13,7 @@ import traceback
 from collections.abc import Sequence
 from typing import NoReturn
 
-from ...errors import BadInput, CannotDo, SpecError, nearest
+from ...errors import BadInput, CannotDo, SpecError, nearest, suggestion
 from . import catalogue, estimate, life, mapping, measure, simulate, study, validation
 
 __all__ = ["cosearch_main", "main"]
@@ -32,8 +32,7 @@ class Parser(argparse.ArgumentParser):
         choice = re.search(r"invalid choice: '(.*?)' \(choose from (.*)\)", message)
         if choice:
             known = re.findall(r"[\w-]+", choice[2])
-            close = nearest(choice[1], known)
-            hint = f"did you mean '{close}'?" if close else f"known: {', '.join(known)}"
+            hint = suggestion(choice[1], known)
             message = f"{message[: choice.start()]}there is no '{choice[1]}'; {hint}"
         self.exit(2, f"{self.prog}: {message}\nsee: {self.prog} --help\n")
 

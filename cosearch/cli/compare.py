@@ -70,3 +70,6 @@ def _show(to: Console, comparison: Comparison, rows: list[dict[str, Any]]) -> No
     corner = zip(comparison.objectives, comparison.reference, strict=True)
     box = ", ".join(f"{name} {value:.4g}" for name, value in corner)
     to.print(f"share of the box from zero to {box}", style="dim", soft_wrap=True)
+    for run in comparison.runs:
+        if run.note:
+            to.print(f"{run.name}: {run.note}", style="yellow", soft_wrap=True)

@@ -47,6 +47,7 @@ class Run:
     sigma: F64
     volume_pct: float
     drawn_pct: F64
+    note: str = ""  # what must be known of its folder before all else
 
 
 @dataclass(frozen=True)
@@ -96,7 +97,7 @@ def compare_runs(folders: Sequence[str | Path], draws: int = _DRAWS, seed: int =
     done = tuple(
         Run(
             folder.name, findings.spec.mode.name, len(findings.trials), len(set(names)), points, sigma,
-            _share(points, reference), shares,
+            _share(points, reference), shares, findings.note,
         )
         for (folder, findings), (points, sigma, names), shares in zip(found, runs, drawn, strict=True)
     )  # fmt: skip

@@ -13,7 +13,7 @@ from ...models.network import Network
 from ...models.zoo.blocks import make_divisible
 from ...models.zoo.mobilenet import IbnBlock, ibn_network
 from .layer_groups import LayerGroup, Per
-from .network_space import network_values, positive_options, values_key
+from .network_space import network_values, odd_kernels, positive_options, values_key
 from .space import Choice, Space, Value
 
 if TYPE_CHECKING:
@@ -65,6 +65,7 @@ class Bottlenecks:
     def __post_init__(self) -> None:
         for what in ("kernels", "expansions", "widths", "groups", "resolutions"):
             positive_options(self.name, what, getattr(self, what))
+        odd_kernels(self.name, self.kernels)
         if not self.operators or not set(self.operators) <= set(_OPERATORS):
             raise BadInput(f"{self.name}: operators are {list(self.operators)}; use some of {', '.join(_OPERATORS)}")
         if self.scale not in ("stage", "block"):

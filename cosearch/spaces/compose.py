@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ...document import load_document, validate
-from ...errors import BadInput, UnknownName, nearest
+from ...errors import BadInput, UnknownName, suggestion
 from .composed_space import ComposedSpace, TrainableSpace
 from .gene_parts import gene_choices, genes_of
 from .genes import NetworkGene
@@ -136,8 +136,7 @@ def _with_options(base: NetworkSpace, options: Mapping[str, Value | list[Value]]
     fields = option_fields(base)
     for name, value in options.items():
         if name not in fields:
-            close = nearest(name, fields)
-            remedy = f"did you mean '{close}'?" if close else f"it has {', '.join(fields) or 'none'}"
+            remedy = suggestion(name, fields, "it has")
             raise BadInput(f"options: {base.name} has no option '{name}'; {remedy}")
         present = fields[name]
         if isinstance(value, list) != isinstance(present, tuple):

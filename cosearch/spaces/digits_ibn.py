@@ -11,7 +11,7 @@ from ...errors import BadInput
 from ...models.builder import NetworkBuilder
 from ...models.network import Network
 from ...models.zoo.blocks import inverted_bottleneck
-from .network_space import network_values, positive_options, values_key
+from .network_space import network_values, odd_kernels, positive_options, values_key
 from .slots import Slot, slots_of
 from .space import Choice, Space, Value
 
@@ -47,6 +47,7 @@ class DigitsIbn:
     def __post_init__(self) -> None:
         for what in ("kernels", "expansions"):
             positive_options(self.name, what, getattr(self, what))
+        odd_kernels(self.name, self.kernels)
         if not self.operators or not set(self.operators) <= {"ibn", "fused"}:
             raise BadInput(f"{self.name}: operators are {list(self.operators)}; use some of ibn, fused")
 

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     import torch
 
 __all__ = [
-    "NETWORK_PREFIX", "NetworkSpace", "Trainable", "known_values", "network_values", "positive_options", "values_key",
+    "NETWORK_PREFIX", "NetworkSpace", "Trainable", "known_values", "network_values", "odd_kernels", "positive_options",
+    "values_key",
 ]  # fmt: skip
 
 NETWORK_PREFIX = "net."
@@ -75,3 +76,10 @@ def positive_options(name: str, what: str, options: Sequence[Value]) -> None:
     if not options or wrong:
         given = f"{wrong[0]!r} among them" if wrong else "none"
         raise BadInput(f"{name}: {what}: {given}; give one or more numbers above zero")
+
+
+def odd_kernels(name: str, sizes: Sequence[int]) -> None:
+    """Raise `BadInput` for a kernel of even size: it would shrink the tensor that its block adds to."""
+    even = [size for size in sizes if size % 2 == 0]
+    if even:
+        raise BadInput(f"{name}: kernels: {even[0]} is even, so that no residual fits its block; use odd sizes")

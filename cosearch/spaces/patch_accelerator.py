@@ -12,7 +12,7 @@ from ...accel.spec import accelerator_from_document, accelerator_to_yaml
 from ...accel.spec_check import unused_parameters
 from ...accel.spec_models import LEVEL_MODELS
 from ...document import Document, parse_document
-from ...errors import BadInput, SpecError, nearest
+from ...errors import BadInput, SpecError, suggestion
 from .patches import Patch, PatchValue, matches, parse_patch
 
 __all__ = ["patch_accelerator"]
@@ -49,8 +49,7 @@ def _patched(data: dict[str, Any], units: dict[str, str], patch: Patch, name: st
     targets = _targets(changed)
     found = [target for address, target in targets.items() if matches(address, patch.path)]
     if not found:
-        close = nearest(patch.path, targets)
-        hint = f"did you mean '{close}'?" if close else f"it has {', '.join(address for address in targets if address)}"
+        hint = suggestion(patch.path, targets, "it has")
         raise BadInput(f"patch '{patch}': {name} has nothing called '{patch.path}'; {hint}")
     for key, value in patch.changes:
         for target in found:
@@ -98,8 +97,7 @@ def _set(data: dict[str, Any], units: dict[str, str], target: dict[str, Any], ke
 def _set_parameter(parameters: dict[str, Any], units: dict[str, str], name: str, value: PatchValue) -> None:
     """Fix the parameter at a value, or give it other choices, of which the default is its own or the first."""
     if name not in parameters:
-        close = nearest(name, parameters)
-        hint = f"did you mean '{close}'?" if close else f"it has {', '.join(parameters) or 'none'}"
+        hint = suggestion(name, parameters, "it has")
         raise BadInput(f"no parameter named '{name}'; {hint}")
     before = parameters[name]
     kept = {"description": before["description"]} if "description" in before else {}

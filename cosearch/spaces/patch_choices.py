@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from ...errors import BadInput, nearest
+from ...errors import BadInput, suggestion
 from .network_space import NetworkSpace
 from .patches import Patch, PatchValue, matches, parse_patch
 from .space import Choice, Space, Value
@@ -77,8 +77,7 @@ def _fixed(
     for pattern, value in patch.addresses():
         names = dict.fromkeys(name for address, name in known.items() if matches(address, pattern))
         if not names:
-            close = nearest(pattern, known)
-            hint = f"did you mean '{close}'?" if close else f"choices are {', '.join(space.names)}"
+            hint = suggestion(pattern, known, "choices are")
             raise BadInput(f"patch '{patch}': no choice '{pattern}'; {hint}")
         found += [(name, _options(space.choice(name), value, spellings, patch), patch) for name in names]
     return found

@@ -15,7 +15,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 from urllib.parse import unquote
 
-from ...errors import BadInput, nearest, shortened
+from ...errors import BadInput, shortened, suggestion
 from .space import Value
 
 __all__ = ["Patch", "PatchValue", "matches", "parse_patch", "parse_patches", "patch_document"]
@@ -123,8 +123,7 @@ def patch_document(data: Mapping[Any, Any], patch: Patch, what: str) -> dict[Any
     known = _mappings(changed)
     targets = [mapping for address, mapping in known.items() if matches(address, patch.path)]
     if not targets:
-        close = nearest(patch.path, known)
-        hint = f"did you mean '{close}'?" if close else f"it has {', '.join(name for name in known if name)}"
+        hint = suggestion(patch.path, known, "it has")
         raise BadInput(f"patch '{patch}': {what} has no mapping '{patch.path}'; {hint}")
     for mapping in targets:
         for name, value in patch.changes:

@@ -28,7 +28,7 @@ from ..strategies.modes import mode_class, mode_names
 from ..strategies.registry import strategy_class, strategy_names
 from .evaluator import left_to_search, patched_accelerator, searched_hardware
 from .patching import patch_study
-from .spec import MOST_SEED, MOST_TRIALS, NAMED_PARTS, TABLES, Budget, HardwarePart, StudySpec
+from .spec import MOST_SEED, MOST_TRIALS, NAMED_PARTS, TABLES, AccuracyPart, Budget, HardwarePart, StudySpec
 from .trial import LIFE_METRICS, TRACKING_LOSS, VIDEO_METRICS
 
 __all__ = ["check_shape", "load_study", "read_study", "study_text"]
@@ -267,13 +267,24 @@ def _network_references(spec: StudySpec) -> Iterator[tuple[YamlPath, Callable[[]
     if isinstance(networks, ComposedSpace) and networks.base.name == VIDEO_SPACE:
         what = "the levers of the video pipeline take no genes or conditions"
         yield ("network", "space"), _raise(BadInput(f"{what}; name 'video_levers' alone, with 'only' or 'options'"))
-    if spec.network.space == VIDEO_SPACE and spec.hardware.dataflow:
-        what = "the video pipeline's mappings are free"
-        yield ("hardware", "dataflow"), _raise(BadInput(f"{what}; leave dataflows out"))
+    if spec.network.space == VIDEO_SPACE:
+        yield from _parts_without_effect_on_videos(spec)
     unstated = networks.unstated if isinstance(networks, ComposedSpace) else ()
     if unstated and getattr(accuracy_class(spec.accuracy.source), "blind", False):
         what = f"{spec.accuracy.source} cannot see what '{unstated[0]}' costs in accuracy"
         yield ("network", unstated[0].partition(".")[0]), _raise(BadInput(f"{what}; state it as loss_pct (0 for none)"))
+
+
+def _parts_without_effect_on_videos(spec: StudySpec) -> Iterator[tuple[YamlPath, Callable[[], object]]]:
+    if spec.hardware.dataflow:
+        what = "the video pipeline's mappings are free"
+        yield ("hardware", "dataflow"), _raise(BadInput(f"{what}; leave dataflows out"))
+    if spec.life_cycle is not None:
+        what = "a video study accounts for its frames' latency and energy, not for a life"
+        yield ("life_cycle",), _raise(BadInput(f"{what}; remove life_cycle"))
+    if spec.accuracy.source != AccuracyPart().source or spec.accuracy.model_extra:
+        what = f"a video study measures {TRACKING_LOSS} itself, on its own tracks"
+        yield ("accuracy",), _raise(BadInput(f"{what}; remove accuracy"))
 
 
 def _weights_without_effect(spec: StudySpec) -> Iterator[tuple[YamlPath, Callable[[], object]]]:

@@ -76,7 +76,9 @@ def _which(data: dict[str, Any], patch: Patch, folder: Path) -> str:
         return next(part for part in _PARTS if part not in reasons)
     if not reasons:
         raise BadInput(f"patch '{patch}': networks and hardware both have it; write 'network.{patch}' or 'hardware.…'")
-    raise BadInput("; ".join(dict.fromkeys(reasons.values())))
+    told = dict.fromkeys(reasons.values())
+    near = [reason for reason in told if "did you mean" in reason]
+    raise BadInput("; ".join(near or told))
 
 
 def _fits_networks(data: dict[str, Any], patch: Patch, folder: Path) -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import os
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -20,7 +22,7 @@ from ...errors import Infeasible
 from ...mapper.keys import accelerator_text, engine_version, plain
 from ...mapper.threads import available_threads
 from ...models.op import Op
-from ...storage import cache_folder
+from ...storage import cache_folder, drop_unused
 from ..spaces.space import Space
 from .anchors import Anchors, find_anchors
 from .groups import Group
@@ -33,6 +35,7 @@ F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]
 _MOST_ANCHORS = 2000
 _POINTS_AT_ONCE, _BATCHES_AT_ONCE = 100, 50  # what a process is given
+_UNUSED_DAYS = 30.0  # after which tables are removed; they can be made again
 _PROBES = 16  # accelerators whose resolved form goes into the tables' names
 _DECIDING = ("anchors", "groups", "making", "portfolio")  # the modules on whose text tables depend
 _log = logging.getLogger("dovetail")
@@ -178,7 +181,10 @@ class HardwareTables:
             return None
         try:
             with np.load(path) as kept:
-                return dict(kept)
+                arrays = dict(kept)
+            with suppress(OSError):
+                os.utime(path.parent)  # it is in use
+            return arrays
         except (OSError, ValueError, BadZipFile, EOFError):
             return None  # damaged: it is made again
 
@@ -188,7 +194,9 @@ class HardwareTables:
             return
         draft = path.with_name(f"{path.stem}.part.npz")
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            if not path.parent.is_dir():
+                drop_unused(path.parent.parent, _UNUSED_DAYS)  # tables of earlier versions and studies
+                path.parent.mkdir(parents=True, exist_ok=True)
             with draft.open("wb") as file:
                 np.savez(file, allow_pickle=False, **{name: np.asarray(array) for name, array in arrays.items()})
             draft.replace(path)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from numbers import Real
 from typing import TYPE_CHECKING, TypeVar
 
-from ...errors import BadInput, check_type, nearest
+from ...errors import BadInput, check_type, suggestion
 
 if TYPE_CHECKING:
     import torch
@@ -81,8 +81,7 @@ def named(given: Iterable[str], known: Iterable[str], where: str) -> None:
     names = list(known)
     for layer in given:
         if layer not in names:
-            close = nearest(str(layer), names)
-            remedy = f"did you mean '{close}'?" if close else f"layers with weights are {', '.join(names)}"
+            remedy = suggestion(str(layer), names, "layers with weights are")
             raise BadInput(f"{where}: no layer '{layer}' with weights; {remedy}")
 
 

@@ -7,6 +7,7 @@ import os
 import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from plain_mapper import PlainMapper, everything_outside
 
 import dovetail as dt
 from dovetail.accel.accelerator import Array, DramTiming, Memory
-from dovetail.mapper import keys, search
+from dovetail.mapper import cache, keys, search
 from dovetail.mapper.base import UNLIMITED, Certificate, Limits
 from dovetail.mapper.cache import MappingCache
 from dovetail.mapper.constraints import Constraints
@@ -162,6 +163,17 @@ def test_a_folder_that_cannot_be_written_is_done_without(tmp_path: Path) -> None
     blocked = tmp_path / "file"
     blocked.write_text("no folder")
     assert ask(blocked).cost.energy_j > 0
+
+
+def test_a_file_that_another_process_holds_is_done_without_and_said_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    ask(tmp_path)
+    monkeypatch.setattr(cache, "_PATIENCE_S", 0.1)
+    with closing(sqlite3.connect(tmp_path / "mappings.sqlite")) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        MappingCache(tmp_path).put({"k": (some_mapping(), Certificate(1.0, 1.0))})
+    assert "Another process holds the file" in caplog.text
 
 
 @pytest.mark.parametrize("damage", ["half the file", "half the log"])

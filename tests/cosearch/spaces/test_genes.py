@@ -205,6 +205,7 @@ def test_options_set_the_fields_of_a_space():
         ({"options": {"kernels": []}}, "mobilenet_v2: kernels: none; give one or more numbers above zero"),
         ({"options": {"resolutions": [0, 224]}}, "resolutions: 0 among them; give one or more numbers above zero"),
         ({"options": {"scale": "layer"}}, "scale is 'layer'; use stage or block"),
+        ({"options": {"kernels": [3, 4]}}, "kernels: 4 is even"),
         ({"options": {"operators": ["ibm"]}}, "operators are \\['ibm'\\]; use some of ibn, fused"),
         ({"space": "vit", "options": {"depths": [-1]}}, "vit: depths: -1 among them"),
         ({"options": {"kernels": ["three"]}}, "kernels of mobilenet_v2 holds 'three'; write values such as 3"),

@@ -152,6 +152,8 @@ def test_a_study_that_was_edited_is_noted_by_its_report(folder, capsys):
     assert main(["cosearch", "report", str(folder)]) == 0
     assert "study.yaml was edited after these trials were made" in " ".join(capsys.readouterr().out.split())
     assert "study.yaml was edited after these trials were made" in (folder / "report.html").read_text()
+    assert main(["cosearch", "compare", str(folder), str(folder)]) == 0
+    assert capsys.readouterr().out.count(f"{folder.name}: study.yaml was edited") == 2
 
 
 def edit_line(folder, change, line=3):

@@ -23,6 +23,9 @@ hardware:
   {hardware}
 budget: {{trials: 20}}
 """
+VIDEO_STUDY = STUDY.replace("mobilenet_v2", "video_levers").replace(
+    "options: {{resolutions: [128, 224]}}", "only: {{}}"
+)
 
 
 @dataclass
@@ -193,9 +196,17 @@ def test_tables_refuse_what_they_cannot_cost(load, network, hardware, message):
     ],
 )
 def test_the_video_pipeline_refuses_what_it_would_ignore(load, network, hardware, message):
-    text = STUDY.replace("mobilenet_v2", "video_levers").replace("options: {{resolutions: [128, 224]}}", "only: {{}}")
     with pytest.raises(BadInput, match=message):
-        load(network, hardware, text)
+        load(network, hardware, VIDEO_STUDY)
+
+
+@pytest.mark.parametrize(
+    ("part", "message"),
+    [("life_cycle: {{uses: 1e9}}", "not for a life; remove life_cycle"), ("accuracy: training_free", "itself.*remove accuracy")],
+)
+def test_a_video_study_refuses_parts_it_would_ignore(load, part, message):
+    with pytest.raises(BadInput, match=message):
+        load(text=VIDEO_STUDY + part)
 
 
 # ---- patches

@@ -53,3 +53,14 @@ def test_a_parameter_that_the_spec_itself_fixes_is_refused_still(load):
     text = STUDY.replace("gemmini, search: [pes_x, pes_y, scratchpad]", "eyeriss, search: [clock_energy]")
     with pytest.raises(BadInput, match=r"mine\.yaml:3:\d+: hardware\.search: hw\.clock_energy: .*is fixed at 4"):
         load(text=text)
+
+
+def test_a_misspelt_patch_is_answered_with_what_is_near_alone():
+    with pytest.raises(BadInput) as caught:
+        load_study("edge_imagenet", patches=["pess?y=2"])
+    assert str(caught.value) == "patch 'pess?y=2': edge_tpu has nothing called 'pess'; did you mean 'pes'?"
+
+
+def test_a_patch_that_nothing_is_near_names_some_of_what_there_is():
+    with pytest.raises(BadInput, match=r"choices are resolution, .* and \d+ more; .*edge_tpu has nothing called"):
+        load_study("edge_imagenet", patches=["qqqq?zz=2"])

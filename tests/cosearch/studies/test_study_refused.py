@@ -68,15 +68,15 @@ def test_a_life_that_is_not_described_is_no_objective_of_a_phase(refused):
 
 
 def test_the_video_pipeline_is_not_asked_for_what_it_does_not_give(refused):
-    video = ("{space: digits_cells}", "{space: video_levers}")
+    video = (("{space: digits_cells}", "{space: video_levers}"), ("accuracy: {source: training_free}", "# none"))
     costs = "objectives: [latency_s, tracking_loss_pct]\n"
     assert "7:25: objectives[1]: the video pipeline gives no error_pct; it gives latency_s, " in refused(
-        video, add="objectives: [latency_s, error_pct]"
+        *video, add="objectives: [latency_s, error_pct]"
     )
     assert "8:15: constraints.macs: the video pipeline gives no macs" in refused(
-        video, add=costs + "constraints: {macs: {max: 2}}"
+        *video, add=costs + "constraints: {macs: {max: 2}}"
     )
-    assert "objectives[2]: the video pipeline gives no error_pct" in refused(video)
+    assert "objectives[2]: the video pipeline gives no error_pct" in refused(*video)
 
 
 # ---- hardware and networks

@@ -1,4 +1,6 @@
 import itertools
+import os
+import time
 from types import SimpleNamespace
 
 import numpy as np
@@ -85,6 +87,23 @@ def test_tables_are_remembered_and_damaged_ones_made_again(sweep, folder, monkey
         path.write_bytes(path.read_bytes()[:100])
     damaged = TableSweep(CELLS, CHIP, HARDWARE, QUICK, workers=1)
     assert np.array_equal(damaged.costs(CELLS.baseline()).energy_j, sweep.costs(CELLS.baseline()).energy_j)
+
+
+def test_tables_that_nobody_used_for_a_month_make_room(folder, tmp_path, monkeypatch):
+    monkeypatch.setattr("dovetail.cosearch.sweep.tables.cache_folder", lambda: tmp_path)
+    for name, days in (("old", 31), ("young", 29)):
+        (tmp_path / "sweeps" / name).mkdir(parents=True)
+        (tmp_path / "sweeps" / name / "chips.npz").write_bytes(b"")
+        os.utime(tmp_path / "sweeps" / name, (time.time() - 86_400 * days,) * 2)
+    tables = HardwareTables(CHIP, HARDWARE, QUICK, workers=1)
+    tables.remember("some", {"a": np.arange(3)})
+    kept = {path.name for path in (tmp_path / "sweeps").iterdir()}
+    assert "old" not in kept
+    assert "young" in kept
+    os.utime(next(path for path in (tmp_path / "sweeps").iterdir() if path.name != "young"), (0, 0))
+    assert np.array_equal(tables.remembered("some")["a"], np.arange(3))  # used again, hence young again
+    HardwareTables(CHIP, HARDWARE, Question(evaluations=100), workers=1).remember("some", {"a": np.arange(3)})
+    assert len(list((tmp_path / "sweeps").iterdir())) == 3
 
 
 def test_the_mapper_is_asked_about_what_decides_which_mappings_fit():
