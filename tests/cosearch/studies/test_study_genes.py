@@ -202,7 +202,10 @@ def test_the_video_pipeline_refuses_what_it_would_ignore(load, network, hardware
 
 @pytest.mark.parametrize(
     ("part", "message"),
-    [("life_cycle: {{uses: 1e9}}", "not for a life; remove life_cycle"), ("accuracy: training_free", "itself.*remove accuracy")],
+    [
+        ("life_cycle: {{uses: 1e9}}", "not for a life; remove life_cycle"),
+        ("accuracy: {{source: training_free}}", "itself.*remove accuracy"),
+    ],
 )
 def test_a_video_study_refuses_parts_it_would_ignore(load, part, message):
     with pytest.raises(BadInput, match=message):
