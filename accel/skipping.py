@@ -168,6 +168,8 @@ class Savings:
         saved but by common zeros. Of ``structured`` leaders, all words are read beside which one of theirs may stand.
         """
         others = self.leaders - {role}
+        if not others:
+            return 1.0
         if self._shared(memory, role)[1]:
             others &= self.common
         skipping = self.accelerator.compute.skipping
@@ -182,9 +184,9 @@ class Savings:
         is read for all of them, and nothing is saved.
         """
         passing = self.passing(memory, role)
-        if self._shared(memory, role)[0]:
-            return passing
         gates = (self.accelerator.compute.gating | memory.gating.get(role, frozenset())) - {role}
+        if not gates or self._shared(memory, role)[0]:
+            return passing
         share = passing
         for gate in sorted(gates):
             share *= self.op.tensor(gate).density / (self.taken(gate) if gate in self.leaders else 1.0)

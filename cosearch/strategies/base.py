@@ -19,6 +19,7 @@ from pydantic import BaseModel, ConfigDict
 from ..accuracy.source import Accuracy
 from ..spaces.network_space import NetworkSpace
 from ..spaces.space import Space, Value
+from ..studies.foreknown import Foreknown
 from ..studies.trial import Proposal, TrialResult
 from ..sweep.base import Sweep
 
@@ -41,6 +42,7 @@ class Task:
     What can be known without asking for a network's accuracy, where the study offers it: ``sweep`` gives its costs on
     all hardware, ``statistics`` numbers that tell of its accuracy (log MACs, log parameters, depth, …; always as many).
     ``networks`` is the space of networks, ``judge`` gives a design's result with an accuracy found elsewhere.
+    ``foreknown`` says of a design what takes no mapping; `BadInput` or `Infeasible` where there is no such design.
     """
 
     space: Space
@@ -53,6 +55,7 @@ class Task:
     statistics: Callable[[Mapping[str, Value]], NDArray[np.float64]] | None = None
     networks: NetworkSpace | None = None
     judge: Callable[[Mapping[str, Value], Accuracy], TrialResult] | None = None
+    foreknown: Callable[[Mapping[str, Value]], Foreknown] | None = None
 
 
 class Strategy(Protocol):

@@ -6,7 +6,7 @@ import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any
 
 from ...accel.accelerator import Accelerator
@@ -29,6 +29,7 @@ from ..spaces.space import Space, Value
 from ..strategies.nested import NestedOptions
 from ..sweep.sampled import SampledSweep
 from .costs import CostSource, cost_source
+from .foreknown import Foreknown, foreknown, sizes
 from .showing import gantt_of, transfer_frame
 from .spec import HardwarePart, StudySpec
 from .trial import METRICS, Status, TrialResult, accuracy_metrics, accuracy_of
@@ -44,6 +45,8 @@ __all__ = [
     "StudyEvaluator", "exceeded", "left_to_search", "mean_costs", "network_choices", "patched_accelerator",
     "searched_hardware",
 ]  # fmt: skip
+
+_CHIPS = 1000  # remembered, because searches come back to them
 
 
 class StudyEvaluator:
@@ -157,7 +160,7 @@ class StudyEvaluator:
         own = name == self.networks.name
         network = self.networks.build(self.networks.baseline()) if own else load_network(name)
         values = self.networks.baseline() if own else None
-        known = _known_at_once(network, accelerator)
+        known = sizes(network, accelerator)
         accuracy = accuracy_metrics(self._recalled or self._accuracy.predict(network, values))
         return {**known, **accuracy, **self._mapped(network, accelerator, values or {}, self._default_hardware)}
 
@@ -175,7 +178,16 @@ class StudyEvaluator:
     def design(self, values: Mapping[str, Value]) -> tuple[Network, Accelerator]:
         """The network and the accelerator of a point; `BadInput` where the point is none of the space."""
         own = self.space.validate(values)
-        return self.networks.build(own), self.accelerator.with_parameters(**hardware_values(own))
+        return self.networks.build(own), self._chip(tuple(hardware_values(own).items()))
+
+    @cached_property
+    def _chip(self) -> Callable[[tuple[tuple[str, Value], ...]], Accelerator]:
+        return lru_cache(_CHIPS)(lambda values: self.accelerator.with_parameters(**dict(values)))
+
+    def foreknown(self, values: Mapping[str, Value]) -> Foreknown:
+        """What is known of a design before it is mapped; `BadInput` or `Infeasible` where there is none."""
+        network, accelerator = self.design(values)
+        return foreknown(network, parts_of(self.networks, network, values), accelerator)
 
     def network_key(self, values: Mapping[str, Value]) -> str | None:
         """The name of a point's network to whoever finds its accuracy; None where that is not the network's alone."""
@@ -194,7 +206,7 @@ class StudyEvaluator:
         try:
             network, accelerator = self.design(values)
             steps: list[Callable[[], dict[str, float]]] = [
-                lambda: _known_at_once(network, accelerator),
+                lambda: sizes(network, accelerator),
                 lambda: accuracy_metrics(accuracy or self._accuracy.predict(network, values)),
                 lambda: self._mapped(network, accelerator, values, self._hardware_part(values)),
             ]
@@ -310,13 +322,6 @@ def mean_costs(shares: Sequence[float], costs: Sequence[Mapping[str, float]]) ->
     mean = {name: math.fsum(s * one[name] for s, one in zip(shares, costs, strict=True)) for name in costs[0]}
     busy = math.fsum(s * one["utilization"] * one["cycles"] for s, one in zip(shares, costs, strict=True))
     return mean | {"edp": mean["latency_s"] * mean["energy_j"], "utilization": busy / (mean["cycles"] or 1.0)}
-
-
-def _known_at_once(network: Network, accelerator: Accelerator) -> dict[str, float]:
-    return {
-        "area_mm2": accelerator.area_mm2, "peak_ops_per_s": accelerator.peak_ops_per_s,
-        "macs": float(network.macs), "params": float(network.params),
-    }  # fmt: skip
 
 
 def exceeded(metrics: Mapping[str, float], limits: Mapping[str, float]) -> tuple[str, float]:

@@ -208,6 +208,7 @@ def run_study(
             problem.space, tuple(spec.objectives), spec.seed, tuple(problem.first), context.limits, context.baseline,
             sweep=getattr(problem, "sweep", None), statistics=getattr(problem, "statistics", None),
             networks=getattr(problem, "networks", None), judge=problem.evaluate,
+            foreknown=getattr(problem, "foreknown", None),
         )  # fmt: skip
         strategy = make_strategy(
             spec.mode.name, spec.strategy.name, task, spec.strategy.options, spec.mode.options

@@ -45,6 +45,8 @@ class VideoEvaluator(StudyEvaluator):
     a design's are better. The video follows from the study's seed.
     """
 
+    foreknown = None  # type: ignore[assignment]  # frames that are left out cost less than a network's roofline
+
     def __init__(self, spec: StudySpec, scene: Scene | None = None, *, detector_scenes: int = 16) -> None:
         super().__init__(spec)
         self.scene = scene or Scene(seed=spec.seed, frames=80)
