@@ -124,7 +124,7 @@ def ablation_steps(closing: Closing, chosen: Trial) -> list[Step]:
     """The way from the first design of the study to the chosen one; [] where they are the same or it is not wanted."""
     part = closing.spec.report
     most = part.ablation if part.ablation is not None else max(LEAST_ABLATION, closing.spec.budget.trials // 2)
-    if closing.first is None or not most:
+    if closing.first is None or not most or (closing.expensive and not _first_is_known(closing)):
         return []
     changes = changes_between(closing.first, chosen.values, closing.labels, most, closing.expensive)
     if not changes:
@@ -133,6 +133,11 @@ def ablation_steps(closing: Closing, chosen: Trial) -> list[Step]:
         return ablation(closing.first, chosen.values, changes, closing.evaluate, _score(closing))
     except DovetailError:
         return []  # a problem that cannot judge designs off the beaten track has no path to show
+
+
+def _first_is_known(closing: Closing) -> bool:
+    """Whether the accuracy of the first design was asked for; if not, a path from it would cost another one."""
+    return any(trial.number == 0 and "error_pct" in trial.result.metrics for trial in closing.finished)
 
 
 def _score(closing: Closing) -> Callable[[TrialResult], float]:

@@ -40,11 +40,18 @@ def choices_of(part: NetworkPart) -> Space:
     networks = networks_of(part)
     kept: dict[str, list[Value]] = {}
     for pattern, options in part.only.items():
-        for choice in _matching(networks.space, pattern):
-            offered = [option for option in options if _offers(choice, option)]
-            if not offered:
-                choice.index(options[0] if options else "")
-            kept[choice.name] = offered
+        matching = _matching(networks.space, pattern)
+        if not options:
+            raise BadInput(f"only: '{pattern}' keeps no option; name one or more, or leave it out")
+        for option in options:
+            if not any(_offers(choice, option) for choice in matching):
+                matching[0].index(option)
+        for choice in matching:
+            before = kept.get(choice.name, choice.options)
+            kept[choice.name] = [option for option in options if _offers(choice, option) and option in before]
+            if not kept[choice.name]:
+                offered = ", ".join(map(str, before))
+                raise BadInput(f"only: '{pattern}' leaves no option of {choice.name}; it offers {offered}")
     return patch_space(networks.space.restrict(kept), part.patch, networks)
 
 

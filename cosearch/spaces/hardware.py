@@ -32,6 +32,9 @@ def hardware_space(
         if name not in known:
             raise UnknownName(f"parameter of {accelerator.name}", name, tuple(known))
     picked = names if names is not None else [p.name for p in known.values() if _is_open(p)]
+    idle = next((name for name in points if name not in picked), None)
+    if idle is not None:
+        raise BadInput(f"'{idle}' has points but is not searched; add it to 'search' or remove its points")
     return Space(tuple(_hardware_choice(known[name], points.get(name)) for name in picked))
 
 

@@ -157,7 +157,7 @@ class StudyEvaluator:
         from ...models.load import load_network
 
         name, accelerator = self.spec.baseline.network, load_accelerator(self.spec.baseline.accelerator)
-        own = name == self.networks.name
+        own = name in (self.networks.name, self.spec.network.space)
         network = self.networks.build(self.networks.baseline()) if own else load_network(name)
         values = self.networks.baseline() if own else None
         known = sizes(network, accelerator)

@@ -28,7 +28,7 @@ from ..strategies.modes import mode_class, mode_names
 from ..strategies.registry import strategy_class, strategy_names
 from .evaluator import left_to_search, patched_accelerator, searched_hardware
 from .patching import patch_study
-from .spec import MOST_SEED, MOST_TRIALS, NAMED_PARTS, TABLES, AccuracyPart, Budget, HardwarePart, StudySpec
+from .spec import MOST_SEED, MOST_TRIALS, NAMED_PARTS, TABLES, AccuracyPart, HardwarePart, StudySpec
 from .trial import LIFE_METRICS, TRACKING_LOSS, VIDEO_METRICS
 
 __all__ = ["check_shape", "load_study", "read_study", "study_text"]
@@ -49,12 +49,12 @@ def load_study(
     trials = None if trials is None else check_whole(trials, "trials", 1, MOST_TRIALS)
     seed = None if seed is None else check_whole(seed, "seed", 0, MOST_SEED)
     patches = _texts(patches)
-    path = _find(study)
-    spec = read_study(patch_study(load_document(path), patches, path.parent), path.parent)
     if trials is not None:
-        budget = Budget(trials=trials, accuracy_evaluations=spec.budget.accuracy_evaluations)
-        spec = spec.model_copy(update={"budget": budget})
-    return spec if seed is None else spec.model_copy(update={"seed": seed})
+        patches += (f"budget?trials={trials}",)
+    if seed is not None:
+        patches += (f"seed={seed}",)
+    path = _find(study)
+    return read_study(patch_study(load_document(path), patches, path.parent), path.parent)
 
 
 def _texts(patches: object) -> tuple[str, ...]:
@@ -176,6 +176,7 @@ def references(spec: StudySpec) -> Iterator[tuple[YamlPath, Callable[[], object]
     hardware, baseline = spec.hardware, spec.baseline
     yield from _network_references(spec)
     yield from _weights_without_effect(spec)
+    yield from _idle_mode_options(spec)
     try:
         load_accelerator(hardware.accelerator)
         accelerator = patched_accelerator(hardware)
@@ -285,6 +286,18 @@ def _parts_without_effect_on_videos(spec: StudySpec) -> Iterator[tuple[YamlPath,
     if spec.accuracy.source != AccuracyPart().source or spec.accuracy.model_extra:
         what = f"a video study measures {TRACKING_LOSS} itself, on its own tracks"
         yield ("accuracy",), _raise(BadInput(f"{what}; remove accuracy"))
+
+
+def _idle_mode_options(spec: StudySpec) -> Iterator[tuple[YamlPath, Callable[[], object]]]:
+    """A first phase that leaves no trial to the second, and a sample where all hardware is swept."""
+    options, trials = spec.mode.options, spec.budget.trials
+    first = getattr(options, "phase_trials", 0)
+    if first >= trials:
+        what = f"all {trials} trials would go to the hardware (phase_trials: {first})"
+        yield ("budget", "trials"), _raise(BadInput(f"{what}; give more trials, or fewer as mode?phase_trials"))
+    if spec.mapper.name == TABLES and "points" in options.model_fields_set:
+        what = "tables sweep all hardware, so that no points are sampled"
+        yield ("mode", "points"), _raise(BadInput(f"{what}; remove points"))
 
 
 def _weights_without_effect(spec: StudySpec) -> Iterator[tuple[YamlPath, Callable[[], object]]]:

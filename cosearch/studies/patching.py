@@ -82,7 +82,7 @@ def _which(data: dict[str, Any], patch: Patch, folder: Path) -> str:
 
 
 def _fits_networks(data: dict[str, Any], patch: Patch, folder: Path) -> None:
-    part = dict(data["network"])
+    part = {key: value for key, value in data["network"].items() if key != "patch"}  # a later patch wins
     if (folder / str(part["space"])).is_file():
         part["space"] = str((folder / str(part["space"])).resolve())
     networks = NetworkPart.model_validate(part)

@@ -90,7 +90,10 @@ class HardwareTables:
         return self._about or {}
 
     def tables(self, groups: Sequence[Group]) -> list[GroupTable]:
-        """The tables of several groups; those not known yet are made in one go."""
+        """The tables of several groups; those not known yet are made in one go.
+
+        Raises `Infeasible` where a contraction fits none of the accelerators.
+        """
         missing = []
         for group in dict.fromkeys(groups):
             if group not in self._known:
@@ -101,7 +104,13 @@ class HardwareTables:
                     self._known[group] = _unpacked(group, kept)
         if missing:
             self._make(missing)
-        return [self._known[group] for group in groups]
+        tables = [self._known[group] for group in groups]
+        for group, table in zip(groups, tables, strict=True):
+            if isinstance(group.head, Op) and table.portfolio is None:
+                raise Infeasible(
+                    f"{group.head.name}: fits none of the {self.hardware.size:,} accelerators of the space"
+                )
+        return tables
 
     # ---- making ----------------------------------------------------------------------------------------------------
 
@@ -130,9 +139,8 @@ class HardwareTables:
         portfolios = {}
         for key, op in ops.items():
             found = [mapping for _ in edges for mapping in next(answers) if mapping is not None]
-            if not found:
-                raise Infeasible(f"{op.name}: fits none of the {self.hardware.size:,} accelerators of the space")
-            portfolios[key] = Portfolio.of(op, found)
+            if found:
+                portfolios[key] = Portfolio.of(op, found)
         return portfolios
 
     @cached_property
@@ -142,6 +150,8 @@ class HardwareTables:
     @cached_property
     def _batches(self) -> list[list[int]]:
         """The numbers of all points, in batches that differ in figures alone."""
+        if not self.hardware.choices:
+            return [[0]]
         sizes = [len(choice.options) for choice in self.hardware.choices]
         figures = [choice.name in self._anchors.figures for choice in self.hardware.choices]
         codes = np.stack(np.unravel_index(np.arange(self.hardware.size), sizes), axis=1)
@@ -218,7 +228,7 @@ def _packed(table: GroupTable) -> dict[str, NDArray[Any]]:
 
 def _unpacked(group: Group, kept: Mapping[str, NDArray[np.float64]]) -> GroupTable:
     portfolio = None
-    if isinstance(group.head, Op):
+    if isinstance(group.head, Op) and "factors" in kept:
         factors, order, bypass = (kept[name].astype(np.int64) for name in ("factors", "order", "bypass"))
         portfolio = Portfolio(group.head, factors, order, bypass)
     return GroupTable(kept["latency_s"], kept["energy_j"], kept["places"].astype(np.int64), portfolio)

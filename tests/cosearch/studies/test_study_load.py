@@ -158,4 +158,4 @@ def test_a_weight_of_what_is_no_objective_is_refused(load, strategy, place):
 
 def test_a_phase_may_weigh_its_own_objective(load):
     text = GOOD.replace("{name: nsga2, population: 10}", "{name: evolution, reward: {weights: {edp: 1}}}")
-    assert load(text + "mode: {name: phase, objective: edp}\n").mode.name == "phase"
+    assert load(text + "mode: {name: phase, objective: edp, phase_trials: 9}\n").mode.name == "phase"

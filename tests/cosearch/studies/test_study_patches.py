@@ -55,6 +55,12 @@ def test_a_parameter_that_the_spec_itself_fixes_is_refused_still(load):
         load(text=text)
 
 
+def test_of_two_patches_of_one_choice_the_later_wins(load):
+    study = StudyEvaluator(load("edge_01=none", "edge_01=skip_connect", "pes_x=4", "pes_x=8"))
+    assert study.space.choice("net.edge_01").options == ("skip_connect",)
+    assert study.accelerator.values["pes_x"] == 8
+
+
 def test_a_misspelt_patch_is_answered_with_what_is_near_alone():
     with pytest.raises(BadInput) as caught:
         load_study("edge_imagenet", patches=["pess?y=2"])

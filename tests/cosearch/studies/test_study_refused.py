@@ -6,6 +6,7 @@ import pytest
 
 import dovetail as dt
 from dovetail.cosearch.cli import main
+from dovetail.cosearch.spaces.compose import choices_of
 from dovetail.cosearch.studies.load import load_study
 from dovetail.cosearch.studies.repeats import search_repeats
 from dovetail.errors import BadInput
@@ -56,7 +57,7 @@ def refused(load):
     [
         ("objectives: [latency_s, tracking_loss_pct]", "7:25: objectives[1]"),
         ("constraints: {tracking_loss_pct: {max: 2}}", "7:15: constraints.tracking_loss_pct"),
-        ("mode: {name: phase, objective: tracking_loss_pct}", "7:21: mode.objective"),
+        ("mode: {name: phase, objective: tracking_loss_pct, phase_trials: 3}", "7:21: mode.objective"),
     ],
 )
 def test_what_only_the_video_pipeline_gives_is_asked_of_no_other_study(refused, add, place):
@@ -64,7 +65,8 @@ def test_what_only_the_video_pipeline_gives_is_asked_of_no_other_study(refused, 
 
 
 def test_a_life_that_is_not_described_is_no_objective_of_a_phase(refused):
-    assert "mode.objective: co2e_kg is that of a whole life" in refused(add="mode: {name: phase, objective: co2e_kg}")
+    mode = "mode: {name: phase, objective: co2e_kg, phase_trials: 3}"
+    assert "mode.objective: co2e_kg is that of a whole life" in refused(add=mode)
 
 
 def test_the_video_pipeline_is_not_asked_for_what_it_does_not_give(refused):
@@ -253,3 +255,43 @@ def test_limits_and_what_breaks_them_are_told_apart():
     assert texts_apart("error_pct", (0.01, 0.02)) == ["0.01 %", "0.02 %"]
     assert texts_apart("error_pct", (31.01, 31.02)) == ["31.01 %", "31.02 %"]
     assert exceeded({"params": 1e6 + 2}, {"params": 1e6})[0] == "params 1.000002 exceeds 1 M"
+
+
+# ---- what would have no effect
+
+
+def test_a_phase_that_leaves_no_trial_to_the_networks_is_refused(refused, load):
+    line = refused(add="mode: phase")
+    assert "budget.trials: all 6 trials would go to the hardware (phase_trials: 100); give more trials" in line
+    assert load(add="mode: phase", trials=101).budget.trials == 101
+    assert "phase_trials: 100" in refused(add="mode: phase", trials=100)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ("{space: digits_cells}", "{space: digits_cells, only: {net.edge_01: [none, nothing]}}", "'nothing' is not an"),
+        ("{space: digits_cells}", "{space: digits_cells, only: {net.edge_01: []}}", "keeps no option"),
+        (
+            "{space: digits_cells}", "{space: digits_cells, only: {net.edge_01: [none], net.edge_*: [skip_connect]}}",
+            "leaves no option of net.edge_01; it offers none",
+        ),
+        ("search: [pes_x, pes_y]", "search: [pes_x], points: {pes_y: [4]}", "'pes_y' has points but is not searched"),
+    ],
+)  # fmt: skip
+def test_options_and_points_that_would_be_passed_over_are_refused(refused, old, new, told):
+    assert told in refused((old, new))
+
+
+def test_points_where_tables_sweep_all_hardware_are_refused(refused):
+    line = refused(
+        ("gemmini, search: [pes_x, pes_y]", "edge_tpu, search: [pes_x]"),
+        add="mode: {name: nested, points: 7}\nmapper: {name: tables}\n",
+    )
+    assert "mode.points: tables sweep all hardware, so that no points are sampled; remove points" in line
+
+
+def test_of_two_lines_that_keep_options_of_one_choice_both_hold(load):
+    kept = "only: {net.edge_*: [none, skip_connect], net.edge_01: [skip_connect, nor_conv_1x1]}"
+    spec = load(("{space: digits_cells}", "{space: digits_cells, " + kept + "}"))
+    assert choices_of(spec.network).choice("net.edge_01").options == ("skip_connect",)

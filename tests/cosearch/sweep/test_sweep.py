@@ -131,6 +131,16 @@ def test_an_operator_that_fits_nowhere_is_named():
         patch.setattr(Question, "ask", lambda self, op, accelerator: None)
         with pytest.raises(Infeasible, match=r"fits none of the 8 accelerators"):
             tables.tables([group])
+        patch.setattr(Question, "ask", None)  # it is not asked again
+        with pytest.raises(Infeasible, match=r"fits none of the 8 accelerators"):
+            tables.tables([group])
+
+
+def test_a_space_of_one_accelerator_is_swept_too():
+    one = hardware_space(CHIP, [])
+    costs = TableSweep(CELLS, CHIP, one, QUICK, cache=False, workers=1).costs(CELLS.baseline())
+    assert costs.latency_s.shape == (1,)
+    assert np.isfinite(costs.energy_j).all()
 
 
 def test_what_does_not_fit_is_infinite():
