@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
@@ -56,6 +57,7 @@ class Linas(Batched):
         self._unseen = Unseen(task.space)
         self._points: list[Mapping[str, Value]] = []
         self._results: list[TrialResult] = []
+        self._over: deque[Mapping[str, Value]] = deque()  # drawn, and known to break a limit
         for values in self._first:
             self._unseen.add(values)
 
@@ -85,12 +87,15 @@ class Linas(Batched):
         return found
 
     def _drawn(self) -> Mapping[str, Value] | None:
-        """A new design at random, of a few that one that is not known to break a limit."""
+        """A new design at random, one that is not known to break a limit while there are such; None at the end."""
         for _ in range(_ATTEMPTS):
             fresh = self._unseen.sample(self._rng)
-            if fresh is None or not self._forecast.excess(fresh):
+            if fresh is None:
                 break
-        return fresh
+            if not self._forecast.excess(fresh):
+                return fresh
+            self._over.append(fresh)
+        return self._over.popleft() if self._over else None
 
     def _searched(self) -> list[dict[str, Value]]:
         """What the search on predictions ends with, what is to be measured first."""
