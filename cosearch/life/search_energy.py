@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
+from ...accel.spec import load_accelerator
 from ...errors import BadInput
 from ..studies.trial import Trial
 from .spent import SearchCost
@@ -32,11 +33,12 @@ def search_energy(
     to run. What accuracies took (``accuracy_macs``, and ``preparation_macs`` before the first) is spent on
     ``training_hardware`` (see `training_j_per_mac`).
 
-    Raises `BadInput` for a power or a time below 0, `UnknownName` for unknown hardware.
+    Raises `BadInput` for a power or a time that is no number from 0 on, `UnknownName` for unknown hardware.
     """
     for name, value in (("host_power_w", host_power_w), ("trial_s", trial_s or 0.0)):
-        if not 0.0 <= value < math.inf:
-            raise BadInput(f"{name} = {value}: give a finite number from 0 on")
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0.0 <= value < math.inf:
+            raise BadInput(f"{name} = {value!r}: give a finite number from 0 on")
+    load_accelerator(training_hardware)  # known, even where nothing was trained
     if trial_s is None:
         host_s = math.fsum(trial.result.wall_s for trial in trials)
     else:

@@ -42,6 +42,8 @@ class StudyViews(ABC):
         for name in (x, y):
             if name is not None and name not in findings.trials.columns:
                 raise BadInput(f"the trials have no column '{name}'; the objectives are {', '.join(names)}")
+            if name is not None and findings.trials[name].dtype.kind not in "if":
+                raise BadInput(f"'{name}' holds words, not numbers; draw metrics such as {', '.join(names)}")
         if x is not None and x == y:
             raise BadInput(f"'{x}' against itself shows nothing; give two different metrics")
         picked = [name for name in (x, y) if name is not None]

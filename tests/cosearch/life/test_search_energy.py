@@ -65,5 +65,9 @@ def test_accuracies_are_in_the_life_cycles_search_phase():
 def test_wrong_powers_and_unknown_hardware_are_refused():
     with pytest.raises(BadInput, match=r"host_power_w = -1\.0"):
         search_energy([], {}, host_power_w=-1.0)
+    with pytest.raises(BadInput, match=r"host_power_w = 'a'"):
+        search_energy([], {}, host_power_w="a")
+    with pytest.raises(UnknownName, match="nosuch"):
+        search_energy([], {}, training_hardware="nosuch")
     with pytest.raises(UnknownName, match="nosuch"):
         search_energy([trial(0, 1.0)], {}, training_hardware="nosuch")

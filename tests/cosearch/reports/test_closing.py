@@ -94,6 +94,22 @@ def test_a_study_may_do_without(tmp_path):
     assert "<section id='timeline'" not in (tmp_path / "report.html").read_text(encoding="utf-8")
 
 
+@dataclass
+class Dear(ShownProblem):
+    """Each network's accuracy has to be paid for, and the baseline's was not: its chip is too large."""
+
+    expensive = True
+
+
+def test_no_accuracy_is_paid_for_to_show_the_way_from_a_first_design_that_was_turned_away(tmp_path):
+    large = {**FakeProblem().first[0], "hw.pes": 16}
+    part = study(trials=20, report="{figures: false}")
+    run_study(part, Dear(first=(large,)), out=tmp_path / "turned_away")
+    assert not (tmp_path / "turned_away" / "ablation.csv").exists()
+    run_study(part, Dear(), out=tmp_path / "known")
+    assert (tmp_path / "known" / "ablation.csv").exists()
+
+
 class Stuck(ShownProblem):
     """Cannot be simulated, and no other network fits."""
 

@@ -29,6 +29,8 @@ def test_front_of_a_metric_that_is_not_there_is_bad_input(result):
         result.plot_front("speed")
     with pytest.raises(BadInput, match="two different metrics"):
         result.plot_front("edp", "edp")
+    with pytest.raises(BadInput, match="'status' holds words, not numbers; draw metrics such as latency_s"):
+        result.plot_front("status", "latency_s")
 
 
 def test_importance_is_a_table_of_shares_with_errors_the_largest_first(result):
