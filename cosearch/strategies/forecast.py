@@ -23,6 +23,7 @@ _ERRORS = ("error_pct", "tracking_loss_pct")  # in percent; costs are predicted 
 _EXACT = ("area_mm2", "macs", "params")  # of what is foreknown
 _BOUNDED = ("latency_s", "energy_j", "edp")
 _LEAST = 1e-300  # costs nothing
+_REMEMBERED = 20_000  # designs
 _NO_DESIGN = 1e3  # violation of choices that make no design
 
 
@@ -55,6 +56,8 @@ class Forecast:
 
     def fit(self, points: Sequence[Mapping[str, Value]], results: Sequence[TrialResult], name: PredictorName) -> bool:
         """Learn every objective and limit that is not known; False while one of the objectives hardly is."""
+        if len(self._known) > _REMEMBERED:
+            self._known.clear()
         inputs = self._encoding.inputs(points)
         self._predictors = {}
         for metric in self._metrics:
