@@ -132,16 +132,20 @@ class HardwareTables:
             self._save(_name(group), _packed(table))
 
     def _portfolios(self, ops: Mapping[tuple[object, ...], Op]) -> dict[tuple[object, ...], Portfolio]:
+        """Of each operator that fits anywhere; kept one by one, so that little is lost where this is stopped."""
+        kept = {key: self._load(f"mappings-{_digest(key)}") for key in ops}
+        known = {key: _portfolio(ops[key], arrays) for key, arrays in kept.items() if arrays is not None}
         points = self._anchors.points
         edges = range(0, len(points), _POINTS_AT_ONCE)
-        parts = [(op, points[at : at + _POINTS_AT_ONCE]) for op in ops.values() for at in edges]
+        missing = {key: op for key, op in ops.items() if key not in known}
+        parts = [(op, points[at : at + _POINTS_AT_ONCE]) for op in missing.values() for at in edges]
         answers = iter(spread(self.job, seek_mappings, parts, self.workers))
-        portfolios = {}
-        for key, op in ops.items():
+        for key, op in missing.items():
             found = [mapping for _ in edges for mapping in next(answers) if mapping is not None]
             if found:
-                portfolios[key] = Portfolio.of(op, found)
-        return portfolios
+                known[key] = Portfolio.of(op, found)
+                self._save(f"mappings-{_digest(key)}", _arrays(known[key]))
+        return {key: known[key] for key in ops if key in known}
 
     @cached_property
     def _anchors(self) -> Anchors:
@@ -215,20 +219,30 @@ class HardwareTables:
 
 
 def _name(group: Group) -> str:
-    return hashlib.sha256(json.dumps(plain(group.key)).encode()).hexdigest()[:24]
+    return _digest(group.key)
+
+
+def _digest(key: tuple[object, ...]) -> str:
+    return hashlib.sha256(json.dumps(plain(key)).encode()).hexdigest()[:24]
+
+
+def _arrays(portfolio: Portfolio) -> dict[str, NDArray[Any]]:
+    return {"factors": portfolio.factors, "order": portfolio.order, "bypass": portfolio.bypass}
+
+
+def _portfolio(op: Op, kept: Mapping[str, NDArray[Any]]) -> Portfolio:
+    return Portfolio(op, *(kept[name].astype(np.int64) for name in ("factors", "order", "bypass")))
 
 
 def _packed(table: GroupTable) -> dict[str, NDArray[Any]]:
     arrays: dict[str, NDArray[Any]] = {"latency_s": table.latency_s, "energy_j": table.energy_j, "places": table.places}
     if table.portfolio is not None:
-        portfolio = table.portfolio
-        arrays |= {"factors": portfolio.factors, "order": portfolio.order, "bypass": portfolio.bypass}
+        arrays |= _arrays(table.portfolio)
     return arrays
 
 
 def _unpacked(group: Group, kept: Mapping[str, NDArray[np.float64]]) -> GroupTable:
     portfolio = None
     if isinstance(group.head, Op) and "factors" in kept:
-        factors, order, bypass = (kept[name].astype(np.int64) for name in ("factors", "order", "bypass"))
-        portfolio = Portfolio(group.head, factors, order, bypass)
+        portfolio = _portfolio(group.head, kept)
     return GroupTable(kept["latency_s"], kept["energy_j"], kept["places"].astype(np.int64), portfolio)

@@ -89,6 +89,22 @@ def test_tables_are_remembered_and_damaged_ones_made_again(sweep, folder, monkey
     assert np.array_equal(damaged.costs(CELLS.baseline()).energy_j, sweep.costs(CELLS.baseline()).energy_j)
 
 
+def test_mappings_that_were_found_before_a_run_was_stopped_are_not_sought_again(tmp_path, monkeypatch):
+    monkeypatch.setattr("dovetail.cosearch.sweep.tables.cache_folder", lambda: tmp_path)
+    group = next(group for group in groups_of(CELLS.build(CELLS.baseline())) if isinstance(group.head, Op))
+
+    def stop(*arguments):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("dovetail.cosearch.sweep.tables.cost_groups", stop)
+        with pytest.raises(KeyboardInterrupt):
+            HardwareTables(CHIP, HARDWARE, QUICK, workers=1).tables([group])
+    monkeypatch.setattr(Question, "ask", stop)
+    [table] = HardwareTables(CHIP, HARDWARE, QUICK, workers=1).tables([group])
+    assert np.isfinite(table.energy_j).all()
+
+
 def test_tables_that_nobody_used_for_a_month_make_room(folder, tmp_path, monkeypatch):
     monkeypatch.setattr("dovetail.cosearch.sweep.tables.cache_folder", lambda: tmp_path)
     for name, days in (("old", 31), ("young", 29)):
