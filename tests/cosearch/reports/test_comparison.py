@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from study_fakes import FakeProblem, study
@@ -54,9 +56,23 @@ def test_every_run_of_many_has_a_line_and_a_bar_of_its_own(folders):
     assert len(volumes.patches) == 9
 
 
-def test_accuracies_are_counted_as_in_the_reports(folders):
-    for folder, row in zip(folders, compare_runs(folders, draws=2).rows(), strict=True):
-        assert row["accuracy_evaluations"] == Findings.read(folder).convergence.evaluations[-1]
+class Strict(FakeProblem):
+    """Turns designs away by their accuracy."""
+
+    def evaluate(self, values):
+        result = super().evaluate(values)
+        if result.status != "ok" or result.metrics["error_pct"] < 28:
+            return result
+        return replace(result, status="constraint", reason="error_pct", violation=0.1)
+
+
+def test_accuracies_of_designs_turned_away_are_counted_as_in_the_reports(tmp_path):
+    run_study(study(trials=40), Strict(), out=tmp_path)
+    found = Findings.read(tmp_path)
+    kept = found.trials[found.trials["status"] == "ok"]
+    for row in compare_runs([tmp_path, tmp_path], draws=2).rows():
+        assert row["accuracy_evaluations"] == found.convergence.evaluations[-1]
+        assert row["accuracy_evaluations"] > len(kept.drop_duplicates([n for n in kept if n.startswith("net.")]))
 
 
 class Exiting(FakeProblem):
