@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 from ...errors import BadInput, shortened
 
-__all__ = ["FAILURES", "named_object", "one_line", "what_was_raised"]
+__all__ = ["FAILURES", "module_file", "named_object", "one_line", "what_was_raised"]
 
 # What somebody else's code may raise and concern one design only; Ctrl-C is the user's own.
 FAILURES = (Exception, SystemExit)
@@ -40,6 +42,18 @@ def _imported(module: str, what: str) -> Any:
         raise BadInput(f"{cannot} ({place}{type(error).__name__}: {one_line(error.msg)}); correct that line") from error
     except FAILURES as error:
         raise BadInput(f"{cannot} (it raised {what_was_raised(error)}); mend what it does on import") from error
+
+
+def module_file(text: str) -> Path | None:
+    """The file of the module that ``package.module:name`` would be imported from; None where the text names none."""
+    module, _, name = text.partition(":")
+    if not all(part.isidentifier() for part in (*module.split("."), *name.split("."))):
+        return None
+    try:
+        found = find_spec(module)
+    except FAILURES:  # a package around it cannot be imported, which is complained about elsewhere
+        return None
+    return Path(found.origin) if found is not None and found.has_location and found.origin else None
 
 
 def what_was_raised(error: BaseException, *, kind: bool = True) -> str:

@@ -61,7 +61,7 @@ class Output:
         for option, name in (("--json", args.json), ("--csv", args.csv)):
             if name is not None and name != STDOUT:
                 check_writable(option, Path(name))
-        return cls(args.json, args.csv)
+        return cls(_fixed(args.json), _fixed(args.csv))
 
     def emit(self, data: object, rows: Iterable[Mapping[str, Any]], show: Callable[[Console], None]) -> None:
         """Write ``data`` as JSON and ``rows`` as CSV where asked for; otherwise ``show`` the answer to a person."""
@@ -71,6 +71,11 @@ class Output:
             _write(self.csv, _csv_text([_flat(row) for row in rows]))
         if self.json is None and self.csv is None:
             show(console())
+
+
+def _fixed(name: str | None) -> str | None:
+    """A destination that stays where it is, should a user's own code change the working directory."""
+    return name if name in (None, STDOUT) else os.path.abspath(name)
 
 
 def check_writable(option: str, path: Path) -> None:

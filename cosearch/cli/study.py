@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...errors import BadInput, CannotDo
+from ..reports.amounts import count_of
 from . import compare
 from .metric_words import HARDWARE_PREFIX, METRICS, text_of, texts_apart, title_of
 from .output import Column, Output, progress_bar, table
@@ -142,7 +143,7 @@ def _emit_seeds(output: Output, out: Path, seeds: DataFrame) -> None:
     def show(to: Console) -> None:
         names = [name for name in seeds.columns if name != "folder"]
         cells = [[text_of(name, row[name]) for name in names] for row in rows]
-        table(to, [Column(title_of(name), right=True) for name in names], cells, title=f"{len(rows)} seeds")
+        table(to, [Column(title_of(name), right=True) for name in names], cells, title=count_of(len(rows), "seed"))
         volumes = seeds["hypervolume_pct"]
         spread = f" +- {volumes.std():.2f}" if len(volumes) > 1 else ""
         to.print(f"hypervolume {volumes.mean():.2f}{spread} % of the box, worst {volumes.min():.2f} %\n")
@@ -177,38 +178,46 @@ def _emit(
 def _why_none(trials: DataFrame, context: Context) -> str:
     """What turned every trial away, in one line."""
     counts = trials["status"].value_counts()
-    reasons = []
+    reasons, remedy = [], "widen the search"
     if counts.get("infeasible", 0):
         told = trials.loc[trials["status"] == "infeasible", "reason"].value_counts()
-        reasons.append(f"{counts['infeasible']} cannot be had ({told.index[0]})")
+        share = f"{told.iloc[0]} of them: " if len(told) > 1 else ""
+        reasons.append(f"{counts['infeasible']} cannot be had ({share}{told.index[0]})")
+        remedy = "see to that, or widen the search"
     if counts.get("constraint", 0):
         found = {name: float(trials[name].min()) for name in context.limits if name in trials}
-        reasons.append(f"{counts['constraint']} break a constraint{_missed(found, context)}")
+        broken = "breaks" if counts["constraint"] == 1 else "break"
+        reasons.append(f"{counts['constraint']} {broken} a constraint{_missed(found, context)}")
     if context.dropped:
         networks = "1 network was" if context.dropped == 1 else f"{context.dropped:,} networks were"
         missed = _missed(context.least_dropped, context)
         reasons.append(f"{networks} dropped before a trial, having no hardware within the limits{missed}")
     elif context.least_dropped:
         reasons.append(f"no accelerator swept keeps the limits{_missed(context.least_dropped, context)}")
+    if counts.get("constraint", 0) or context.least_dropped:
+        remedy = "loosen the constraint or widen the search"
     why = " and ".join(reasons) or "none could be proposed"
-    return f"no feasible design among {len(trials)} trials: {why}; loosen the constraint or widen the search"
+    return f"no feasible design among {count_of(len(trials), 'trial')}: {why}; {remedy}"
 
 
 def _missed(found: Mapping[str, float], context: Context) -> str:
-    """Limits and what was found at the least, in brackets."""
+    """The limits above which even the least found lies, in brackets; or that each alone was kept, but not together."""
+    known = {name: found[name] for name in context.limits if math.isfinite(found.get(name, math.inf))}
     limits = []
-    for name, limit in context.limits.items():
-        if math.isfinite(found.get(name, math.inf)):
-            most, least = texts_apart(name, (limit, found[name]))
+    for name, value in known.items():
+        if value > context.limits[name]:
+            most, least = texts_apart(name, (context.limits[name], value))
             limits.append(f"{title_of(name)} at most {most}, the least found is {least}")
-    return f" ({told})" if (told := "; ".join(limits)) else ""
+    if not limits and len(known) > 1:
+        return f" ({', '.join(map(title_of, known))}: each limit is kept by some, but not all by one)"
+    return f" ({'; '.join(limits)})" if limits else ""
 
 
 def _show(to: Console, out: Path, front: DataFrame, trials: DataFrame, context: Context) -> None:
     if front.empty:
         to.print("no feasible design: the report lists why each trial was turned away", style="bold")
     else:
-        show_front(to, front, title=f"Pareto front: {len(front)} of {len(trials)} trials")
+        show_front(to, front, title=f"Pareto front: {len(front)} of {count_of(len(trials), 'trial')}")
     if context.baseline:
         known = [name for name in METRICS if name in context.baseline]
         told = (f"{title_of(name)} {text_of(name, context.baseline[name])}" for name in known)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import cycle
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,8 @@ from numpy.typing import NDArray
 from ...errors import BadInput
 from ..spaces.network_space import NETWORK_PREFIX
 from ..studies.pareto import hypervolume, non_dominated
+from ..studies.tables import NO_OPTION, option_text
+from .analysis.convergence import accuracy_evaluations
 from .figures.front import metric_of
 from .findings import Findings, reference_point
 
@@ -96,10 +99,10 @@ def compare_runs(folders: Sequence[str | Path], draws: int = _DRAWS, seed: int =
     drawn = _drawn(runs, objectives, reference, draws, np.random.default_rng(seed))
     done = tuple(
         Run(
-            folder.name, findings.spec.mode.name, len(findings.trials), len(set(names)), points, sigma,
-            _share(points, reference), shares, findings.note,
+            folder.name, findings.spec.mode.name, len(findings.trials), int(accuracy_evaluations(findings.trials)[-1]),
+            points, sigma, _share(points, reference), shares, findings.note,
         )
-        for (folder, findings), (points, sigma, names), shares in zip(found, runs, drawn, strict=True)
+        for (folder, findings), (points, sigma, _), shares in zip(found, runs, drawn, strict=True)
     )  # fmt: skip
     return Comparison(objectives, reference, done, first.context.baseline)
 
@@ -109,11 +112,17 @@ def _run(folder: Path, findings: Findings, objectives: Sequence[str]) -> tuple[F
     feasible = trials[trials["status"] == "ok"]
     if not len(feasible):
         raise BadInput(f"{folder}: has no feasible design yet; let it run on")
-    networks = [name for name in feasible.columns if str(name).startswith(NETWORK_PREFIX)]
-    names = feasible[networks].map(str).agg(",".join, axis=1).tolist() if networks else [""] * len(feasible)
+    choices = sorted(str(name) for name in feasible.columns if str(name).startswith(NETWORK_PREFIX))
+    names = [_network(choices, row) for row in feasible[choices].itertuples(index=False, name=None)]
     known = "error_sigma_pct" in feasible
     sigma = feasible["error_sigma_pct"].to_numpy(dtype=float) if known else np.zeros(len(feasible))
     return feasible[list(objectives)].to_numpy(dtype=float), sigma, names
+
+
+def _network(choices: Sequence[str], values: Sequence[Any]) -> str:
+    """A network's name in all runs: its active choices, whatever type a run's columns and other designs gave them."""
+    texts = ((choice, option_text({}, choice, value)) for choice, value in zip(choices, values, strict=True))
+    return ",".join(f"{choice}={text}" for choice, text in texts if text != NO_OPTION)
 
 
 def _share(points: F64, reference: Sequence[float]) -> float:
@@ -160,20 +169,21 @@ def plot_comparison(comparison: Comparison, axes: Sequence[Axes] | None = None) 
 
 
 _COLOURS = ("#0b7a75", "#e3b23c", "#2f6fdb", "#d7263d", "#7a5cc7", "#5b8c3a")
+_MARKERS = ("o", "s", "^", "D", "v", "P", "X")  # as many as have no divisor in common with the colours
 
 
 def _draw_fronts(comparison: Comparison, ax: Axes) -> None:
     names = comparison.objectives
     x, y = 0, names.index("error_pct") if "error_pct" in names[1:] else min(1, len(names) - 1)
     across, up = metric_of(names[x]), metric_of(names[y])
-    for run, colour in zip(comparison.runs, _COLOURS, strict=False):
+    for run, colour, marker in zip(comparison.runs, cycle(_COLOURS), cycle(_MARKERS), strict=False):
         flat = run.points[:, [x, y]]
         kept = non_dominated(flat)
         order = np.argsort(flat[kept][:, 0])
         points, sigma = flat[kept][order], run.sigma[kept][order]
         ax.errorbar(
             points[:, 0] * across.scale, points[:, 1] * up.scale, yerr=sigma if names[y] == "error_pct" else None,
-            color=colour, marker="o", markersize=4, linewidth=1.2, elinewidth=0.5, alpha=0.9, drawstyle="steps-post",
+            color=colour, marker=marker, markersize=4, linewidth=1.2, elinewidth=0.5, alpha=0.9, drawstyle="steps-post",
             label=run.name,
         )  # fmt: skip
     if all(name in comparison.baseline for name in (names[x], names[y])):
@@ -187,7 +197,7 @@ def _draw_fronts(comparison: Comparison, ax: Axes) -> None:
 
 def _draw_volumes(comparison: Comparison, ax: Axes) -> None:
     rows = comparison.rows()
-    for place, (row, colour) in enumerate(zip(rows, _COLOURS, strict=False)):
+    for place, (row, colour) in enumerate(zip(rows, cycle(_COLOURS), strict=False)):
         ax.barh(place, row["hypervolume_pct"], color=colour, height=0.6)
         ax.plot([row["low_pct"], row["high_pct"]], [place, place], color="#1c2430", linewidth=1.2)
         ax.plot(row["drawn_pct"], place, "o", color="#1c2430", markersize=4)

@@ -77,12 +77,13 @@ def tile(value: str, label: str) -> str:
 
 
 def chart_block(chart: Mapping[str, Any], height: int, title: str = "", note: str = "", kind: str = "plain") -> str:
-    """A card with an interactive chart; its data cannot end the script element they stand in.
+    """A card with an interactive chart; its data cannot end the script element they stand in; what is not finite is
+    null there.
 
     ``kind`` is how the page's script draws it: ``plain`` plotly data, or an ``explorer`` or ``curves`` with their own
     controls.
     """
-    data = json.dumps(chart, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c")
+    data = json.dumps(_finite(chart), allow_nan=False, separators=(",", ":")).replace("<", "\\u003c")
     heading = f"<h3>{escape(title)}</h3>" if title else ""
     below = f"<p class='note'>{escape(note)}</p>" if note else ""
     controls = "" if kind == "plain" else "<div class='controls'></div>"
@@ -90,6 +91,15 @@ def chart_block(chart: Mapping[str, Any], height: int, title: str = "", note: st
         f"<div class='card'>{heading}{below}{controls}<div class='chart' data-kind='{kind}' data-height='{height}'>"
         f"<script type='application/json'>{data}</script></div></div>"
     )
+
+
+def _finite(data: Any) -> Any:
+    """The same with None for each number that JSON has no word for."""
+    if isinstance(data, Mapping):
+        return {key: _finite(one) for key, one in data.items()}
+    if isinstance(data, list | tuple):
+        return [_finite(one) for one in data]
+    return None if isinstance(data, float) and not math.isfinite(data) else data
 
 
 def section(title: str, note: str, *blocks: str, short: str = "") -> str:

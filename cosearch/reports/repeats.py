@@ -11,6 +11,7 @@ import numpy as np
 
 from ...accel.simulator.gantt import save_figure
 from ...errors import BadInput
+from ..studies.folder import edited_file, seedless, told_changes
 from ..studies.log import write_atomically
 from ..studies.pareto import non_dominated
 from .analysis.card import card
@@ -48,8 +49,11 @@ def repeats_report(out: Path) -> Path:
     studies = [Findings.read(folder) for folder in seed_folders(out)]
     if not studies:
         raise BadInput(f"{out}: no repeated study's folder (no seed_… below it); name the --out folder of such a run")
-    if len({(study.spec.name, study.spec.network.space, tuple(study.spec.objectives)) for study in studies}) > 1:
-        raise BadInput(f"{out}: the seeds below it are of different studies; give each study its own folder")
+    for study in studies[1:]:
+        changes = _changes(studies[0], study)
+        if changes:
+            what = f"the seeds below it are of different studies: in seed_{study.spec.seed} {changes}"
+            raise BadInput(f"{out}: {what}; give each study its own folder")
     histories = _histories(studies)
     seeds = seeds_frame(studies, histories)
     write_atomically(out / "repeats.csv", seeds.to_csv(index=False))
@@ -62,6 +66,12 @@ def repeats_report(out: Path) -> Path:
             write_atomically(study.folder / "report.html", page(replace(study, seeds=seeds)))
     write_atomically(out / "report.html", _page(studies, histories, seeds))
     return out / "report.html"
+
+
+def _changes(first: Findings, other: Findings) -> str:
+    """How the studies of two seeds differ, in words; empty where they do not."""
+    edited = edited_file(first.context.files, other.context.files)
+    return told_changes(seedless(first.spec), seedless(other.spec)) or (f"{edited} was edited" if edited else "")
 
 
 def histories_of(out: Path) -> list[ConvergenceInfo]:

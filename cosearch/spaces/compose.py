@@ -19,9 +19,10 @@ from .network_part import NetworkPart, SpaceFile, is_elsewhere
 from .network_space import NetworkSpace, Trainable
 from .networks import NETWORK_SPACES
 from .patch_choices import patch_space
+from .paths import with_absolute_network
 from .space import Choice, Space, Value
 
-__all__ = ["choices_of", "networks_of", "option_fields"]
+__all__ = ["choices_of", "networks_of", "option_fields", "space_files"]
 
 _NOT_OPTIONS = ("name", "source", "published")
 
@@ -87,7 +88,27 @@ def _base(name: str) -> NetworkSpace:
         return NETWORK_SPACES[name]
     if not is_elsewhere(name):
         raise UnknownName("network space", name, tuple(NETWORK_SPACES))
-    return _from_file(Path(name), ()) if name.endswith((".yaml", ".yml")) else _from_python(name)
+    return _from_file(Path(name), ()) if _is_file(name) else _from_python(name)
+
+
+def _is_file(name: str) -> bool:
+    return name.endswith((".yaml", ".yml"))
+
+
+def _read(path: Path) -> SpaceFile:
+    """The file of a space; what it names is relative to it."""
+    document, folder = load_document(path), path.resolve().parent
+    part = validate(SpaceFile, dataclasses.replace(document, data=with_absolute_network(document.data, folder)))
+    return part.model_copy(update={"space": str(folder / part.space)}) if _is_file(part.space) else part
+
+
+def space_files(name: str) -> dict[str, SpaceFile]:
+    """The files of a space by their paths: its own and those it builds on; none where it is in no file."""
+    files: dict[str, SpaceFile] = {}
+    while _is_file(name) and name not in files:
+        files[name] = _read(Path(name))
+        name = files[name].space
+    return files
 
 
 def _from_file(path: Path, above: tuple[Path, ...]) -> NetworkSpace:
@@ -95,12 +116,10 @@ def _from_file(path: Path, above: tuple[Path, ...]) -> NetworkSpace:
     here = path.resolve()
     if here in above:
         raise BadInput(f"{path}: space: spaces build on each other in a circle; name another space")
-    part = validate(SpaceFile, load_document(path))
-    below = part.space
-    if below.endswith((".yaml", ".yml")):
-        below = str((here.parent / below).resolve())
-        _from_file(Path(below), (*above, here))
-    inner = NetworkPart.model_validate({**part.model_dump(exclude={"name", "description"}), "space": below})
+    part = _read(path)
+    if _is_file(part.space):
+        _from_file(Path(part.space), (*above, here))
+    inner = NetworkPart.model_validate(part.model_dump(exclude={"name", "description"}))
     try:
         return _composed(part.name, networks_of(inner), choices_of(inner), ())
     except BadInput as error:

@@ -3,32 +3,38 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from os import PathLike
 from pathlib import Path
 
 from ...document import load_document
 from ...errors import BadInput, shortened
+from ..accuracy.named import module_file
+from ..reports.amounts import count_of
+from ..spaces.compose import space_files
 from .files import Context
 from .load import check_shape, study_text
 from .log import TrialLog, read_trials, write_atomically
 from .spec import StudySpec
 from .trial import Dropped, Trial
 
-__all__ = ["claim", "earlier_trials", "finish", "folder_of", "open_log", "refuse_trials", "was_edited"]
+__all__ = [
+    "claim", "earlier_trials", "edited_file", "files_of", "finish", "folder_of", "open_log", "refuse_trials",
+    "seedless", "told_changes", "was_edited",
+]  # fmt: skip
 
 _MOST_CHANGES = 4
 _EDITED = "study.yaml there was edited"
 
 
 def folder_of(out: str | Path) -> Path:
-    """The folder that is named; raises `BadInput` where that is no name."""
+    """The folder that is named, as an absolute path; raises `BadInput` where that is no name."""
     if not isinstance(out, str | PathLike):
         raise BadInput(f"out is of type {type(out).__name__}, not a path; name a folder")
     if not str(out).strip():
         raise BadInput("out is empty; name a folder")
-    return Path(out)
+    return Path(out).absolute()  # what a study calls may change the working directory
 
 
 def refuse_trials(out: Path) -> None:
@@ -58,7 +64,8 @@ def earlier_trials(log: TrialLog, out: Path, resume: bool, objectives: Sequence[
     """The trials an earlier run logged, made ready to be continued; feasible ones have these ``objectives``."""
     logged = read_trials(log.path, objectives if resume else ())
     if logged and not resume:
-        raise BadInput(f"{out}: holds {len(logged)} trials already; go on with --resume, or name another folder")
+        held = count_of(len(logged), "trial")
+        raise BadInput(f"{out}: holds {held} already; go on with --resume, or name another folder")
     log.drop_torn_line()
     return logged
 
@@ -68,7 +75,7 @@ def claim(out: Path, spec: StudySpec, context: Context, logged: Sequence[Trial])
 
     A folder of an older version, which knew fewer settings and metrics, is taken over where those it knew are the same.
     """
-    files, text = _files(spec), study_text(spec)
+    files, text = files_of(spec), study_text(spec)
     if logged:
         before = Context.read(out / "context.json")
         # What this run would write itself is no edit: a kill may have come between that and the context.
@@ -78,10 +85,10 @@ def claim(out: Path, spec: StudySpec, context: Context, logged: Sequence[Trial])
             changes = _changes(out / "study.yaml", before, spec)
             if changes:
                 raise _of_another_study(out, changes)
-        edited = [path for path, digest in before.files.items() if files.get(path, digest) != digest]
+        edited = edited_file(before.files, files)
         if edited:
             raise BadInput(
-                f"{out}: {edited[0]} was edited since these trials were made; undo the change, or name another folder"
+                f"{out}: {edited} was edited since these trials were made; undo the change, or name another folder"
             )
         baseline = {name: context.baseline.get(name) for name in before.baseline}
         if (before.baseline, before.limits) != (baseline, context.limits):
@@ -91,6 +98,17 @@ def claim(out: Path, spec: StudySpec, context: Context, logged: Sequence[Trial])
             )
     write_atomically(out / "study.yaml", text)
     replace(context, study_digest=_digest(text.encode()), files=files).write(out / "context.json")
+
+
+def edited_file(before: Mapping[str, str], now: Mapping[str, str]) -> str:
+    """The first of the files in both sets of digests that is another; empty where there is none."""
+    return next((path for path, digest in before.items() if now.get(path, digest) != digest), "")
+
+
+def seedless(spec: StudySpec, *, whole: bool = True) -> dict[str, object]:
+    """What the seeds of a repeated study have in common: all that decides trials, and on the ``whole`` their budget."""
+    common = {key: value for key, value in spec.identity().items() if key != "seed"}
+    return common | ({"name": spec.name, "budget": spec.budget.model_dump()} if whole else {})
 
 
 def was_edited(out: Path, context: Context) -> bool:
@@ -118,10 +136,21 @@ def finish(out: Path, trials: int, dropped: Dropped) -> None:
     replace(context, trials=trials, dropped=dropped.networks, least_dropped=dict(dropped.least)).write(kept)
 
 
-def _files(spec: StudySpec) -> dict[str, str]:
-    """Digests of the files a study names: accelerators, networks, tables."""
-    named = {value for value in _flat(spec.identity()).values() if isinstance(value, str) and value}
-    return {name: _digest(Path(name).read_bytes()) for name in sorted(named) if _is_file(name)}
+def files_of(spec: StudySpec) -> dict[str, str]:
+    """Digests of the files a study names, the spaces it builds on among them, and of the modules it imports from."""
+    spaces = space_files(spec.network.space)
+    named = set(_texts([spec.identity(), *(part.model_dump(mode="json") for part in spaces.values())]))
+    modules = {str(path) for path in map(module_file, named) if path is not None}
+    return {name: _digest(Path(name).read_bytes()) for name in sorted(named | modules) if _is_file(name)}
+
+
+def _texts(data: object) -> Iterator[str]:
+    """Every text among nested settings."""
+    if isinstance(data, str) and data:
+        yield data
+    elif isinstance(data, Mapping | list):
+        for part in data.values() if isinstance(data, Mapping) else data:
+            yield from _texts(part)
 
 
 def _is_file(name: str) -> bool:
@@ -139,7 +168,12 @@ def _changes(kept: Path, before: Context, spec: StudySpec) -> str:
         return f"{kept.name} there cannot be read any more"
     if was_edited(kept.parent, before):
         return _EDITED
-    was, now = _flat(study.identity()), _flat(spec.identity())
+    return told_changes(study.identity(), spec.identity())
+
+
+def told_changes(before: Mapping[str, object], after: Mapping[str, object]) -> str:
+    """How settings differ from earlier ones, in words; empty where they do not."""
+    was, now = _flat(before), _flat(after)
     changed = [path for path in {**was, **now} if was.get(path) != now.get(path)]
     told = [f"{path} is {_word(now, path)}, was {_word(was, path)}" for path in changed]
     return "; ".join(told[:_MOST_CHANGES]) + (f" and {len(told) - _MOST_CHANGES} more" * (len(told) > _MOST_CHANGES))
@@ -147,7 +181,7 @@ def _changes(kept: Path, before: Context, spec: StudySpec) -> str:
 
 def _flat(data: object, path: str = "") -> dict[str, object]:
     """Nested settings by their paths: ``strategy.population``."""
-    if not isinstance(data, dict) or not data:
+    if not isinstance(data, Mapping) or not data:
         return {path: data}
     flat: dict[str, object] = {}
     for key, part in data.items():

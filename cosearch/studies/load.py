@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from os import PathLike
 from pathlib import Path
-from typing import Any
 
 import yaml
 
 from ...accel.accelerator import Accelerator
 from ...accel.spec import load_accelerator
-from ...document import Document, YamlPath, load_document, problems_of, shipped
+from ...document import Document, YamlPath, dotted, load_document, problems_of, shipped
 from ...errors import BadInput, Problem, SpecError, UnknownName, check_whole
 from ..accuracy.registry import accuracy_class, accuracy_names, accuracy_source
 from ..spaces.compose import choices_of, networks_of
@@ -22,6 +21,7 @@ from ..spaces.dataflow import DATAFLOW, dataflow_choice
 from ..spaces.exits import Exits
 from ..spaces.hardware import wrong_points
 from ..spaces.network_part import NetworkPart
+from ..spaces.paths import with_absolute_names, with_absolute_network
 from ..spaces.space import Choice
 from ..spaces.video_levers import VIDEO_SPACE
 from ..strategies.modes import mode_class, mode_names
@@ -31,7 +31,14 @@ from .patching import patch_study
 from .spec import MOST_SEED, MOST_TRIALS, NAMED_PARTS, TABLES, AccuracyPart, HardwarePart, StudySpec
 from .trial import LIFE_METRICS, TRACKING_LOSS, VIDEO_METRICS
 
-__all__ = ["check_shape", "load_study", "read_study", "study_text"]
+__all__ = ["check_shape", "find_study", "load_study", "read_study", "study_text"]
+
+_FILES = (
+    ("hardware", "accelerator"), ("hardware", "dataflow", "*"), ("accuracy", "path"), ("accuracy", "calibrate", "path"),
+    ("baseline", "network"), ("baseline", "accelerator"), ("report", "transfer", "*"),
+    *(("life_cycle", key) for key in ("training", "training_hardware", "grid", "training_grid", "fab_grid")),
+)  # fmt: skip
+"""Where a study may name files, apart from its ``network``."""
 
 
 def load_study(
@@ -42,10 +49,7 @@ def load_study(
     Raises `SpecError` with every problem at its file:line:column, `BadInput` for a missing file and for an argument
     that is none of these, `UnknownName`.
     """
-    if not isinstance(study, str | PathLike):
-        raise BadInput(
-            f"study is of type {type(study).__name__}, not a name or a path; write it to a YAML file and give its path"
-        )
+    path = find_study(study)
     trials = None if trials is None else check_whole(trials, "trials", 1, MOST_TRIALS)
     seed = None if seed is None else check_whole(seed, "seed", 0, MOST_SEED)
     patches = _texts(patches)
@@ -68,7 +72,12 @@ def _texts(patches: object) -> tuple[str, ...]:
     return texts
 
 
-def _find(study: str | Path) -> Path:
+def find_study(study: str | Path) -> Path:
+    """The path of a shipped study, or of a file as given; raises `BadInput` or `UnknownName` where it is neither."""
+    if not isinstance(study, str | PathLike):
+        raise BadInput(
+            f"study is of type {type(study).__name__}, not a name or a path; write it to a YAML file and give its path"
+        )
     known = shipped("studies")
     if str(study) in known:
         return known[str(study)]
@@ -79,9 +88,9 @@ def _find(study: str | Path) -> Path:
 
 
 def read_study(document: Document, folder: Path | None = None) -> StudySpec:
-    """Check a document; paths of accelerators and networks in it are relative to ``folder``."""
+    """Check a document; paths in it are relative to ``folder``."""
+    document = _with_absolute_paths(document, folder) if folder else document
     spec = check_shape(document)
-    spec = _with_absolute_paths(spec, folder) if folder else spec
     problems = _reference_problems(spec, document)
     if problems:
         raise SpecError(problems)
@@ -117,35 +126,12 @@ def _option_problems(document: Document) -> list[Problem]:
     return found
 
 
-def _with_absolute_paths(spec: StudySpec, folder: Path) -> StudySpec:
-    """The study as it can be read from anywhere: paths of files beside it made absolute."""
-
-    def absolute(name: str) -> str:
-        return str((folder / name).resolve()) if (folder / name).is_file() else name
-
-    hardware = {
-        "accelerator": absolute(spec.hardware.accelerator), "dataflow": list(map(absolute, spec.hardware.dataflow)),
-    }  # fmt: skip
-    update: dict[str, Any] = {
-        "network": spec.network.model_copy(update={"space": absolute(spec.network.space)}),
-        "hardware": spec.hardware.model_copy(update=hardware),
-    }
-    extra = spec.accuracy.model_extra or {}
-    update["accuracy"] = spec.accuracy.model_copy(update=_with_absolute_tables(extra, absolute))
-    if spec.baseline:
-        names = {"network": absolute(spec.baseline.network), "accelerator": absolute(spec.baseline.accelerator)}
-        update["baseline"] = spec.baseline.model_copy(update=names)
-    return spec.model_copy(update=update)
-
-
-def _with_absolute_tables(options: Mapping[str, Any], absolute: Callable[[str], str]) -> dict[str, Any]:
-    """An accuracy source's options with the paths of tables made absolute, also of the one it is calibrated by."""
-    found = dict(options)
-    if isinstance(found.get("path"), str):
-        found["path"] = absolute(found["path"])
-    if isinstance(found.get("calibrate"), Mapping):
-        found["calibrate"] = _with_absolute_tables(found["calibrate"], absolute)
-    return found
+def _with_absolute_paths(document: Document, folder: Path) -> Document:
+    """The study as it can be read from anywhere: names of files beside it made absolute."""
+    data = with_absolute_names(document.data, _FILES, folder)
+    if "network" in data:
+        data = {**data, "network": with_absolute_network(data["network"], folder)}
+    return replace(document, data=data)
 
 
 def _reference_problems(spec: StudySpec, document: Document) -> list[Problem]:
@@ -158,8 +144,15 @@ def _reference_problems(spec: StudySpec, document: Document) -> list[Problem]:
             raise  # another file, which says itself what is wrong with it
         except BadInput as error:
             what, _, remedy = str(error).partition("; ")
-            problems.append(document.problem(path, what, remedy))
+            problems.append(document.problem(*_placed(path, what, document), remedy))
     return problems
+
+
+def _placed(path: YamlPath, what: str, document: Document) -> tuple[YamlPath, str]:
+    """Where a complaint belongs and what it says there: one that names a key of the study itself is about that one."""
+    key, _, rest = what.partition(": ")
+    own = tuple(key.split("."))
+    return (own, rest) if rest and (key == dotted(path) or own in document.places) else (path, what)
 
 
 def study_text(spec: StudySpec) -> str:

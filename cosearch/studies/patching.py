@@ -18,6 +18,7 @@ from ..spaces.network_part import NetworkPart
 from ..spaces.patch_accelerator import patch_accelerator
 from ..spaces.patch_choices import patch_space
 from ..spaces.patches import Patch, parse_patch, patch_document
+from ..spaces.paths import with_absolute_names, with_absolute_network
 from .spec import NAMED_PARTS, HardwarePart, StudySpec
 
 __all__ = ["patch_study"]
@@ -82,14 +83,11 @@ def _which(data: dict[str, Any], patch: Patch, folder: Path) -> str:
 
 
 def _fits_networks(data: dict[str, Any], patch: Patch, folder: Path) -> None:
-    part = {key: value for key, value in data["network"].items() if key != "patch"}  # a later patch wins
-    if (folder / str(part["space"])).is_file():
-        part["space"] = str((folder / str(part["space"])).resolve())
-    networks = NetworkPart.model_validate(part)
+    own = {key: value for key, value in data["network"].items() if key != "patch"}  # a later patch wins
+    networks = NetworkPart.model_validate(with_absolute_network(own, folder))
     patch_space(choices_of(networks), [patch], networks_of(networks))
 
 
 def _fits_hardware(data: dict[str, Any], patch: Patch, folder: Path) -> None:
-    name = str(data["hardware"]["accelerator"])
-    path = folder / name
-    patch_accelerator(load_accelerator(str(path.resolve()) if path.is_file() else name), [patch])
+    hardware = with_absolute_names(data["hardware"], [("accelerator",)], folder)
+    patch_accelerator(load_accelerator(str(hardware["accelerator"])), [patch])

@@ -164,8 +164,8 @@ def search(
     Raises `SpecError` for a wrong study, `BadInput` for a folder that holds other trials, `CannotDo` where no worker
     can be had or the disk is full; finished trials stay in the log.
     """
-    spec = load_study(study, trials=trials, seed=seed, patches=patches)
     folder = folder_of(out) if out is not None else None
+    spec = load_study(study, trials=trials, seed=seed, patches=patches)
     workers = check_whole(workers, "workers", 1, MOST_WORKERS)
     return run_study(
         spec, _problem(spec), out=folder, workers=workers, cluster=cluster, resume=resume, progress=progress,

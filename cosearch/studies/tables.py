@@ -14,7 +14,10 @@ from .trial import METRICS, Trial
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-__all__ = ["front_frame", "option_text", "trials_frame"]
+__all__ = ["NO_OPTION", "front_frame", "option_text", "trials_frame"]
+
+NO_OPTION = "–"
+"""What is shown of a choice that is inactive in a design."""
 
 
 def trials_frame(trials: Sequence[Trial], objectives: Sequence[str]) -> DataFrame:
@@ -59,7 +62,7 @@ def option_text(labels: Mapping[str, Mapping[str, str]], choice: str, value: Any
     """
     plain = value.item() if isinstance(value, np.generic) else value
     if plain is None or (isinstance(plain, float) and math.isnan(plain)):
-        return "–"
+        return NO_OPTION
     if isinstance(plain, float) and plain.is_integer():
         plain = int(plain)
     return labels.get(choice, {}).get(str(plain), str(plain))

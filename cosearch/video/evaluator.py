@@ -46,6 +46,8 @@ class VideoEvaluator(StudyEvaluator):
     """
 
     foreknown = None  # type: ignore[assignment]  # frames that are left out cost less than a network's roofline
+    expensive = False
+    preparation_macs = 0.0
 
     def __init__(self, spec: StudySpec, scene: Scene | None = None, *, detector_scenes: int = 16) -> None:
         super().__init__(spec)
@@ -93,6 +95,9 @@ class VideoEvaluator(StudyEvaluator):
             }
         design = VideoDesign(chip, shares=_SHARES, mapper=self.spec.mapper.name, **levers)
         return VideoStudy(self.video, design, self.detector_scenes)
+
+    def recall(self, baseline: Mapping[str, float]) -> None:
+        """Nothing: no accuracy is paid for."""
 
     def network_key(self, values: Mapping[str, Value]) -> str | None:
         """None: what tracking loses depends on the engine's speed too."""

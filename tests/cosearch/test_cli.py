@@ -9,6 +9,7 @@ import json
 import os
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 import dovetail
@@ -16,6 +17,8 @@ from dovetail.cosearch.cli import app, cosearch_main, main, mapping
 from dovetail.cosearch.cli.estimate import parse_settings, show_breakdown
 from dovetail.cosearch.cli.output import console, jsonable, peak_text
 from dovetail.cosearch.cli.request import Request
+from dovetail.cosearch.cli.study import _why_none
+from dovetail.cosearch.studies.files import Context
 from dovetail.document import shipped
 from dovetail.errors import BadInput, CannotDo
 from dovetail.mapper.base import Certificate
@@ -422,6 +425,34 @@ def test_a_search_without_a_feasible_design_fails_and_says_by_how_much(capsys, t
     assert code == 1
     assert "no feasible design among 2 trials: 2 break a constraint (area at most 0.001 mm2, the least" in said.err
     assert (tmp_path / "out" / "report.html").is_file()
+
+
+def told_of(statuses, limits, reasons=(), **metrics):
+    """What is said of trials that all failed."""
+    blank = [""] * len(statuses)
+    trials = pd.DataFrame({"status": statuses, "reason": list(reasons) or blank, **metrics})
+    return _why_none(trials, Context("", limits=limits))
+
+
+def test_only_the_limits_that_nothing_keeps_are_told():
+    limits = {"area_mm2": 5.0, "latency_s": 1e-3}
+    said = told_of(["constraint"] * 2, limits, area_mm2=[2.0, 3.0], latency_s=[0.002, 0.003])
+    assert said == (
+        "no feasible design among 2 trials: 2 break a constraint (latency at most 1 ms, the least found is 2 ms); "
+        "loosen the constraint or widen the search"
+    )
+    said = told_of(["constraint"] * 2, limits, area_mm2=[2.0, 9.0], latency_s=[0.002, 0.0005])
+    assert "2 break a constraint (area, latency: each limit is kept by some, but not all by one); loosen" in said
+
+
+def test_trials_that_break_no_constraint_are_told_by_what_most_failed_with():
+    reasons = ["fn:top1 failed: no", "memory: too small", "fn:top1 failed: no"]
+    said = told_of(["infeasible"] * 3, {}, reasons)
+    assert said == (
+        "no feasible design among 3 trials: 3 cannot be had (2 of them: fn:top1 failed: no); see to that, or widen the "
+        "search"
+    )
+    assert told_of(["infeasible"], {}, ["gone"]).startswith("no feasible design among 1 trial: 1 cannot be had (gone);")
 
 
 def test_a_mapping_is_shown_as_a_loop_nest(capsys):

@@ -26,7 +26,7 @@ def worth_of(ablation: DataFrame) -> DataFrame:
     import pandas as pd
 
     path = path_of(ablation)
-    scores = path["score"].to_numpy(dtype=float)
+    scores = path["score"].astype(float).tolist()  # infinite where a design is not mapped
     rows = []
     for place in range(1, len(path)):
         step = int(path["step"][place])

@@ -47,7 +47,10 @@ def importance_chart(info: ImportanceInfo) -> Chart:
 
 
 def ablation_chart(path: DataFrame, objectives: Sequence[str], baseline: Mapping[str, float]) -> Chart:
-    """Each objective along the way, relative to its start; steps that break a limit are crosses."""
+    """Each objective along the way, relative to its start; steps that break a limit are crosses.
+
+    An objective is not drawn where its start is not known: a design that breaks a limit early is not mapped.
+    """
     labels = [
         f"{int(step)}. {html.escape(_short(text))}" for step, text in zip(path["step"], path["text"], strict=True)
     ]
@@ -57,7 +60,8 @@ def ablation_chart(path: DataFrame, objectives: Sequence[str], baseline: Mapping
     for index, name in enumerate(objectives):
         metric, start = metric_of(name), float(first[name])
         values = path[name].to_numpy(dtype=float)
-        relative = [None if not np.isfinite(v) or not start else round(100.0 * v / start, 4) for v in values]
+        share = 100.0 * values / start if start and np.isfinite(start) else np.full(len(values), np.nan)
+        relative = [round(float(one), 4) if np.isfinite(one) else None for one in share]
         texts = [f"{v * metric.scale:.4g} {metric.unit}" if np.isfinite(v) else "not known" for v in values]
         symbols = ["circle" if status == "ok" else "x" for status in path["status"]]
         data.append({

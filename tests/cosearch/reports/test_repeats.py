@@ -89,6 +89,43 @@ def test_seeds_of_different_studies_are_not_mixed(tmp_path):
         repeats_report(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("again", "told"),
+    [
+        ({"patches": "strategy?name=nsga2"}, r"seed_4: holds trials of another study \(.*strategy.name is nsga2, was "),
+        ({"patches": "hardware?accelerator=eyeriss", "seed": 9}, "seed_4: .*accelerator is eyeriss, was edge_tpu"),
+        ({"trials": 6, "seed": 5}, "seed_4: holds .*budget.trials is 6, was 12.*undo the change, or name another"),
+    ],
+)
+def test_seeds_of_another_study_are_refused_before_a_trial_is_made(path, tmp_path, again, told):
+    search_repeats(path, 2, out=tmp_path / "out")
+    kept = {file: file.read_bytes() for file in (tmp_path / "out").rglob("*") if file.is_file()}
+    with pytest.raises(BadInput, match=told):
+        search_repeats(path, 2, out=tmp_path / "out", resume=True, **again)
+    assert kept == {file: file.read_bytes() for file in (tmp_path / "out").rglob("*") if file.is_file()}
+
+
+def test_seeds_may_all_be_made_longer(path, tmp_path):
+    search_repeats(path, 2, out=tmp_path / "out")
+    seeds = search_repeats(path, 3, out=tmp_path / "out", resume=True, trials=16).seeds()
+    assert seeds["trials"].tolist() == [16, 16, 16]
+
+
+@pytest.mark.parametrize(
+    ("other", "told"),
+    [
+        (study(trials=9, seed=2), "in seed_2 budget.trials is 9, was 8"),
+        (study(trials=8, seed=2, strategy="{name: random}"), "in seed_2 strategy.name is random, was nsga2"),
+    ],
+)
+def test_a_folder_of_different_studies_is_not_reported(tmp_path, other, told):
+    run_study(study(trials=8), FakeProblem(), out=tmp_path / "seed_1")
+    run_study(other, FakeProblem(), out=tmp_path / "seed_2")
+    with pytest.raises(BadInput, match=f"different studies: {told}"):
+        repeats_report(tmp_path)
+    assert not (tmp_path / "repeats.csv").exists()
+
+
 def test_a_folder_without_seeds_is_bad_input(tmp_path):
     with pytest.raises(BadInput, match="no repeated study's folder"):
         repeats_report(tmp_path)

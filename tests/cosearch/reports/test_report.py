@@ -8,6 +8,7 @@ import pytest
 from study_fakes import FakeProblem, study
 
 from dovetail.cosearch.reports.figures import front_info, plot_front
+from dovetail.cosearch.reports.html_parts import chart_block
 from dovetail.cosearch.reports.report import report
 from dovetail.cosearch.studies.run import run_study
 from dovetail.errors import BadInput
@@ -161,3 +162,17 @@ def test_an_accuracy_that_is_looked_up_is_not_called_predicted(tmp_path):
     text = "".join(Page((tmp_path / "report.html").read_text(encoding="utf-8")).texts)
     assert "predicted, ±" not in text
     assert "standard error of the predicted accuracy" not in text
+
+
+def test_a_first_design_over_a_limit_starts_no_line_and_is_reported(tmp_path, recwarn):
+    run_study(study(report="{figures: false, ablation: 40}"), FakeProblem(limits={"area_mm2": 6.0}), out=tmp_path)
+    assert pd.read_csv(tmp_path / "ablation.csv").query("kind == 'start'")["latency_s"].isna().all()
+    text = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "NaN" not in "".join(re.findall(r"<script type='application/json'>(.*?)</script>", text))
+    assert [one for one in recwarn if issubclass(one.category, RuntimeWarning)] == []
+
+
+def test_a_chart_has_null_for_what_is_not_finite():
+    assert '{"y":[1.5,null,null],"z":{"a":null}}' in chart_block(
+        {"y": (1.5, float("nan"), float("inf")), "z": {"a": np.float64("nan")}}, 100
+    )

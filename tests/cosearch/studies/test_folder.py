@@ -11,13 +11,17 @@ from study_fakes import FakeProblem, study
 
 from dovetail.cosearch.cli import main
 from dovetail.cosearch.reports.findings import Findings
+from dovetail.cosearch.spaces.compose import networks_of
+from dovetail.cosearch.spaces.network_part import NetworkPart
 from dovetail.cosearch.studies import run as run_module
 from dovetail.cosearch.studies.folder import claim
 from dovetail.cosearch.studies.load import study_text
 from dovetail.cosearch.studies.log import TrialLog, read_trials, write_atomically
 from dovetail.cosearch.studies.repeats import search_repeats
-from dovetail.cosearch.studies.run import run_study
+from dovetail.cosearch.studies.run import run_study, search
+from dovetail.cosearch.studies.spec import AccuracyPart
 from dovetail.cosearch.studies.trial import Trial, TrialResult
+from dovetail.document import shipped
 from dovetail.errors import BadInput, CannotDo
 
 
@@ -259,6 +263,71 @@ def test_a_file_the_study_names_may_not_change_between_runs(tmp_path):
     chip.write_text("two")
     with pytest.raises(BadInput, match=r"chip\.yaml was edited since these trials were made"):
         run_study(spec, problem, out=out, resume=True)
+
+
+def refuses_an_edit(spec, edited, tmp_path):
+    """Whether a study goes on as long as a file stays, and no longer."""
+    run_study(spec, FakeProblem(), out=tmp_path / "out")
+    run_study(spec, FakeProblem(), out=tmp_path / "out", resume=True)
+    edited.write_text(edited.read_text() + "\n# a word\n")
+    with pytest.raises(BadInput, match=rf"{edited.name} was edited since these trials were made"):
+        run_study(spec, FakeProblem(), out=tmp_path / "out", resume=True)
+
+
+def test_a_file_in_a_list_may_not_change_between_runs(tmp_path):
+    rules = tmp_path / "rules.yaml"
+    rules.write_text("one")
+    hardware = study().hardware.model_copy(update={"dataflow": ["free", str(rules)]})
+    refuses_an_edit(study(4).model_copy(update={"hardware": hardware}), rules, tmp_path)
+
+
+def test_a_recipe_may_not_change_between_runs(tmp_path):
+    recipe = tmp_path / "mine.yaml"
+    recipe.write_text("one")
+    network = NetworkPart(space="mobilenet_ibn", recipe={"name": ["imagenet_90", str(recipe)]})
+    refuses_an_edit(study(4).model_copy(update={"network": network}), recipe, tmp_path)
+
+
+@pytest.mark.parametrize("edited", ["top.yaml", "below.yaml", "recipe.yaml"])
+def test_no_file_that_a_space_is_made_of_may_change_between_runs(tmp_path, edited):
+    (tmp_path / "top.yaml").write_text("{name: top, space: middle.yaml, only: {net.resolution: [160]}}")
+    (tmp_path / "middle.yaml").write_text("{name: middle, space: below.yaml}")
+    (tmp_path / "below.yaml").write_text("{name: below, space: mobilenet_ibn, recipe: {name: [recipe.yaml]}}")
+    (tmp_path / "recipe.yaml").write_text(shipped("training")["imagenet_90"].read_text())
+    network = NetworkPart(space=str(tmp_path / "top.yaml"))
+    assert networks_of(network).space.choice("net.recipe.name").options == (str(tmp_path / "recipe.yaml"),)
+    refuses_an_edit(study(4).model_copy(update={"network": network}), tmp_path / edited, tmp_path)
+
+
+@pytest.mark.parametrize("place", ["own_watched:top1", "own_package.inner:top1"])
+def test_the_module_a_study_calls_may_not_change_between_runs(tmp_path, monkeypatch, place):
+    (tmp_path / "own_package").mkdir()
+    for name in ("own_watched.py", "own_package/__init__.py", "own_package/inner.py"):
+        (tmp_path / name).write_text("def top1(network, values):\n    return 70.0\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    spec = study(4).model_copy(update={"accuracy": AccuracyPart(source="function", function=place)})
+    refuses_an_edit(spec, tmp_path / f"{place.partition(':')[0].replace('.', '/')}.py", tmp_path)
+
+
+class Wandering(FakeProblem):
+    """Leaves the working directory while it judges."""
+
+    def evaluate(self, values):
+        os.chdir("/")
+        return super().evaluate(values)
+
+
+def test_what_changes_the_working_directory_moves_no_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(run_module, "_problem", lambda spec: Wandering())
+    (tmp_path / "mine.yaml").write_text(study_text(study(4)))
+    assert search("mine.yaml", out="out").out == tmp_path / "out"
+    monkeypatch.chdir(tmp_path)
+    search_repeats("mine.yaml", 2, out="seeds")
+    monkeypatch.chdir(tmp_path)
+    assert main(["cosearch", "run", "mine.yaml", "--out", "third", "--workers", "1", "--json", "told.json"]) == 0
+    assert sorted(path.name for path in (tmp_path / "seeds").glob("seed_*")) == ["seed_1", "seed_2"]
+    assert (tmp_path / "told.json").is_file()
 
 
 @pytest.mark.parametrize("where", [0.1, 0.35, 0.5, 0.77, 0.999])

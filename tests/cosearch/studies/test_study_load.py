@@ -3,7 +3,9 @@ import re
 import pytest
 import yaml
 
+from dovetail.cosearch.accuracy import table
 from dovetail.cosearch.studies.load import load_study, study_text
+from dovetail.document import shipped
 from dovetail.errors import BadInput, SpecError, UnknownName
 
 GOOD = """\
@@ -63,12 +65,39 @@ def test_fingerprint_ignores_the_budget_and_prose_but_not_the_seed(load):
 
 
 def test_accelerators_beside_the_study_are_found_from_anywhere(load, tmp_path, monkeypatch):
-    from dovetail.document import shipped
-
     (tmp_path / "chip.yaml").write_text(shipped("accelerators")["edge_tpu"].read_text())
     monkeypatch.chdir("/")
     study = load(GOOD.replace("accelerator: edge_tpu\n", "accelerator: chip.yaml\n"))
     assert study.hardware.accelerator == str(tmp_path / "chip.yaml")
+
+
+def test_every_file_beside_the_study_is_found_from_anywhere(load, tmp_path, monkeypatch):
+    beside = {"recipe.yaml": ("training", "imagenet_90"), "machine.yaml": ("accelerators", "a100"),
+              "net.yaml": ("networks", "ds_cnn_kws")}  # fmt: skip
+    for name, (kind, what) in beside.items():
+        (tmp_path / name).write_text(shipped(kind)[what].read_text())
+    monkeypatch.chdir("/")
+    recipes = "{name: [imagenet_90, recipe.yaml], loss_pct: {recipe.yaml: 0.5}}"
+    genes = f"recipe: {recipes}, only: {{net.recipe.name: [recipe.yaml]}}"
+    spec = load(GOOD.replace("{space: mobilenet_ibn}", f"{{space: mobilenet_ibn, {genes}}}") + """\
+life_cycle: {uses: 1e9, training: recipe.yaml, training_hardware: machine.yaml}
+report: {transfer: [net.yaml, resnet18]}
+""")
+    recipe = str(tmp_path / "recipe.yaml")
+    assert spec.network.recipe.name == ["imagenet_90", recipe]
+    assert spec.network.recipe.loss_pct == {recipe: 0.5}
+    assert spec.network.only == {"net.recipe.name": [recipe]}
+    assert (spec.life_cycle.training, spec.life_cycle.training_hardware) == (recipe, str(tmp_path / "machine.yaml"))
+    assert spec.report.transfer == [str(tmp_path / "net.yaml"), "resnet18"]
+
+
+def test_a_key_is_named_once_where_it_is_wrong(load, monkeypatch):
+    monkeypatch.delenv("DOVETAIL_REFERENCE", raising=False)
+    monkeypatch.setattr(table, "reference_folder", lambda _: None)
+    with pytest.raises(SpecError, match=r"mine\.yaml:11:27: accuracy\.path: 'reference:none\.csv' is in the reference"):
+        load(GOOD + "accuracy: {source: table, path: 'reference:none.csv'}\n")
+    with pytest.raises(SpecError, match=r"mine\.yaml:11:30: accuracy\.function: 'no_such_module' cannot be imported"):
+        load(GOOD + "accuracy: {source: function, function: 'no_such_module:top1'}\n")
 
 
 BROKEN = [

@@ -9,6 +9,7 @@ import pytest
 from dovetail import BadInput
 from dovetail.cosearch.spaces.networks import VideoLevers
 from dovetail.cosearch.studies.load import load_study
+from dovetail.cosearch.studies.run import run_study
 from dovetail.cosearch.studies.spec import StudySpec
 from dovetail.cosearch.video.evaluator import VideoEvaluator
 
@@ -48,6 +49,25 @@ def test_another_network_than_the_pipelines_is_refused(spec, video):
     other = spec.model_copy(update={"baseline": spec.baseline.model_copy(update={"network": "resnet18"})})
     with pytest.raises(BadInput, match="the video pipeline does not run 'resnet18'; write 'detector_resnet18'"):
         VideoEvaluator(other, video.scene)
+
+
+def test_no_accuracy_is_asked_for(evaluator):
+    evaluator.recall({"tracking_loss_pct": 0.0, "error_pct": 30.0})
+    assert (evaluator.preparation_macs, evaluator.expensive) == (0.0, False)
+    assert evaluator._recalled is None
+
+
+@pytest.mark.slow
+def test_a_video_study_runs_to_its_report_and_goes_on(spec, evaluator, tmp_path):
+    short = spec.model_copy(update={"report": spec.report.model_copy(update={"ablation": 0, "figures": False})})
+    out = tmp_path / "out"
+    result = run_study(short, evaluator, out=out)
+    assert len(result.front()) >= 1
+    assert result.search_cost().accuracy_j == 0.0
+    assert "tracking loss" in (out / "report.html").read_text(encoding="utf-8").lower()
+    assert (out / "layers.csv").is_file()
+    again = run_study(short, VideoEvaluator(short, evaluator.scene, detector_scenes=5), out=out, resume=True)
+    assert again.trials().equals(result.trials())
 
 
 @pytest.mark.slow
