@@ -57,7 +57,6 @@ def load_study(
         patches += (f"budget?trials={trials}",)
     if seed is not None:
         patches += (f"seed={seed}",)
-    path = _find(study)
     return read_study(patch_study(load_document(path), patches, path.parent), path.parent)
 
 
