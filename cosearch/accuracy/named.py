@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from typing import Any
 
-from ...errors import BadInput, shortened
+from ...errors import BadInput, Infeasible, shortened
 
-__all__ = ["FAILURES", "named_object", "one_line", "what_was_raised"]
+__all__ = ["FAILURES", "failures_told", "named_object", "one_line", "what_was_raised"]
 
 # What somebody else's code may raise and concern one design only; Ctrl-C is the user's own.
 FAILURES = (Exception, SystemExit)
@@ -40,6 +42,17 @@ def _imported(module: str, what: str) -> Any:
         raise BadInput(f"{cannot} ({place}{type(error).__name__}: {one_line(error.msg)}); correct that line") from error
     except FAILURES as error:
         raise BadInput(f"{cannot} (it raised {what_was_raised(error)}); mend what it does on import") from error
+
+
+@contextmanager
+def failures_told(what: str) -> Iterator[None]:
+    """Make `BadInput` of what somebody else's code raises: ``what`` failed, and how. Its own `BadInput` passes."""
+    try:
+        yield
+    except (BadInput, Infeasible):
+        raise
+    except FAILURES as error:
+        raise BadInput(shortened(f"{what}: {what_was_raised(error)}", 300)) from error
 
 
 def what_was_raised(error: BaseException, *, kind: bool = True) -> str:

@@ -39,6 +39,10 @@ class TableOptions(SourceOptions):
     epochs: float = Field(default=0.0, ge=0.0, allow_inf_nan=False)
     images: int = Field(default=0, ge=0, validate_default=True)
 
+    def files(self) -> tuple[Path, ...]:
+        """The table."""
+        return (table_path(self.path),)
+
     @field_validator("images")
     @classmethod
     def _says_all_of_a_training(cls, images: int, info: ValidationInfo) -> int:
