@@ -187,7 +187,7 @@ def _records(path: Path, file: Iterable[str]) -> Iterator[tuple[int, list[str]]]
 def _check_header(path: Path, header: list[str], columns: list[str]) -> None:
     for column in columns:
         if column not in header:
-            hint = suggestion(column, header, "it has")
+            hint = suggestion(column, header, "it has") if any(header) else "it has no header line"
             raise BadInput(f"{path}:1: no column '{column}'; {hint}")
     twice = next((name for name in header if name and header.count(name) > 1), "")
     if twice:
