@@ -8,11 +8,11 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
-from ...errors import BadInput, Infeasible, shortened
+from ...errors import BadInput
 from ...models.network import Network
 from ..spaces.network_space import NetworkSpace, network_values
 from ..spaces.space import Value
-from .named import FAILURES, named_object, one_line, what_was_raised
+from .named import FAILURES, failures_told, named_object, one_line
 from .source import Accuracy, SourceOptions
 
 __all__ = ["AccuracyFunction", "FunctionOptions"]
@@ -52,13 +52,8 @@ class AccuracyFunction:
 
     def predict(self, network: Network, values: Mapping[str, Value] | None = None) -> Accuracy:
         """What the function says; `BadInput` where that is no accuracy. ``values`` are {} for a network of no space."""
-        try:
+        with failures_told(f"{self.options.function} failed for {network.name}"):
             answer = self._function(network, network_values(values or {}))
-        except (BadInput, Infeasible):
-            raise
-        except FAILURES as error:
-            what = f"{self.options.function} failed for {network.name}: {what_was_raised(error)}"
-            raise BadInput(shortened(what, 300)) from error
         return self._accuracy(answer)
 
     def _accuracy(self, answer: object) -> Accuracy:

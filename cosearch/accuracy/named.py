@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from ...errors import BadInput, shortened
+from ...errors import BadInput, Infeasible, shortened
 
-__all__ = ["FAILURES", "module_file", "named_object", "one_line", "what_was_raised"]
+__all__ = ["FAILURES", "failures_told", "module_file", "named_object", "one_line", "what_was_raised"]
 
 # What somebody else's code may raise and concern one design only; Ctrl-C is the user's own.
 FAILURES = (Exception, SystemExit)
@@ -54,6 +56,17 @@ def module_file(text: str) -> Path | None:
     except FAILURES:  # a package around it cannot be imported, which is complained about elsewhere
         return None
     return Path(found.origin) if found is not None and found.has_location and found.origin else None
+
+
+@contextmanager
+def failures_told(what: str) -> Iterator[None]:
+    """Make `BadInput` of what somebody else's code raises: ``what`` failed, and how. Its own `BadInput` passes."""
+    try:
+        yield
+    except (BadInput, Infeasible):
+        raise
+    except FAILURES as error:
+        raise BadInput(shortened(f"{what}: {what_was_raised(error)}", 300)) from error
 
 
 def what_was_raised(error: BaseException, *, kind: bool = True) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from importlib import import_module
@@ -9,9 +10,12 @@ from importlib.metadata import entry_points
 from typing import Any
 
 from ...errors import BadInput, UnknownName
+from ..spaces.composed_space import ComposedSpace
 from ..spaces.network_space import NetworkSpace
 from ..spaces.networks import network_space
-from .source import AccuracySource
+from ..spaces.space import Space
+from .source import AccuracySource, SourceOptions
+from .stated_losses import StatedLosses
 
 __all__ = ["accuracy_class", "accuracy_names", "accuracy_source"]
 
@@ -52,14 +56,40 @@ def accuracy_class(name: str) -> type[AccuracySource]:
 
 
 def accuracy_source(
-    name: str, space: str | NetworkSpace | None = None, options: Mapping[str, Any] | None = None
+    name: str,
+    space: str | NetworkSpace | None = None,
+    options: Mapping[str, Any] | None = None,
+    choices: Space | None = None,
 ) -> AccuracySource:
-    """A source for the networks of a space, or of that called so; built once per process for the same options."""
-    checked = accuracy_class(name).Options.model_validate(dict(options or {}))
-    return _built(name, network_space(space) if isinstance(space, str) else space, checked.model_dump_json())  # type: ignore[arg-type]  # every space can be hashed
+    """A source for the networks of a space, or of that called so.
+
+    It is built once per process for the same options and the same files. Genes whose losses are stated are left out of
+    what it is asked about, and taken off its answers. ``choices`` are those of the space that a study keeps, for a
+    source that draws networks of its own (default: all).
+    """
+    kind = accuracy_class(name)
+    checked = kind.Options.model_validate(dict(options or {}))
+    whole = network_space(space) if isinstance(space, str) else space
+    asked = whole.asked if isinstance(whole, ComposedSpace) else whole
+    kept = None
+    if choices is not None and asked is not None and getattr(kind, "draws", False):
+        kept = choices.among(asked.space.names)
+    source = _built(name, asked, checked.model_dump_json(), _digests(checked), kept)  # type: ignore[arg-type]  # every space can be hashed
+    return StatedLosses(source, whole) if isinstance(whole, ComposedSpace) and asked is not whole else source
+
+
+def _digests(options: SourceOptions) -> tuple[str, ...]:
+    """What stands in the files that the options name; a file that is not there is complained about by the source."""
+    return tuple(
+        hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else "" for path in options.files()
+    )  # fmt: skip
 
 
 @lru_cache(maxsize=8)
-def _built(name: str, space: NetworkSpace | None, options: str) -> AccuracySource:
+def _built(
+    name: str, space: NetworkSpace | None, options: str, digests: tuple[str, ...], choices: Space | None
+) -> AccuracySource:
+    """``digests`` tell files apart that bear the same name."""
     source = accuracy_class(name)
-    return source(space, source.Options.model_validate_json(options))
+    checked = source.Options.model_validate_json(options)
+    return source(space, checked) if choices is None else source(space, checked, choices)  # type: ignore[call-arg]  # it draws

@@ -39,6 +39,10 @@ class TableOptions(SourceOptions):
     epochs: float = Field(default=0.0, ge=0.0, allow_inf_nan=False)
     images: int = Field(default=0, ge=0, validate_default=True)
 
+    def files(self) -> tuple[Path, ...]:
+        """The table."""
+        return (table_path(self.path),)
+
     @field_validator("images")
     @classmethod
     def _says_all_of_a_training(cls, images: int, info: ValidationInfo) -> int:
@@ -183,7 +187,7 @@ def _records(path: Path, file: Iterable[str]) -> Iterator[tuple[int, list[str]]]
 def _check_header(path: Path, header: list[str], columns: list[str]) -> None:
     for column in columns:
         if column not in header:
-            hint = suggestion(column, header, "it has")
+            hint = suggestion(column, header, "it has") if any(header) else "it has no header line"
             raise BadInput(f"{path}:1: no column '{column}'; {hint}")
     twice = next((name for name in header if name and header.count(name) > 1), "")
     if twice:

@@ -15,7 +15,7 @@ from queue import Empty, SimpleQueue
 from typing import Any, TypeAlias
 
 from ...errors import BadInput, CannotDo
-from ..accuracy.source import Accuracy
+from ..accuracy.source import Answer
 from ..spaces.space import Value
 from ..studies.trial import Evaluator, TrialResult
 from .pool import one_thread
@@ -31,7 +31,7 @@ _PATIENCE_S = 120.0
 _ENDED = ("finished", "error")
 _EXTRA = "the extra 'cluster' brings it: pip install 'dovetail[cluster]'"
 
-_Task: TypeAlias = tuple[Mapping[str, Value], Accuracy | None]
+_Task: TypeAlias = tuple[Mapping[str, Value], Answer | None]
 
 
 def check_cluster(cluster: str) -> None:
@@ -82,7 +82,7 @@ class DaskCluster:
         self._deaths: Counter[int] = Counter()
         self._ended: SimpleQueue[int] = SimpleQueue()
 
-    def submit(self, number: int, values: Mapping[str, Value], accuracy: Accuracy | None) -> None:
+    def submit(self, number: int, values: Mapping[str, Value], accuracy: Answer | None) -> None:
         """Given to the scheduler at once."""
         self._tasks[number] = dict(values), accuracy
         self._start(number)
@@ -171,7 +171,7 @@ _one_at_a_time = threading.Lock()
 
 
 def _evaluate_there(
-    asked: str, evaluator: bytes, values: Mapping[str, Value], accuracy: Accuracy | None
+    asked: str, evaluator: bytes, values: Mapping[str, Value], accuracy: Answer | None
 ) -> TrialResult:
     """On a worker, one trial at a time however many threads it has: an evaluator is made for one."""
     own = version("dovetail")

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import TracebackType
 
-from ..accuracy.source import Accuracy
+from ..accuracy.source import Answer
 from ..spaces.space import Value
-from ..studies.trial import Proposal, Trial, TrialResult, accuracy_of
+from ..studies.trial import Proposal, Trial, TrialResult, answer_of
 from .workers import Workers
 
 __all__ = ["Executor", "NetworkKey"]
@@ -32,16 +32,17 @@ class _Chain:
 class Executor:
     """Runs batches of proposals on workers.
 
-    A design met again takes its known result and no time. A network's accuracy is found once: by the trial with the
-    lowest number that comes to need it, so that who pays does not depend on which worker is quicker. Trials of one
-    network therefore wait for each other until it is known; trials of different networks never do.
+    A design met again takes its known result and no time. A network's accuracy is found once, and so is that there is
+    none: by the trial with the lowest number that comes to need it, so that who pays does not depend on which worker is
+    quicker. Trials of one network therefore wait for each other until it is known; trials of different networks never
+    do.
     """
 
     def __init__(self, workers: Workers, network_key: NetworkKey | None = None) -> None:
         self._workers = workers
         self._network_key: NetworkKey = network_key or _no_key
         self._designs: dict[_Design, Trial] = {}
-        self._accuracies: dict[str, tuple[int, Accuracy]] = {}
+        self._answers: dict[str, tuple[int, Answer]] = {}
 
     def learn(self, trials: Sequence[Trial]) -> None:
         """Remember finished trials. A trial takes over only what one with a lower number has found, as it would have
@@ -51,12 +52,12 @@ class Executor:
             design = _design(trial.values)
             if design not in self._designs or trial.number < self._designs[design].number:
                 self._designs[design] = trial
-            network, accuracy = self._network_key(trial.values), accuracy_of(trial.result.metrics)
-            if network is not None and accuracy is not None and trial.number < self._payer(network):
-                self._accuracies[network] = trial.number, accuracy
+            network, answer = self._network_key(trial.values), answer_of(trial.result)
+            if network is not None and answer is not None and trial.number < self._payer(network):
+                self._answers[network] = trial.number, answer
 
     def _payer(self, network: str) -> float:
-        return self._accuracies[network][0] if network in self._accuracies else float("inf")
+        return self._answers[network][0] if network in self._answers else float("inf")
 
     def run(self, proposals: Sequence[Proposal]) -> Iterator[Trial]:
         """The proposals as finished trials, each as it ends (in any order, but whoever pays for an accuracy first).
@@ -102,7 +103,7 @@ class Executor:
             accuracy = None
             if chain.network is not None:
                 if self._payer(chain.network) < first.number:
-                    accuracy = self._accuracies[chain.network][1]
+                    accuracy = self._answers[chain.network][1]
                 elif chain.payer is not None:
                     return
                 else:

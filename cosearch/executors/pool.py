@@ -15,7 +15,7 @@ from multiprocessing.context import SpawnProcess
 from typing import Any
 
 from ...errors import BadInput, CannotDo
-from ..accuracy.source import Accuracy
+from ..accuracy.source import Answer
 from ..spaces.space import Value
 from ..studies.trial import Evaluator, TrialResult
 from .workers import MOST_DEATHS, evaluated, fatal
@@ -31,7 +31,7 @@ _FAREWELL_S = 5.0
 class _Task:
     number: int
     values: Mapping[str, Value]
-    accuracy: Accuracy | None
+    accuracy: Answer | None
 
 
 @dataclass(eq=False)
@@ -61,7 +61,7 @@ class Pool:
         self._deaths: Counter[int] = Counter()
         self._stillborn = 0
 
-    def submit(self, number: int, values: Mapping[str, Value], accuracy: Accuracy | None) -> None:
+    def submit(self, number: int, values: Mapping[str, Value], accuracy: Answer | None) -> None:
         """Queued for the next free worker, which is started if need be."""
         self._queue.append(_Task(number, values, accuracy))
 
@@ -166,7 +166,7 @@ def _serve(pipe: Connection, evaluator: Evaluator) -> None:
         pipe.send(_answer(evaluator, values, accuracy))
 
 
-def _answer(evaluator: Evaluator, values: Mapping[str, Value], accuracy: Accuracy | None) -> Any:
+def _answer(evaluator: Evaluator, values: Mapping[str, Value], accuracy: Answer | None) -> Any:
     """The result, or the exception for the parent to raise."""
     try:
         return evaluated(evaluator, values, accuracy)

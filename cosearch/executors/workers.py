@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Mapping
 from typing import Protocol
 
-from ..accuracy.source import Accuracy
+from ..accuracy.source import Answer
 from ..spaces.space import Value
 from ..studies.trial import Evaluator, TrialResult
 
@@ -19,7 +19,7 @@ MOST_DEATHS = 3
 class Workers(Protocol):
     """Evaluates what is submitted, in any order."""
 
-    def submit(self, number: int, values: Mapping[str, Value], accuracy: Accuracy | None) -> None:
+    def submit(self, number: int, values: Mapping[str, Value], accuracy: Answer | None) -> None:
         """Queue a trial; ``accuracy`` is what is known of its network already. A number is not queued twice."""
 
     def next(self) -> tuple[int, TrialResult]:
@@ -37,9 +37,9 @@ class Here:
 
     def __init__(self, evaluator: Evaluator) -> None:
         self._evaluator = evaluator
-        self._queue: deque[tuple[int, Mapping[str, Value], Accuracy | None]] = deque()
+        self._queue: deque[tuple[int, Mapping[str, Value], Answer | None]] = deque()
 
-    def submit(self, number: int, values: Mapping[str, Value], accuracy: Accuracy | None) -> None:
+    def submit(self, number: int, values: Mapping[str, Value], accuracy: Answer | None) -> None:
         """Queued until ``next`` asks."""
         self._queue.append((number, values, accuracy))
 
@@ -53,7 +53,7 @@ class Here:
         self._queue.clear()
 
 
-def evaluated(evaluator: Evaluator, values: Mapping[str, Value], accuracy: Accuracy | None) -> TrialResult:
+def evaluated(evaluator: Evaluator, values: Mapping[str, Value], accuracy: Answer | None) -> TrialResult:
     """One evaluation. Evaluators that know of no accuracy are never given one, and need not take it."""
     return evaluator.evaluate(values) if accuracy is None else evaluator.evaluate(values, accuracy)
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from functools import lru_cache
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ from .genes import NetworkGene
 from .network_part import NetworkPart, SpaceFile, is_elsewhere
 from .network_space import NetworkSpace, Trainable
 from .networks import NETWORK_SPACES
+from .own_space import own_space
 from .patch_choices import patch_space
 from .paths import with_absolute_network
 from .space import Choice, Space, Value
@@ -28,12 +28,12 @@ _NOT_OPTIONS = ("name", "source", "published")
 
 
 def networks_of(part: NetworkPart) -> NetworkSpace:
-    """The space of networks that YAML describes; the same object for the same text.
+    """The space of networks that YAML describes; the same object for the same text, in files too.
 
     ``only`` and ``patch`` leave it as it is: they are for `choices_of`. Raises `UnknownName`, `BadInput` or `SpecError`
     where something named is not there or fits nothing.
     """
-    return _networks(part.model_copy(update={"only": {}, "patch": []}).model_dump_json())
+    return _networks(part.model_copy(update={"only": {}, "patch": []}).model_dump_json(), _base(part.space))  # type: ignore[arg-type]  # every space can be hashed
 
 
 def choices_of(part: NetworkPart) -> Space:
@@ -57,9 +57,10 @@ def choices_of(part: NetworkPart) -> Space:
 
 
 @lru_cache(maxsize=64)
-def _networks(text: str) -> NetworkSpace:
+def _networks(text: str, named: NetworkSpace) -> NetworkSpace:
+    """``named`` is the space that the text names: what stands in a file may be another one the next time."""
     part = NetworkPart.model_validate_json(text)
-    base = _with_options(_base(part.space), part.options)
+    base = _with_options(named, part.options)
     genes = genes_of(base, part)
     space = base.space
     for gene in genes:
@@ -70,17 +71,14 @@ def _networks(text: str) -> NetworkSpace:
             conditions.setdefault(choice.name, {}).update(when)
     if not genes and not conditions:
         return base
-    return _composed(base.name, base, space.conditioned(conditions), genes, part.unstated_losses())
+    return _composed(base.name, base, space.conditioned(conditions), genes)
 
 
-def _composed(
-    name: str, base: NetworkSpace, space: Space, genes: tuple[NetworkGene, ...], unstated: Sequence[str] = ()
-) -> ComposedSpace:
+def _composed(name: str, base: NetworkSpace, space: Space, genes: tuple[NetworkGene, ...]) -> ComposedSpace:
     if isinstance(base, ComposedSpace):
-        genes, unstated = (*base.genes, *genes), (*base.unstated, *unstated)
-        base = base.base
+        genes, base = (*base.genes, *genes), base.base
     kind = TrainableSpace if isinstance(base, Trainable) else ComposedSpace
-    return kind(name, base, space, genes, tuple(unstated))
+    return kind(name, base, space, genes)
 
 
 def _base(name: str) -> NetworkSpace:
@@ -88,7 +86,7 @@ def _base(name: str) -> NetworkSpace:
         return NETWORK_SPACES[name]
     if not is_elsewhere(name):
         raise UnknownName("network space", name, tuple(NETWORK_SPACES))
-    return _from_file(Path(name), ()) if _is_file(name) else _from_python(name)
+    return _from_file(Path(name), ()) if _is_file(name) else own_space(name)
 
 
 def _is_file(name: str) -> bool:
@@ -121,31 +119,14 @@ def _from_file(path: Path, above: tuple[Path, ...]) -> NetworkSpace:
         _from_file(Path(part.space), (*above, here))
     inner = NetworkPart.model_validate(part.model_dump(exclude={"name", "description"}))
     try:
-        return _composed(part.name, networks_of(inner), choices_of(inner), ())
+        return _named(part.name, networks_of(inner), inner.model_dump_json())  # type: ignore[arg-type]  # every space can be hashed
     except BadInput as error:
         raise BadInput(f"{path}: {error}") from error
 
 
-def _from_python(name: str) -> NetworkSpace:
-    """An object of a module that can be imported: a space of networks, or what returns one when called."""
-    module, _, attribute = name.partition(":")
-    try:
-        found: Any = getattr(import_module(module), attribute)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise BadInput(f"network space '{name}' cannot be had ({error}); write package.module:attribute") from error
-    promised = ("name", "space", "build", "baseline", "key")
-    if isinstance(found, type) or (callable(found) and not hasattr(found, "build")):
-        try:
-            found = found()
-        except TypeError as error:
-            raise BadInput(
-                f"network space '{name}' cannot be made ({error}); it is called without arguments"
-            ) from error
-    missing = [one for one in promised if not hasattr(found, one)]
-    if missing:
-        raise BadInput(f"network space '{name}' has no '{missing[0]}'; give it what NetworkSpace promises")
-    space: NetworkSpace = found
-    return space
+@lru_cache(maxsize=64)
+def _named(name: str, networks: NetworkSpace, text: str) -> NetworkSpace:
+    return _composed(name, networks, choices_of(NetworkPart.model_validate_json(text)), ())
 
 
 def option_fields(networks: NetworkSpace) -> dict[str, Any]:

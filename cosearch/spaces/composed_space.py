@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from ...errors import BadInput
@@ -25,14 +26,40 @@ class ComposedSpace:
     """Networks of ``base`` changed by ``genes``; ``space`` holds those of both's choices that are left.
 
     A choice of ``base`` that a point lacks has the option of the baseline, a gene without one changes nothing.
-    ``unstated`` names genes of which nobody has said what they cost in accuracy.
     """
 
     name: str
     base: NetworkSpace
     space: Space
     genes: tuple[NetworkGene, ...] = ()
-    unstated: tuple[str, ...] = ()
+
+    @property
+    def unstated(self) -> tuple[str, ...]:
+        """What of the genes nobody has said the cost in accuracy of."""
+        return tuple(sorted(name for gene in self.genes for name in gene.unstated))
+
+    @cached_property
+    def asked(self) -> NetworkSpace:
+        """These networks as a source of accuracies is asked about them: without the genes whose losses are stated."""
+        left = tuple(gene for gene in self.genes if gene.unstated)
+        if len(left) == len(self.genes):
+            return self
+        if not left:
+            return self.base
+        names = {*self.base.space.names, *(choice.name for gene in left for choice in gene.choices)}
+        return replace(self, space=self.space.among(names), genes=left)
+
+    def asked_values(self, values: Mapping[str, Value]) -> dict[str, Value]:
+        """The point of ``asked`` that a point means."""
+        own = network_values(values)
+        known = {name: own[name] for name in own if name in self.asked.space.names}
+        if self.asked is self:
+            return own
+        return self.asked.space.complete({**self.asked.baseline(), **known})
+
+    def asked_key(self, values: Mapping[str, Value]) -> str:
+        """The name of a point's network to a source of accuracies."""
+        return self.asked.key(self.asked_values(values))
 
     def base_values(self, values: Mapping[str, Value]) -> dict[str, Value]:
         """The point of the base space that a point means."""
@@ -64,7 +91,7 @@ class ComposedSpace:
 
     def loss_pct(self, network: Network, values: Mapping[str, Value]) -> float:
         """Points of accuracy that the genes are said to cost."""
-        return sum(gene.loss_pct(network, values) for gene in self.genes)
+        return sum(gene.loss_pct(network, values) for gene in self.genes if not gene.unstated)
 
     def parts(self, network: Network, values: Mapping[str, Value]) -> tuple[tuple[float, Network], ...]:
         """What inputs run through, with the share that does: one network without early exits."""

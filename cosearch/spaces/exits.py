@@ -23,12 +23,13 @@ __all__ = ["Exit", "Exits"]
 class Exit:
     """A possible exit behind the last layer of ``group``.
 
-    ``share`` of the inputs that come by leave there, if it is built, and lose ``loss_pct`` points of accuracy by it.
+    ``share`` of the inputs that come by leave there, if it is built, and lose ``loss_pct`` points of accuracy by it
+    (None: nobody has said how many).
     """
 
     group: LayerGroup
     share: float
-    loss_pct: float = 0.0
+    loss_pct: float | None = None
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,11 @@ class Exits:
     def choices(self) -> tuple[Choice, ...]:
         """Yes or no for each exit."""
         return tuple(Choice(_name(one), (False, True), one.group.when) for one in self.exits)
+
+    @property
+    def unstated(self) -> tuple[str, ...]:
+        """The exits without a stated loss."""
+        return tuple(f"exits.{one.group.name}" for one in self.exits if one.loss_pct is None)
 
     def baseline(self) -> dict[str, Value]:
         """No exit."""
@@ -78,7 +84,7 @@ class Exits:
         """What the inputs that leave early lose, as stated."""
         lost, left = 0.0, 1.0
         for one in self._built(values):
-            lost += left * one.share * one.loss_pct
+            lost += left * one.share * (one.loss_pct or 0.0)
             left *= 1.0 - one.share
         return lost
 

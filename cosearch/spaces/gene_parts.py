@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from itertools import chain
+from typing import Any
 
 from ...errors import BadInput, UnknownName, nearest
 from ...models.network import Network
@@ -27,20 +28,22 @@ def genes_of(base: NetworkSpace, part: NetworkPart) -> tuple[NetworkGene, ...]:
     """
     genes: list[NetworkGene] = []
     if part.exits:
+        _check_exits(part.exits)
         genes.append(Exits(_exits(base, part.exits)))
     if part.sparsity:
-        zeros = {_option(name): loss for name, loss in (part.sparsity.loss_pct or {}).items()}
-        _check_losses("sparsity", zeros, part.sparsity.options)
+        zeros = _losses("sparsity", part.sparsity.loss_pct, part.sparsity.options, _option)
         groups = _groups(base, part.sparsity.per, part.sparsity.layers, genes)
         genes.append(Sparsity(groups, zeros, tuple(part.sparsity.options)))
     if part.bits:
-        widths: dict[Value, float] = {bits: loss for bits, loss in (part.bits.loss_pct or {}).items()}  # noqa: C416
-        _check_losses("bits", widths, part.bits.options)
+        widths = _losses("bits", part.bits.loss_pct, part.bits.options)
         genes.append(Bits(_groups(base, part.bits.per, part.bits.layers, genes), widths, tuple(part.bits.options)))
     if part.recipe:
-        named: dict[Value, float] = dict((part.recipe.loss_pct or {}).items())
-        _check_losses("recipe", named, part.recipe.name or ())
-        genes.append(Recipe(part.recipe.options(), named))
+        named = _losses("recipe", part.recipe.loss_pct, part.recipe.name or ())
+        options = part.recipe.options()
+        # Apart, as a loss can be stated for the one and not for the others.
+        for some in ([one for one in options if one[0] == "name"], [one for one in options if one[0] != "name"]):
+            if some:
+                genes.append(Recipe(tuple(some), named))
     return tuple(genes)
 
 
@@ -58,6 +61,10 @@ def gene_choices(gene: NetworkGene, kept: Space) -> tuple[Choice, ...]:
     return tuple(found)
 
 
+def _same(option: Value) -> Value:
+    return option
+
+
 def _option(text: str) -> Value:
     """A key of YAML as the option it names: ``0.5`` is a number."""
     try:
@@ -66,11 +73,18 @@ def _option(text: str) -> Value:
         return text
 
 
-def _check_losses(what: str, losses: Mapping[Value, float], options: Sequence[Value]) -> None:
+def _losses(
+    what: str, stated: Mapping[Any, float] | None, options: Sequence[Value], named: Callable[[Any], Value] = _same
+) -> dict[Value, float] | None:
+    """The stated losses by option; None where there is no word of any."""
+    if stated is None:
+        return None
+    losses = {named(key): loss for key, loss in stated.items()}
     unknown = [option for option in losses if option not in options]
     if unknown:
         listed = ", ".join(map(str, options))
         raise BadInput(f"{what}.loss_pct: {unknown[0]} is none of the options; they are {listed}")
+    return losses
 
 
 def _groups(base: NetworkSpace, per: Per, pattern: str, before: Sequence[NetworkGene]) -> tuple[LayerGroup, ...]:
@@ -117,6 +131,13 @@ def _with_exits(network: Network, genes: Sequence[NetworkGene]) -> Network:
     return network
 
 
+def _check_exits(asked: Mapping[str, ExitPart]) -> None:
+    silent = [name for name, one in asked.items() if one.loss_pct is None]
+    if silent and len(silent) < len(asked):
+        what = f"exits: a loss is stated for others and not for '{silent[0]}'"
+        raise BadInput(f"{what}; give loss_pct for all exits, or for none")
+
+
 def _exits(base: NetworkSpace, asked: Mapping[str, ExitPart]) -> tuple[Exit, ...]:
     """In the order of the network, whatever that of the text; behind stages where the space has them, else blocks."""
     try:
@@ -127,4 +148,4 @@ def _exits(base: NetworkSpace, asked: Mapping[str, ExitPart]) -> tuple[Exit, ...
     for name in asked:
         if name not in names:
             raise UnknownName("stage to exit from", name, names)
-    return tuple(Exit(g, asked[g.name].share, asked[g.name].loss_pct or 0.0) for g in groups if g.name in asked)
+    return tuple(Exit(g, asked[g.name].share, asked[g.name].loss_pct) for g in groups if g.name in asked)

@@ -48,16 +48,22 @@ class NetworkGene(Protocol):
     def apply(self, network: Network, values: Mapping[str, Value]) -> Network:
         """The network with the options of a point."""
 
+    @property
+    def unstated(self) -> tuple[str, ...]:
+        """Keys of the study's networks whose cost in accuracy nobody has said: a source has to know it."""
+
     def loss_pct(self, network: Network, values: Mapping[str, Value]) -> float:
         """Points of top-1 accuracy that the study says these options cost."""
 
 
 @dataclass(frozen=True)
 class _ByGroup:
-    """An option for each group of layers. ``losses`` states what the whole network would lose with an option."""
+    """An option for each group of layers. ``losses`` states what the whole network would lose with an option; None
+    where that is not known.
+    """
 
     groups: tuple[LayerGroup, ...]
-    losses: Mapping[Value, float] = field(default_factory=dict, hash=False)
+    losses: Mapping[Value, float] | None = field(default=None, hash=False)
 
     def _named(self, what: str, options: tuple[Value, ...]) -> tuple[Choice, ...]:
         return tuple(Choice(self._name(what, group), options, group.when) for group in self.groups)
@@ -69,9 +75,9 @@ class _ByGroup:
     def _lost(self, network: Network, values: Mapping[str, Value], what: str) -> float:
         """Each group loses in proportion to its share of the weights."""
         total = sum(op.params for op in network.contractions) or 1
-        lost = 0.0
+        lost, losses = 0.0, self.losses or {}
         for group in self.groups:
-            stated = self.losses.get(values.get(self._name(what, group), ""), 0.0)
+            stated = losses.get(values.get(self._name(what, group), ""), 0.0)
             lost += stated * sum(op.params for op in group.contractions(network)) / total
         return lost
 
@@ -81,6 +87,11 @@ class Bits(_ByGroup):
     """``net.bits…``: the width of weights and inputs of a group's layers; between layers, that of whoever reads."""
 
     options: tuple[int, ...] = (4, 8)
+
+    @property
+    def unstated(self) -> tuple[str, ...]:
+        """The gene, where no losses are stated."""
+        return ("bits",) if self.losses is None else ()
 
     @property
     def choices(self) -> tuple[Choice, ...]:
@@ -128,6 +139,11 @@ class Sparsity(_ByGroup):
     options: tuple[Value, ...] = (DENSE, "2:4", 0.5)
 
     @property
+    def unstated(self) -> tuple[str, ...]:
+        """The gene, where no losses are stated."""
+        return ("sparsity",) if self.losses is None else ()
+
+    @property
     def choices(self) -> tuple[Choice, ...]:
         """A pattern for each group."""
         return self._named("sparsity", self.options)
@@ -159,10 +175,16 @@ class Recipe:
 
     ``net.recipe.name`` is a training recipe, shipped or a path, which the life cycle's training follows; other names
     (``epochs``, ``lr`` …) are for sources of accuracy that train, and ``epochs`` and ``batch`` for the life cycle too.
+    ``losses`` are those of the recipe's name; nobody can state those of the others.
     """
 
     options: tuple[tuple[str, tuple[Value, ...]], ...]
-    losses: Mapping[Value, float] = field(default_factory=dict, hash=False)
+    losses: Mapping[Value, float] | None = field(default=None, hash=False)
+
+    @property
+    def unstated(self) -> tuple[str, ...]:
+        """The name where no losses are stated, and all others."""
+        return tuple(f"recipe.{name}" for name, _ in self.options if name != "name" or self.losses is None)
 
     @property
     def choices(self) -> tuple[Choice, ...]:
@@ -179,7 +201,7 @@ class Recipe:
 
     def loss_pct(self, network: Network, values: Mapping[str, Value]) -> float:
         """As stated for the recipe's name."""
-        return self.losses.get(values.get(f"{RECIPE_PREFIX}name", ""), 0.0)
+        return (self.losses or {}).get(values.get(f"{RECIPE_PREFIX}name", ""), 0.0)
 
 
 def training_recipe(values: Mapping[str, Value]) -> TrainingRecipe | None:

@@ -66,7 +66,7 @@ class ExitPart(_Part):
 class RecipePart(BaseModel):
     """How networks may be trained: ``name`` lists recipes, any other key the values of what it names (``lr``).
 
-    ``loss_pct`` states by name what the accuracy lacks with a recipe.
+    ``loss_pct`` states by name what the accuracy lacks with a recipe; what other keys cost, a source that trains knows.
     """
 
     model_config = ConfigDict(extra="allow", frozen=True)
@@ -119,12 +119,6 @@ class NetworkPart(_Part):
             for text in texts:
                 parse_patch(text)
         return texts
-
-    def unstated_losses(self) -> list[str]:
-        """Genes that change the accuracy, without a word on how much."""
-        genes = ("bits", "sparsity", "recipe")
-        unstated = [name for name in genes if (one := getattr(self, name)) and one.loss_pct is None]
-        return unstated + [f"exits.{name}" for name, one in self.exits.items() if one.loss_pct is None]
 
 
 class SpaceFile(NetworkPart):

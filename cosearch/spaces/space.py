@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -266,6 +266,13 @@ class Space:
             left = choice.options if wanted is None else tuple(choice.options[choice.index(value)] for value in wanted)
             kept[choice.name] = Choice(choice.name, left, when)
         return Space(tuple(kept.values()))
+
+    def among(self, names: Collection[str]) -> Space:
+        """The part of the space with these choices alone; conditions on others no longer hold anything back."""
+        return Space(tuple(
+            replace(choice, when={other: values for other, values in choice.when.items() if other in names})
+            for choice in self.choices if choice.name in names
+        ))  # fmt: skip
 
     def conditioned(self, conditions: Mapping[str, Conditions]) -> Space:
         """The same space with further conditions, by choice; `UnknownName` for a choice that is not there."""

@@ -7,7 +7,8 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
-from ..accuracy.supernet.source import Supernet, SupernetOptions
+from ..accuracy.registry import accuracy_source
+from ..accuracy.supernet.source import SupernetOptions
 from ..spaces.space import Value
 from ..studies.pareto import non_dominated
 from ..studies.trial import TrialResult
@@ -44,7 +45,8 @@ class OneShot:
 
     def strategy(self, name: str, task: Task, options: StrategyOptions, mode_options: Any) -> Strategy:
         """The search for finalists; `BadInput` where the space has no supernet or costs cannot be foreseen."""
-        foresight = Foresight(task, Supernet(task.networks, mode_options.supernet), mode_options.costs)
+        supernet = accuracy_source("supernet", task.networks, mode_options.supernet.model_dump())
+        foresight = Foresight(task, supernet, mode_options.costs)
         inner = strategy_class(name)(task, options)
         return _Finalists(task, inner, foresight, mode_options.inner_trials)
 

@@ -14,8 +14,8 @@ from ...accel.spec import load_accelerator
 from ...errors import BadInput, ImpossibleResult, Infeasible
 from ...models.network import Network
 from ..accuracy.registry import accuracy_source
-from ..accuracy.source import Accuracy, AccuracySource
-from ..accuracy.stated_losses import StatedLosses
+from ..accuracy.source import Accuracy, AccuracySource, Answer, Refusal
+from ..accuracy.stated_losses import less_stated
 from ..predictors.encoding import Statistics
 from ..predictors.statistics import free_statistics
 from ..spaces.compose import choices_of, networks_of
@@ -32,7 +32,7 @@ from .costs import CostSource, cost_source
 from .foreknown import Foreknown, foreknown, sizes
 from .showing import gantt_of, transfer_frame
 from .spec import HardwarePart, StudySpec
-from .trial import METRICS, Status, TrialResult, accuracy_metrics, accuracy_of
+from .trial import METRICS, REFUSED, Status, TrialResult, accuracy_metrics, accuracy_of
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -57,13 +57,16 @@ class StudyEvaluator:
     """
 
     _recalled: Accuracy | None = None
+    _learnt: Any = None  # what another process's source of accuracies had learnt
 
     def __init__(self, spec: StudySpec) -> None:
         self.spec = spec
 
     def __getstate__(self) -> dict[str, Any]:
-        kept = ("spec", "baseline", "limits")
-        return {name: value for name, value in self.__dict__.items() if name in kept}
+        kept = ("spec", "baseline", "limits", "_learnt")
+        learnt = getattr(self.__dict__.get("_accuracy"), "learnt", None)
+        own = self.__dict__ if learnt is None else {**self.__dict__, "_learnt": learnt}
+        return {name: value for name, value in own.items() if name in kept}
 
     @cached_property
     def accelerator(self) -> Accelerator:
@@ -75,12 +78,13 @@ class StudyEvaluator:
         """The space of networks."""
         return networks_of(self.spec.network)
 
-    @property
+    @cached_property
     def _accuracy(self) -> AccuracySource:
-        part, networks = self.spec.accuracy, self.networks
-        if isinstance(networks, ComposedSpace) and networks.genes and not networks.unstated:
-            return StatedLosses(accuracy_source(part.source, networks.base, part.model_extra), networks)
-        return accuracy_source(part.source, networks, part.model_extra)
+        part = self.spec.accuracy
+        source = accuracy_source(part.source, self.networks, part.model_extra, network_choices(self.spec))
+        if self._learnt is not None:
+            source.take(self._learnt)  # type: ignore[attr-defined]  # a source that learns can be told
+        return source
 
     @property
     def expensive(self) -> bool:
@@ -161,7 +165,11 @@ class StudyEvaluator:
         network = self.networks.build(self.networks.baseline()) if own else load_network(name)
         values = self.networks.baseline() if own else None
         known = sizes(network, accelerator)
-        accuracy = accuracy_metrics(self._recalled or self._accuracy.predict(network, values))
+        if self._recalled is None:
+            found = self._accuracy.predict(network, values)
+        else:
+            found = less_stated(self._recalled, self.networks, network, values or {})
+        accuracy = accuracy_metrics(found)
         return {**known, **accuracy, **self._mapped(network, accelerator, values or {}, self._default_hardware)}
 
     def recall(self, baseline: Mapping[str, float]) -> None:
@@ -191,23 +199,24 @@ class StudyEvaluator:
 
     def network_key(self, values: Mapping[str, Value]) -> str | None:
         """The name of a point's network to whoever finds its accuracy; None where that is not the network's alone."""
-        return self.networks.key(values)
+        networks = self.networks
+        return networks.asked_key(values) if isinstance(networks, ComposedSpace) else networks.key(values)
 
-    def evaluate(self, values: Mapping[str, Value], accuracy: Accuracy | None = None) -> TrialResult:
-        """The metrics of a design, or why it has none; ``accuracy`` where its network's is known already."""
+    def evaluate(self, values: Mapping[str, Value], accuracy: Answer | None = None) -> TrialResult:
+        """The metrics of a design, or why it has none; ``accuracy`` is what its network's is known to be already."""
         start = time.perf_counter()
         status, metrics, reason, violation = self._judge(values, accuracy)
         return TrialResult(status, metrics, reason, violation, time.perf_counter() - start)
 
     def _judge(
-        self, values: Mapping[str, Value], accuracy: Accuracy | None
+        self, values: Mapping[str, Value], accuracy: Answer | None
     ) -> tuple[Status, dict[str, float], str, float]:
         metrics: dict[str, float] = {}
         try:
             network, accelerator = self.design(values)
             steps: list[Callable[[], dict[str, float]]] = [
                 lambda: sizes(network, accelerator),
-                lambda: accuracy_metrics(accuracy or self._accuracy.predict(network, values)),
+                lambda: self._found(network, values, accuracy, metrics),
                 lambda: self._mapped(network, accelerator, values, self._hardware_part(values)),
             ]
             if self._accuracy.expensive:
@@ -220,6 +229,20 @@ class StudyEvaluator:
         except (Infeasible, BadInput) as error:
             return "infeasible", metrics, " ".join(str(error).split()), 0.0
         return ("constraint" if reason else "ok"), metrics, reason, violation
+
+    def _found(
+        self, network: Network, values: Mapping[str, Value], known: Answer | None, metrics: dict[str, float]
+    ) -> dict[str, float]:
+        """The accuracy's metrics; where there is none, ``metrics`` say that it was asked for."""
+        try:
+            if isinstance(known, Refusal):
+                raise BadInput(known.reason)
+            if known is None:
+                return accuracy_metrics(self._accuracy.predict(network, values))
+            return accuracy_metrics(less_stated(known, self.networks, network, values))
+        except (Infeasible, BadInput):
+            metrics.update(REFUSED)
+            raise
 
     def _mapped(
         self,

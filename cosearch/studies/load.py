@@ -19,6 +19,7 @@ from ..spaces.compose import choices_of, networks_of
 from ..spaces.composed_space import ComposedSpace
 from ..spaces.dataflow import DATAFLOW, dataflow_choice
 from ..spaces.exits import Exits
+from ..spaces.genes import RECIPE_PREFIX, training_recipe
 from ..spaces.hardware import wrong_points
 from ..spaces.network_part import NetworkPart
 from ..spaces.paths import with_absolute_names, with_absolute_network
@@ -186,7 +187,9 @@ def references(spec: StudySpec) -> Iterator[tuple[YamlPath, Callable[[], object]
         where = "path" if "path" in (accuracy.model_extra or {}) else "source"
         yield (
             ("accuracy", where),
-            lambda: accuracy_source(accuracy.source, networks_of(spec.network), accuracy.model_extra),
+            lambda: accuracy_source(
+                accuracy.source, networks_of(spec.network), accuracy.model_extra, choices_of(spec.network)
+            ),
         )
     if spec.mapper.name != TABLES:
         yield ("mapper", "name"), lambda: mapper_class(spec.mapper.name)
@@ -264,8 +267,12 @@ def _network_references(spec: StudySpec) -> Iterator[tuple[YamlPath, Callable[[]
         yield from _parts_without_effect_on_videos(spec)
     unstated = networks.unstated if isinstance(networks, ComposedSpace) else ()
     if unstated and getattr(accuracy_class(spec.accuracy.source), "blind", False):
-        what = f"{spec.accuracy.source} cannot see what '{unstated[0]}' costs in accuracy"
-        yield ("network", unstated[0].partition(".")[0]), _raise(BadInput(f"{what}; state it as loss_pct (0 for none)"))
+        name = unstated[0]
+        what = f"{spec.accuracy.source} cannot see what '{name}' costs in accuracy"
+        remedy = "state it as loss_pct (0 for none)"
+        if name.startswith("recipe.") and name != "recipe.name":
+            remedy = "leave it out, or take a source that reads it, such as trained"
+        yield ("network", name.partition(".")[0]), _raise(BadInput(f"{what}; {remedy}"))
 
 
 def _parts_without_effect_on_videos(spec: StudySpec) -> Iterator[tuple[YamlPath, Callable[[], object]]]:
@@ -327,10 +334,14 @@ def _what_tables_lack(spec: StudySpec) -> Iterator[tuple[YamlPath, Callable[[], 
 
 
 def _recipes_exist(part: NetworkPart) -> None:
-    from ...mapper.training import load_recipe
-
-    for name in (part.recipe.name if part.recipe else None) or ():
-        load_recipe(name)
+    """Raise `BadInput` for a recipe that is not there, and for epochs or a batch that none can have."""
+    options = dict(part.recipe.options()) if part.recipe else {}
+    for name in options.get("name", ()):
+        plain = {f"{RECIPE_PREFIX}name": name}
+        training_recipe(plain)
+        for what in ("epochs", "batch"):
+            for value in options.get(what, ()):
+                training_recipe({**plain, f"{RECIPE_PREFIX}{what}": value})
 
 
 def _raise(error: BadInput) -> Callable[[], object]:

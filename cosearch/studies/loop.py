@@ -10,7 +10,7 @@ from ..executors.executor import Executor, NetworkKey
 from ..spaces.space import Value
 from ..strategies.base import Strategy
 from .spec import Budget
-from .trial import Proposal, Trial
+from .trial import Proposal, Trial, answer_of
 
 __all__ = ["Purse", "finished_trials"]
 
@@ -18,7 +18,7 @@ _NONE_ASKED = "budget.accuracy_evaluations: this study asks for no network's acc
 
 
 class Purse:
-    """Counts the networks whose accuracy was paid for, and says which trials may still be evaluated.
+    """Counts the networks whose accuracy was asked for, found or not, and says which trials may still be evaluated.
 
     A search ends before the first design of a network whose accuracy is not known, once ``most`` are: exactly, in the
     order of the trials' numbers, whatever runs side by side.
@@ -40,7 +40,7 @@ class Purse:
     def note(self, trial: Trial) -> None:
         """Count a finished trial's network, where its accuracy was asked for."""
         key = self._key(trial.values) if self._key is not None else None
-        if key is not None and "error_pct" in trial.result.metrics:
+        if key is not None and answer_of(trial.result) is not None:
             self._paid.add(key)
 
     def affordable(self, proposals: deque[Proposal]) -> list[Proposal]:

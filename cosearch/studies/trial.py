@@ -9,12 +9,12 @@ from typing import Any, Literal, Protocol, get_args
 
 from ...energy.life.accounts import PHASES
 from ...errors import shortened
-from ..accuracy.source import Accuracy
+from ..accuracy.source import Accuracy, Answer, Refusal
 from ..spaces.space import Value
 
 __all__ = [
-    "LIFE_METRICS", "METRICS", "OBJECTIVES", "TRACKING_LOSS", "VIDEO_METRICS", "Dropped", "Evaluator", "Metric",
-    "Proposal", "Status", "Trial", "TrialResult", "accuracy_metrics", "accuracy_of",
+    "LIFE_METRICS", "METRICS", "OBJECTIVES", "REFUSED", "TRACKING_LOSS", "VIDEO_METRICS", "Dropped", "Evaluator",
+    "Metric", "Proposal", "Status", "Trial", "TrialResult", "accuracy_metrics", "accuracy_of", "answer_of",
 ]  # fmt: skip
 
 Status = Literal["ok", "constraint", "infeasible"]
@@ -44,6 +44,7 @@ METRICS: dict[str, Metric] = {
         Metric("energy_j", "Energy", "energy", "mJ", 1e3),
         Metric("error_pct", "Top-1 error", "none", "%"),
         Metric("error_sigma_pct", "Uncertainty of the error", "none", "%"),
+        Metric("stated_loss_pct", "Part of the error that the study states", "none", "%"),
         Metric("accuracy_macs", "MACs spent on the accuracy", "none", "G", 1e-9),
         Metric(TRACKING_LOSS, "Tracking loss", "none", "%"),
         Metric("area_mm2", "Area", "area", "mm²"),
@@ -103,29 +104,47 @@ class Dropped:
 
 def accuracy_metrics(accuracy: Accuracy) -> dict[str, float]:
     """What a trial records of its network's accuracy; ``accuracy_macs`` is what finding it out cost this trial."""
+    lost = accuracy.lost_pct
+    # Rounded apart, so that the source's own answer can be had back to the digit.
+    stated = {} if lost is None else {"stated_loss_pct": round(lost, 4)}
+    found = round(accuracy.top1_error - (lost or 0.0), 4)
     return {
-        "error_pct": round(accuracy.top1_error, 4), "error_sigma_pct": accuracy.sigma_pct,
-        "accuracy_macs": accuracy.macs,
+        "error_pct": round(found + stated.get("stated_loss_pct", 0.0), 4), "error_sigma_pct": accuracy.sigma_pct,
+        **stated, "accuracy_macs": accuracy.macs,
     }  # fmt: skip
 
 
 def accuracy_of(metrics: Mapping[str, float]) -> Accuracy | None:
     """The accuracy recorded in a trial's metrics, as another trial of the same network gets it: it costs nothing more.
 
-    None where the trial ended before its accuracy was asked for.
+    It is the source's own answer, without the losses that the study states. None where the trial has no accuracy.
     """
     if "error_pct" not in metrics:
         return None
-    return Accuracy(100.0 - metrics["error_pct"], metrics.get("error_sigma_pct", 0.0))
+    error = metrics["error_pct"]
+    if "stated_loss_pct" in metrics:
+        error = round(error - metrics["stated_loss_pct"], 4)
+    return Accuracy(100.0 - error, metrics.get("error_sigma_pct", 0.0))
+
+
+REFUSED: Mapping[str, float] = {"accuracy_macs": 0.0}
+"""What a trial records where the source was asked and has no accuracy for its network: a cost, and no error."""
+
+
+def answer_of(result: TrialResult) -> Answer | None:
+    """What a trial found out of its network's accuracy; None where it ended before that was asked for."""
+    if "error_pct" not in result.metrics and REFUSED.keys() <= result.metrics.keys():
+        return Refusal(result.reason)
+    return accuracy_of(result.metrics)
 
 
 class Evaluator(Protocol):
     """Judges one design. It travels to worker processes by pickle, and equal values must give equal results."""
 
-    def evaluate(self, values: Mapping[str, Value], accuracy: Accuracy | None = None) -> TrialResult:
+    def evaluate(self, values: Mapping[str, Value], accuracy: Answer | None = None) -> TrialResult:
         """The result of one point of the joint space; a design that cannot be is a result, not an exception.
 
-        ``accuracy`` is that of the point's network where it is known already: nobody asks for it again then.
+        ``accuracy`` is what is known of the point's network already (`answer_of`): nobody asks for it again then.
         """
 
 

@@ -12,7 +12,7 @@ from ...accel.accelerator import Accelerator
 from ...accel.spec import load_accelerator
 from ...errors import BadInput, Infeasible
 from ...mapper.estimate import estimate
-from ..accuracy.source import Accuracy
+from ..accuracy.source import Answer
 from ..spaces.hardware import hardware_values
 from ..spaces.space import Value
 from ..studies.evaluator import StudyEvaluator, exceeded
@@ -104,7 +104,7 @@ class VideoEvaluator(StudyEvaluator):
         return None
 
     def _judge(
-        self, values: Mapping[str, Value], accuracy: Accuracy | None
+        self, values: Mapping[str, Value], accuracy: Answer | None
     ) -> tuple[Status, dict[str, float], str, float]:
         metrics: dict[str, float] = {}
         try:

@@ -74,4 +74,69 @@ def sizes():
     return Sizes(32, 0), Lines(8, 0)
 
 
+def _labelled(labels, held=None, dtype=torch.float32, side=8):
+    images = torch.rand(16, 1, side, side, dtype=dtype, generator=torch.Generator().manual_seed(0))
+    return TensorDataset(images, labels), held or TensorDataset(images, labels)
+
+
+_CLASSES = torch.arange(16) % 2
+
+
+def below_zero():
+    return _labelled(_CLASSES - 1)
+
+
+def shares():
+    return _labelled(_CLASSES / 2)
+
+
+def one_hot():
+    return _labelled(torch.eye(2)[_CLASSES])
+
+
+def coloured():
+    return _labelled(_CLASSES, TensorDataset(torch.rand(4, 3, 8, 8), _CLASSES[:4]))
+
+
+def double():
+    return _labelled(_CLASSES, dtype=torch.float64)
+
+
+def points():
+    return _labelled(_CLASSES, side=1)
+
+
+class Triples(Lines):
+    """Samples with a weight."""
+
+    def __getitem__(self, place):
+        return *super().__getitem__(place), 1.0
+
+
+def triples():
+    return Triples(8, 0), Lines(8, 0)
+
+
+class Listed(Lines):
+    """Fewer classes than labels, as torchvision lists them."""
+
+    classes = ("line",)
+
+
+def listed():
+    return Listed(32, 0), Listed(8, 0)
+
+
+class Counted(Listed):
+    """The same, with all labels at hand."""
+
+    @property
+    def targets(self):
+        return self.labels.tolist()
+
+
+def counted():
+    return Counted(32, 0), Counted(8, 0)
+
+
 data = (1, 2)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -12,6 +13,7 @@ from ...spaces.composed_space import ComposedSpace
 from ...spaces.network_space import NetworkSpace
 from ...spaces.slots import shareable
 from ...spaces.space import Value
+from ..named import failures_told
 from ..source import Accuracy, SourceOptions
 from ..trained.source import TrainingOptions, held_out_sigma_pct, seed_of
 
@@ -55,7 +57,7 @@ class Supernet:
         from .single_path import mean_macs, train_single_path
 
         options, data = self._options, load_data(self._options.dataset)
-        with repeatable(seed_of(self._space.name, options.seed, 0)):
+        with self._told(), repeatable(seed_of(self._space.name, options.seed, 0)):
             module = self._space.shared_module(data.shape, data.classes)
             fair = options.sampling == "fair"
             train_single_path(module, self._space.slots, data, options.recipe(), fair=fair)
@@ -69,7 +71,7 @@ class Supernet:
         from .single_path import training_macs
 
         options, data = self._options, load_data(self._options.dataset)
-        with repeatable(seed_of(self._space.name, options.seed, 0)):
+        with self._told(), repeatable(seed_of(self._space.name, options.seed, 0)):
             module = self._space.shared_module(data.shape, data.classes)
             return training_macs(module, self._space.slots, data, options.recipe(), fair=options.sampling == "fair")
 
@@ -93,11 +95,15 @@ class Supernet:
         from ..trained.loop import evaluate
 
         data, (module, per_image) = load_data(self._options.dataset), self._trained
-        with repeatable(0):
+        with self._told(), repeatable(0):
             module.pick({slot.name: slot.index(values) for slot in self._space.slots})
             top1 = evaluate(module, data.held)
         count = len(data.held)  # type: ignore[arg-type]
         return Accuracy(round(top1, 4), round(held_out_sigma_pct(top1, count), 4), per_image * count)
+
+    def _told(self) -> AbstractContextManager[None]:
+        """Whatever torch raises is said of the data."""
+        return failures_told(f"a supernet of '{self._space.name}' cannot be trained on '{self._options.dataset}'")
 
     def statement(self) -> str:
         """What was trained, and what the figure is good for."""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import operator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 import torch
@@ -12,11 +12,12 @@ from torch import Tensor
 from torch.utils.data import Dataset, Subset, TensorDataset, default_collate
 
 from ....errors import BadInput
-from ..named import FAILURES, named_object, what_was_raised
+from ..named import failures_told, named_object, one_line
 
 __all__ = ["Data", "batches", "digits", "digits_test", "load_data", "part_of"]
 
 DIGITS = "digits"
+_loaded: dict[str, tuple[Any, Data]] = {}  # by name: the callable that made them, and the data
 
 
 @dataclass(frozen=True)
@@ -60,24 +61,19 @@ def _digits() -> tuple[TensorDataset, TensorDataset, TensorDataset]:
     return train, held, test
 
 
-@lru_cache(maxsize=4)
 def load_data(name: str) -> Data:
     """``digits``, or what the callable ``package.module:name`` returns: data sets to train on and to judge by.
 
     Raises `BadInput` where there is no such callable, where it returns something else, and where it or its data sets
     raise anything or want to leave the program.
     """
-    if name == DIGITS:
-        return _checked(name, digits())
-    make = named_object(name, "accuracy.dataset")
+    make = digits if name == DIGITS else named_object(name, "accuracy.dataset")
     if not callable(make):
         raise BadInput(f"accuracy.dataset: '{name}' is no function; give something that can be called")
-    try:
-        return _checked(name, make())
-    except BadInput:
-        raise
-    except FAILURES as error:
-        raise BadInput(f"accuracy.dataset: '{name}' failed: {what_was_raised(error)}") from error
+    if name not in _loaded or _loaded[name][0] is not make:
+        with failures_told(f"accuracy.dataset: '{name}' failed"):
+            _loaded[name] = make, _checked(name, make())
+    return _loaded[name][1]
 
 
 def _checked(name: str, made: object) -> Data:
@@ -91,11 +87,21 @@ def _checked(name: str, made: object) -> Data:
             )
         if len(part) == 0:
             raise BadInput(f"accuracy.dataset: the {which} data set of '{name}' is empty")
-    return Data(name, train, held, _shape(name, train), max(_classes(train), _classes(held)))
+    shape, other = (_shape(name, part) for part in (train, held))
+    if shape != other:
+        raise BadInput(
+            f"accuracy.dataset: '{name}' has images of shape {shape} to train on and of {other} to judge by; give both "
+            "the same channels, height and width"
+        )
+    return Data(name, train, held, shape, max(_classes(name, train), _classes(name, held)))
 
 
 def _shape(name: str, dataset: Dataset[Any]) -> tuple[int, int, int]:
-    image = dataset[0][0]
+    sample = dataset[0]
+    if not isinstance(sample, Sequence) or len(sample) != 2:
+        parts = f"{len(sample)} parts" if isinstance(sample, Sequence) else type(sample).__name__
+        raise BadInput(f"accuracy.dataset: a sample of '{name}' is {parts}; give pairs of an image and its class")
+    image = sample[0]
     if not isinstance(image, Tensor) or image.dim() != 3 or not image.is_floating_point():
         raise BadInput(
             f"accuracy.dataset: '{name}' must give images as floating-point tensors (channels, height, width); the "
@@ -105,19 +111,39 @@ def _shape(name: str, dataset: Dataset[Any]) -> tuple[int, int, int]:
     return int(channels), int(height), int(width)
 
 
-def _classes(dataset: Any) -> int:
-    """By the list that torchvision's data sets carry, else by a look at every label."""
+def _classes(name: str, dataset: Any) -> int:
+    """By the list of classes that torchvision's data sets carry, and by every label where these are at hand.
+
+    Raises `BadInput` for labels that are no whole numbers from 0, or that the list does not reach.
+    """
     listed = getattr(dataset, "classes", None)
-    if listed is not None:
-        return len(listed)
-    labels = (
-        dataset.tensors[1] if isinstance(dataset, TensorDataset) else [int(dataset[i][1]) for i in range(len(dataset))]
+    if isinstance(dataset, TensorDataset):
+        labels: Any = dataset.tensors[1]
+    elif listed is not None:
+        labels = [*getattr(dataset, "targets", ()), dataset[0][1]]
+    else:
+        labels = [dataset[place][1] for place in range(len(dataset))]
+    numbers = [_label(name, label) for label in labels]
+    if listed is None or max(numbers) < len(listed):
+        return 1 + max(numbers) if listed is None else len(listed)
+    raise BadInput(
+        f"accuracy.dataset: '{name}' lists {len(listed)} classes and has the label {max(numbers)}; list them all"
     )
-    return 1 + int(max(labels))
+
+
+def _label(name: str, label: Any) -> int:
+    try:
+        number = operator.index(label)
+    except TypeError:
+        number = -1
+    if number < 0:
+        given = one_line(label, 60)
+        raise BadInput(f"accuracy.dataset: '{name}' has the label {given}; give classes as whole numbers from 0")
+    return number
 
 
 def batches(dataset: Any, size: int, order: Tensor | None = None) -> Iterator[tuple[Tensor, Tensor]]:
-    """Images and labels in batches of ``size``, in ``order`` (default: as they come).
+    """Images and labels in batches of ``size``, in ``order`` (default: as they come), in the precision of modules.
 
     Raises `BadInput` where a user's data set fails at a sample, or gives samples that are no batch together.
     """
@@ -127,16 +153,12 @@ def batches(dataset: Any, size: int, order: Tensor | None = None) -> Iterator[tu
             images, labels = dataset.tensors[0][part], dataset.tensors[1][part]
         else:
             images, labels = _batch(dataset, part)
-        yield images, labels
+        yield images.to(torch.float32), labels.to(torch.int64)
 
 
 def _batch(dataset: Any, places: Tensor) -> tuple[Tensor, Tensor]:
-    try:
+    with failures_told("accuracy.dataset: the samples cannot be read"):
         images, labels = default_collate([dataset[int(place)] for place in places])
-    except BadInput:
-        raise
-    except FAILURES as error:
-        raise BadInput(f"accuracy.dataset: the samples cannot be read: {what_was_raised(error)}") from error
     return images, labels
 
 

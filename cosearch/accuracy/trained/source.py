@@ -6,20 +6,19 @@ import hashlib
 import math
 import statistics
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 from pydantic import Field, ValidationError, field_validator
 
 from ....document import field_errors
-from ....errors import BadInput
+from ....errors import BadInput, suggestion
 from ....models.network import Network
 from ...spaces.composed_space import ComposedSpace
-from ...spaces.genes import recipe_values
+from ...spaces.genes import RECIPE_PREFIX, recipe_values
 from ...spaces.network_space import NetworkSpace, Trainable
 from ...spaces.space import Value
 from ..curves.stopping import Stopping
-from ..named import named_object
+from ..named import failures_told, named_object
 from ..source import Accuracy, SourceOptions
 
 if TYPE_CHECKING:
@@ -66,17 +65,31 @@ class TrainingOptions(SourceOptions):
         renamed = {_GENES.get(name, name): value for name, value in genes.items()}
         for name in renamed:
             if name not in _RECIPE:
-                known = ", ".join(sorted({*_RECIPE, *_GENES}))
-                raise BadInput(f"net.recipe.{name}: 'trained' cannot follow it; it knows {known}")
+                remedy = suggestion(name, sorted({*_RECIPE, *_GENES}), "it knows")
+                raise BadInput(f"{RECIPE_PREFIX}{name}: 'trained' cannot follow it; {remedy}")
         try:
             return type(self).model_validate({**self.model_dump(), **renamed})
         except ValidationError as error:
             first = error.errors()[0]
-            raise BadInput(f"net.recipe.{first['loc'][0]} = {first['input']!r}: {first['msg']}") from error
+            what = f"{RECIPE_PREFIX}{first['loc'][0]} = {first['input']!r}: {first['msg']}"
+            raise BadInput(f"{what}; give a value that 'trained' can follow") from error
 
 
 _RECIPE = ("epochs", "batch", "learning_rate", "optimizer", "schedule", "weight_decay")
 _GENES = {"lr": "learning_rate"}
+
+
+def _check_genes(space: ComposedSpace, options: TrainedOptions) -> None:
+    """Raise `BadInput` for genes that training does not see, and for values of a recipe that it cannot follow."""
+    for name in space.unstated:
+        if name == "recipe.name" or not name.startswith("recipe."):
+            raise BadInput(
+                f"accuracy source 'trained': networks are trained without {name}; state what it loses (loss_pct)"
+            )
+    for gene in space.genes:
+        for choice in gene.choices:
+            for option in choice.options:
+                options.chosen(recipe_values({choice.name: option}))
 
 
 class TrainedOptions(TrainingOptions):
@@ -100,9 +113,8 @@ class Trained:
         if not isinstance(space, Trainable):
             named = f"the network space '{space.name}' has no modules to train" if space else "there is no space"
             raise BadInput(f"accuracy source 'trained': {named}; use another source, or a space with modules")
-        lost = [name for name in space.unstated if name != "recipe"] if isinstance(space, ComposedSpace) else []
-        if lost:
-            raise BadInput(f"accuracy source 'trained': networks are trained without {lost[0]}; state what it loses")
+        if isinstance(space, ComposedSpace):
+            _check_genes(space, options)
         if options.dataset != "digits":
             named_object(options.dataset, "accuracy.dataset")
         self._space: Any = space
@@ -119,12 +131,9 @@ class Trained:
             raise BadInput(f"{network.name}: 'trained' needs a point of the space; a description cannot be trained")
         key = self._space.key(values)
         if key not in self._known:
-            self._known[key] = self._answer(key, values)
-        found = self._known[key]
-        if isinstance(self._space, ComposedSpace):
-            # Other genes may stand beside a recipe that is followed; what they lose is stated by the study.
-            found = replace(found, top1_pct=max(0.0, found.top1_pct - self._space.loss_pct(network, values)))
-        return found
+            with failures_told(f"{key}: cannot be trained on '{self._options.dataset}'"):
+                self._known[key] = self._answer(key, values)
+        return self._known[key]
 
     def _answer(self, key: str, values: Mapping[str, Value]) -> Accuracy:
         from ...torch_threads import repeatable

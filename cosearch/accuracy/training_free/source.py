@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import numpy as np
@@ -15,7 +17,7 @@ from ....errors import BadInput, Infeasible
 from ....models.network import Network
 from ....models.op import Op
 from ...spaces.network_space import NetworkSpace, Trainable, known_values, network_values
-from ...spaces.space import Value
+from ...spaces.space import Space, Value
 from ..calibrated import Calibrated, CalibrationReport, FitKind
 from ..named import one_line
 from ..source import Accuracy, AccuracySource, SourceOptions
@@ -35,6 +37,13 @@ def _known_indicator(name: str) -> str:
     with field_errors():
         indicator(name)
     return name
+
+
+def _each_once(names: list[str]) -> list[str]:
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise ValueError(f"'{twice}' is listed twice; remove one of them")
+    return names
 
 
 class CalibrationPart(BaseModel):
@@ -59,18 +68,28 @@ class TrainingFreeOptions(SourceOptions):
     are means). ``thin`` replaces fields of the space for the modules alone, such as ``{channels: 4, cells: 1}``.
     """
 
-    indicators: list[Annotated[str, AfterValidator(_known_indicator)]] = Field(
+    indicators: Annotated[list[Annotated[str, AfterValidator(_known_indicator)]], AfterValidator(_each_once)] = Field(
         default=["naswot", "jacov"], min_length=1
     )
     images: Images = "digits"
     batch: int = Field(default=32, ge=4, le=1024)
     side: int | None = Field(default=None, ge=4, le=1024)
     repeats: int = Field(default=1, ge=1, le=100)
-    thin: dict[str, int] = Field(default_factory=dict)
+    thin: dict[str, Annotated[int, Field(ge=1)]] = Field(default_factory=dict)
     fit: FitKind = "monotone"
     least_labels: int = Field(default=20, ge=3)
     calibrate: CalibrationPart | None = None
     seed: int = Field(default=0, ge=0, lt=2**32)
+
+    def files(self) -> tuple[Path, ...]:
+        """Those of the source that labels come from, where its options are right."""
+        part = self.calibrate
+        if part is None:
+            return ()
+        try:
+            return _teachers_options(part).files()
+        except (BadInput, ValidationError):
+            return ()
 
     @model_validator(mode="after")
     def _has_labels_enough(self) -> TrainingFreeOptions:
@@ -85,16 +104,19 @@ class TrainingFreeOptions(SourceOptions):
 class TrainingFree:
     """Scores a network as it is before training, and says what accuracy networks of such scores had.
 
-    Networks for the calibration are drawn from the space with the seed, so every process arrives at the same one.
+    Networks for the calibration are drawn with the seed, from the ``choices`` that a study leaves of the space, so that
+    every process arrives at the same one. ``learnt`` is that calibration, for other processes to ``take``.
     Without ``calibrate`` there are scores (`scores`) and no accuracies: `predict` raises `BadInput`.
     """
 
     Options: ClassVar[type[SourceOptions]] = TrainingFreeOptions
     blind: ClassVar[bool] = True  # to word widths, zeros, exits and recipes
+    draws: ClassVar[bool] = True  # networks for the calibration
 
-    def __init__(self, space: NetworkSpace | None, options: Any) -> None:
+    def __init__(self, space: NetworkSpace | None, options: Any, choices: Space | None = None) -> None:
         self.options: TrainingFreeOptions = options
         self._space = space
+        self._choices = space.space if choices is None and space is not None else choices
         self._of_modules = [name for name in options.indicators if indicator(name).needs == "module"]
         if self._of_modules and not isinstance(space, Trainable):
             where = f"the network space '{space.name}' has none" if space else "there is no space"
@@ -134,8 +156,10 @@ class TrainingFree:
         self._check_labels()
         scores = self.scores(network, values)
         found = self.calibration.predict(list(scores.values()))
-        runs = self.options.batch * self.options.repeats * len(self._of_modules)
-        return dataclasses.replace(found, macs=float(_PASSES * network.macs * runs))
+        return dataclasses.replace(found, macs=self._scoring_macs(network))
+
+    def _scoring_macs(self, network: Network) -> float:
+        return float(_PASSES * network.macs * self.options.batch * self.options.repeats * len(self._of_modules))
 
     @cached_property
     def calibration(self) -> Calibrated:
@@ -147,9 +171,28 @@ class TrainingFree:
         made = Calibrated(
             [indicator(name).better for name in options.indicators], fit=options.fit, least_labels=options.least_labels
         )
-        for network, values, accuracy in self._labelled(part):
+        for network, values, accuracy in self._labels:
             made.add(list(self.scores(network, values).values()), accuracy.top1_pct)
         return made
+
+    @property
+    def learnt(self) -> Calibrated | None:
+        """The calibration, where it was made."""
+        made: Calibrated | None = self.__dict__.get("calibration")
+        return made
+
+    def take(self, learnt: Calibrated) -> None:
+        """Have another process's calibration instead of one's own."""
+        self.calibration = learnt
+
+    @property
+    def preparation_macs(self) -> float:
+        """Multiply-accumulates of the calibration: what its labels took, and to look at their networks."""
+        if self.options.calibrate is None:
+            return 0.0
+        before = float(getattr(self._teacher, "preparation_macs", 0.0))
+        spent = (accuracy.macs + self._scoring_macs(network) for network, _, accuracy in self._labels)
+        return before + math.fsum(spent)
 
     def _check_labels(self) -> None:
         """Raise `BadInput` where the other source gave too few labels, with what became of those it was asked for."""
@@ -187,17 +230,19 @@ class TrainingFree:
             f"({report.top_labels} networks); the error is {report.rmse_pct:.1f} points (RMSE)."
         )
 
-    def _labelled(self, part: CalibrationPart) -> list[tuple[Network, dict[str, Value], Accuracy]]:
-        """So many different networks of the space as have an accuracy, drawn with the seed."""
-        space, teacher = self._space, self._teacher
-        if space is None:
+    @cached_property
+    def _labels(self) -> list[tuple[Network, dict[str, Value], Accuracy]]:
+        """So many different networks of the choices as have an accuracy, drawn with the seed."""
+        part, space, choices = self.options.calibrate, self._space, self._choices
+        if part is None or space is None or choices is None:
             return []
+        teacher, baseline = self._teacher, space.baseline()
         rng, seen = np.random.default_rng(self.options.seed), set[str]()
         found: list[tuple[Network, dict[str, Value], Accuracy]] = []
         for _ in range(_TRIES * part.labels):
             if len(found) == part.labels:
                 break
-            values = network_values(space.space.sample(rng))
+            values = network_values(space.space.complete({**baseline, **choices.sample(rng)}))
             key = space.key(values)
             if key in seen:
                 continue
@@ -214,13 +259,11 @@ class TrainingFree:
 
     def _check_teacher(self) -> None:
         """The other source's name and options, before anything is asked of it."""
-        from ..registry import accuracy_class
-
         part = self.options.calibrate
         if part is None:
             return
         try:
-            accuracy_class(part.source).Options.model_validate(part.model_extra or {})
+            _teachers_options(part)
         except ValidationError as error:
             first = error.errors()[0]
             place = ".".join(map(str, ("accuracy.calibrate", *first["loc"])))
@@ -248,6 +291,12 @@ class TrainingFree:
             options = self.options
             self._probes[shape] = make_probe(options.images, shape, count=options.batch, seed=options.seed)
         return self._probes[shape]
+
+
+def _teachers_options(part: CalibrationPart) -> SourceOptions:
+    from ..registry import accuracy_class
+
+    return accuracy_class(part.source).Options.model_validate(part.model_extra or {})
 
 
 def _thinned(space: NetworkSpace | None, fields: Mapping[str, int]) -> NetworkSpace | None:

@@ -136,3 +136,13 @@ def test_half_of_what_a_training_is_is_refused(tmp_path, part, message):
     (tmp_path / "mine.yaml").write_text(STUDY.replace("accuracies.csv", f"accuracies.csv, {part}"))
     with pytest.raises(SpecError, match=rf"mine\.yaml:4:\d+: accuracy[.a-z]*: {message}; give both, or leave"):
         load_study(tmp_path / "mine.yaml")
+
+
+def test_a_table_that_was_edited_is_read_anew(tmp_path):
+    path, space = tmp_path / "table.csv", network_space("digits_cells")
+    network, key = space.build(space.baseline()), space.key(space.baseline())
+    options = {"path": str(path)}
+    for top1 in (90, 40):
+        path.write_text(f"arch_str,top1_pct\n{key},{top1}\n")
+        assert accuracy_source("table", space, options).predict(network, space.baseline()).top1_pct == top1
+    assert accuracy_source("table", space, options) is accuracy_source("table", space, options)

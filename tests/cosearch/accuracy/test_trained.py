@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from own_data import Lines
 from pydantic import ValidationError
 
 import dovetail as dt
@@ -104,6 +105,12 @@ def test_batches_follow_the_order_given():
     ("own_data:data", "'own_data:data' is no function"),
     ("own_data:leaves", "'own_data:leaves' failed: SystemExit: no data today$"),
     ("own_data:fails", "'own_data:fails' failed: OSError: no such disk$"),
+    ("own_data:below_zero", r"has the label tensor\(-1\); give classes as whole numbers from 0"),
+    ("own_data:shares", r"has the label tensor\(0\.\); give classes"),
+    ("own_data:one_hot", r"has the label tensor\(\[1\., 0\.\]\); give classes"),
+    ("own_data:coloured", r"shape \(1, 8, 8\) to train on and of \(3, 8, 8\) to judge by; give both the same"),
+    ("own_data:triples", "a sample of 'own_data:triples' is 3 parts; give pairs"),
+    ("own_data:counted", "lists 1 classes and has the label 1; list them all"),
 ])  # fmt: skip
 def test_what_is_no_data_set_is_refused(name, message):
     with pytest.raises(BadInput, match=message):
@@ -114,6 +121,23 @@ def test_what_is_no_data_set_is_refused(name, message):
 def test_samples_that_cannot_be_read_fail_the_network_that_is_trained(name, message):
     with pytest.raises(BadInput, match=f"accuracy.dataset: the samples cannot be read: {message}"):
         source(dataset=f"own_data:{name}").predict(CELLS.build(POINT), POINT)
+
+
+@pytest.mark.parametrize(("name", "raised"), [("listed", "IndexError: Target 1 is out of"), ("points", "Error: ")])
+def test_data_that_torch_rejects_fail_the_network_that_is_trained(name, raised):
+    with pytest.raises(BadInput, match=rf"\+.*: cannot be trained on 'own_data:{name}': .*{raised}"):
+        source(dataset=f"own_data:{name}").predict(CELLS.build(POINT), POINT)
+
+
+def test_images_of_double_precision_are_trained_on():
+    assert source(dataset="own_data:double").predict(CELLS.build(POINT), POINT).macs > 0
+
+
+def test_data_are_loaded_anew_where_another_callable_bears_the_name(monkeypatch):
+    before = load_data("own_data:lines")
+    assert load_data("own_data:lines") is before
+    monkeypatch.setattr("own_data.lines", lambda: (Lines(32, 3), Lines(8, 4)))
+    assert len(load_data("own_data:lines").train) == 32
 
 
 def test_a_data_set_that_is_nowhere_is_refused_before_anything_is_trained():
@@ -160,6 +184,26 @@ def test_a_networks_own_recipe_takes_the_place_of_the_studys():
 def test_genes_that_training_does_not_see_are_refused():
     with pytest.raises(BadInput, match="without bits"):
         Trained(composed(bits=[4, 8]), TrainedOptions())
-    space = composed(recipe={"momentum": [0.5, 0.9]})
-    with pytest.raises(BadInput, match="cannot follow it"):
-        Trained(space, TrainedOptions()).predict(None, space.baseline())
+
+
+@pytest.mark.parametrize(
+    ("recipe", "message"),
+    [
+        ({"momentum": [0.5, 0.9]}, r"net\.recipe\.momentum: 'trained' cannot follow it; it knows batch, epochs"),
+        ({"epoch": [1, 2]}, r"net\.recipe\.epoch: 'trained' cannot follow it; did you mean 'epochs'\?"),
+        ({"epochs": [1, -2]}, r"net\.recipe\.epochs = -2: .*; give a value"),
+        ({"name": ["digits"], "epochs": [1]}, r"trained without recipe\.name; state what it loses"),
+    ],
+)
+def test_a_recipe_that_training_cannot_follow_is_refused_at_once(recipe, message):
+    with pytest.raises(BadInput, match=message):
+        Trained(composed(recipe=recipe), TrainedOptions())
+
+
+def test_what_is_stated_of_a_recipes_name_does_not_hide_its_epochs():
+    space = composed(recipe={"name": ["digits"], "epochs": [1, 2], "loss_pct": {"digits": 3}})
+    options = {"dataset": "own_data:lines", "epochs": 9, "batch": 32}
+    asked = accuracy_source("trained", space, options)
+    answers = [asked.predict(None, {**space.baseline(), "net.recipe.epochs": epochs}) for epochs in (1, 2)]
+    assert answers[1].macs > 1.5 * answers[0].macs
+    assert [answer.lost_pct for answer in answers] == [3, 3]

@@ -7,7 +7,7 @@ from dovetail.cosearch.executors.executor import Executor
 from dovetail.cosearch.executors.pool import Pool
 from dovetail.cosearch.executors.workers import Here
 from dovetail.cosearch.studies.run import run_study
-from dovetail.cosearch.studies.trial import Proposal, Trial
+from dovetail.cosearch.studies.trial import REFUSED, Proposal, Trial, TrialResult
 from dovetail.errors import BadInput
 
 
@@ -103,3 +103,28 @@ def test_a_smaller_budget_of_accuracies_reports_only_its_trials_and_loses_none(t
     smaller = run_study(paying_study(4), problem, out=tmp_path / "out", resume=True)
     assert len(pd.read_csv(tmp_path / "out" / "trials.csv")) == len(smaller.finished) < len(logged.splitlines())
     assert (tmp_path / "out" / "trials.jsonl").read_text() == logged
+
+
+class Refusing(PayingProblem):
+    """No network of an odd number has an accuracy."""
+
+    def evaluate(self, values, accuracy=None):
+        if values["net.a"] % 2 and values["hw.b"] <= 7:
+            if accuracy is None:
+                super().evaluate(values)
+            reason = accuracy.reason if accuracy else f"no accuracy for {values['net.a']}"
+            return TrialResult("infeasible", {"area_mm2": 1.0, **REFUSED}, reason)
+        return super().evaluate(values, accuracy)
+
+
+def test_a_refused_accuracy_is_asked_for_once_and_counts(tmp_path):
+    problem = Refusing(tmp_path / "asked")
+    trials = finished(problem, [(1, 9), (1, 1), (1, 2), (2, 1), (1, 3)])
+    assert sorted(problem.asked()) == ["1", "2"]
+    assert [trial.result.reason for trial in trials if trial.result.status == "infeasible"] == 3 * ["no accuracy for 1"]
+    again = Refusing(tmp_path / "again")
+    finished(again, [(3, 9), (3, 9), (3, 9), (3, 9), (3, 9), (1, 4)], learn=trials)
+    assert again.asked() == []
+    counted = Refusing(tmp_path / "counted")
+    run_study(paying_study(5), counted)
+    assert len(counted.asked()) == len(set(counted.asked())) == 5

@@ -254,7 +254,7 @@ def test_with_stated_losses_a_source_is_asked_about_the_network_without_genes():
     source = _Counted()
     stated = StatedLosses(source, networks)
     point = {**networks.baseline(), "net.bits": 4}
-    assert stated.predict(networks.build(point), point) == Accuracy(78.0, 1.0)
+    assert stated.predict(networks.build(point), point) == Accuracy(78.0, 1.0, lost_pct=2.0)
     network, values = source.asked[0]
     assert "net.bits" not in values
     assert {op.tensor("weight").bits for op in network.contractions} == {8}

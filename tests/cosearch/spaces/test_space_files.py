@@ -4,6 +4,7 @@ import pytest
 
 from dovetail.cosearch.spaces.compose import networks_of
 from dovetail.cosearch.spaces.network_part import NetworkPart
+from dovetail.cosearch.spaces.network_space import Trainable
 from dovetail.errors import BadInput, SpecError
 
 SMALL = """\
@@ -106,3 +107,94 @@ def test_a_file_that_is_no_yaml_mapping_is_refused(tmp_path):
     path.write_text("- a\n")
     with pytest.raises(SpecError, match="not a mapping"):
         _space(path)
+
+
+def test_a_file_that_was_edited_is_read_anew_below_another_too(tmp_path):
+    below, above = tmp_path / "below.yaml", tmp_path / "above.yaml"
+    above.write_text("name: above\nspace: below.yaml\n")
+    for option in ("none", "skip_connect"):
+        below.write_text(f"name: below\nspace: digits_cells\nonly: {{net.edge_01: [{option}]}}\n")
+        assert _space(above).space.choice("net.edge_01").options == (option,)
+    assert _space(above) is _space(above)
+
+
+OWN = """
+from dovetail.cosearch.spaces.networks import network_space
+
+CELLS = network_space("digits_cells")
+
+class Base:
+    name, space = "own", CELLS.space
+    def build(self, values): return CELLS.build(values)
+    def baseline(self): return CELLS.baseline()
+    def key(self, values): return CELLS.key(values)
+    def module(self, values, shape, classes): return CELLS.module(values, shape, classes)
+
+class Broken(Base):
+    def __init__(self): raise RuntimeError("not now")
+
+class Raises(Base):
+    def build(self, values): raise RuntimeError("nope")
+
+class Keyless(Base):
+    def key(self, values): return 1 / 0
+
+class Nothing(Base):
+    def build(self, values): return None
+
+class Text(Base):
+    space = "cells"
+
+class Nameless(Base):
+    name = 5
+
+class Lost(Base):
+    def baseline(self): return {}
+
+class Unhashable(Base):
+    __hash__ = None
+"""
+
+
+@pytest.fixture
+def own(tmp_path, monkeypatch):
+    (tmp_path / "own_cells.py").write_text(OWN)
+    monkeypatch.syspath_prepend(tmp_path)
+    yield lambda name: _space(f"own_cells:{name}")
+    sys.modules.pop("own_cells", None)
+
+
+def test_a_space_of_ones_own_is_the_same_object_and_of_the_same_kind(own):
+    space = own("Base")
+    assert space is own("Base")
+    assert isinstance(space, Trainable)
+    assert space.build(space.baseline()).macs > 0
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("Broken", r"cannot be made \(RuntimeError: not now\)"),
+        ("Text", "its space is of type str; give it a Space of choices"),
+        ("Nameless", "its name is 5; give it a text"),
+        ("Lost", "its baseline is no point of it: net.edge_01: no value is given"),
+        ("Unhashable", r"cannot be used \(unhashable .*\); make it an object of a class"),
+    ],
+)
+def test_what_is_no_space_of_networks_is_refused(own, name, message):
+    with pytest.raises(BadInput, match=f"network space 'own_cells:{name}'.*{message}"):
+        own(name)
+
+
+@pytest.mark.parametrize(
+    ("name", "method", "message"),
+    [
+        ("Raises", "build", "build failed: RuntimeError: nope"),
+        ("Keyless", "key", "key failed: ZeroDivisionError"),
+        ("Nothing", "build", "build returned NoneType; it must return a Network"),
+    ],
+)
+def test_a_method_that_fails_is_told_with_the_spaces_name(own, name, method, message):
+    space = own(name)
+    with pytest.raises(BadInput, match=f"network space 'own_cells:{name}': {message}"):
+        getattr(space, method)(space.baseline())

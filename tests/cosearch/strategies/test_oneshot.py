@@ -2,6 +2,8 @@ import numpy as np
 import pytest
 
 from dovetail.cosearch.accuracy.source import Accuracy
+from dovetail.cosearch.spaces.compose import networks_of
+from dovetail.cosearch.spaces.network_part import NetworkPart
 from dovetail.cosearch.spaces.networks import network_space
 from dovetail.cosearch.spaces.space import Choice, Space
 from dovetail.cosearch.strategies.base import Task
@@ -138,3 +140,18 @@ def test_training_the_supernet_is_counted_before_it_is_trained():
     assert 96 * 3 * 10_000 < spent < 96 * 3 * 200_000
     strategy.ask(1)
     assert strategy.preparation_macs == spent
+
+
+def test_losses_that_a_study_states_are_taken_off_the_supernets_accuracies():
+    part = {"space": "digits_cells", "bits": {"options": [4, 8], "loss_pct": {"4": 3.0}}}
+    networks, seen = networks_of(NetworkPart.model_validate(part)), []
+
+    def judge(values, accuracy):
+        seen.append((values["net.bits"], accuracy.lost_pct))
+        return TrialResult("ok", {"latency_s": 1.0, "error_pct": accuracy.top1_error, "area_mm2": 1.0})
+
+    given = task(space=networks.space + HARDWARE, networks=networks, judge=judge, first=())
+    options = OneShotOptions.model_validate({"supernet": SUPERNET, "inner_trials": 6})
+    make_strategy("oneshot", "random", given, mode_options=options).ask(2)
+    assert {bits for bits, _ in seen} == {4, 8}
+    assert all(lost == pytest.approx(3.0 if bits == 4 else 0.0) for bits, lost in seen)

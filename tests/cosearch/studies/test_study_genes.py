@@ -4,11 +4,14 @@ from dataclasses import dataclass
 
 import pytest
 
+from dovetail.cosearch.accuracy.source import Refusal
+from dovetail.cosearch.spaces.compose import networks_of
 from dovetail.cosearch.spaces.dataflow import DATAFLOW, dataflow_constraints
+from dovetail.cosearch.spaces.network_part import NetworkPart
 from dovetail.cosearch.studies.evaluator import StudyEvaluator, mean_costs
 from dovetail.cosearch.studies.load import load_study, study_text
 from dovetail.cosearch.studies.tables import option_text, trials_frame
-from dovetail.cosearch.studies.trial import Trial, TrialResult
+from dovetail.cosearch.studies.trial import Trial, TrialResult, answer_of
 from dovetail.errors import BadInput, UnknownName
 
 STUDY = """\
@@ -275,3 +278,58 @@ def test_designs_without_some_choices_are_counted_as_networks_of_their_own():
     frame = trials_frame(trials, ["latency_s"])
     assert accuracy_evaluations(frame).tolist() == [1, 2, 2, 3]
     assert option_text({}, "net.l2", frame["net.l2"][0]) == "–"
+
+
+def test_networks_that_differ_in_stated_genes_alone_share_the_accuracy_that_was_paid_for(evaluator):
+    study = evaluator("bits: {options: [2, 4, 8], loss_pct: {4: 1.5, 2: 90}}")
+    points = [{**study.first[0], "net.bits": bits} for bits in (2, 4, 8)]
+    assert len({study.network_key(point) for point in points}) == 1
+    alone = [study.evaluate(point) for point in points]
+    assert [one.metrics["stated_loss_pct"] for one in alone[1:]] == [1.5, 0.0]
+    assert alone[0].metrics["error_pct"] == 100.0
+    for payer in alone:
+        shared = [study.evaluate(point, answer_of(payer)).metrics for point in points]
+        assert [one["error_pct"] for one in shared] == [one.metrics["error_pct"] for one in alone]
+
+
+def test_a_gene_that_a_source_sees_stands_beside_one_whose_loss_is_stated():
+    part = {"space": "mobilenet_v2", "bits": {"options": [4, 8], "loss_pct": {"4": 2}}, "sparsity": ["dense", 0.5]}
+    networks = networks_of(NetworkPart.model_validate(part))
+    point = {**networks.baseline(), "net.bits": 4, "net.sparsity": 0.5}
+    assert networks.unstated == ("sparsity",)
+    assert networks.asked_key(point) == networks.asked_key({**point, "net.bits": 8})
+    assert networks.asked_key(point) != networks.asked_key({**point, "net.sparsity": "dense"})
+    assert "net.bits" not in networks.asked_values(point)
+    assert networks.loss_pct(networks.build(point), point) == pytest.approx(2)
+
+
+def test_an_accuracy_that_is_refused_is_told_and_refused_again_from_what_was_told(evaluator):
+    study = evaluator()
+    study.__dict__["_accuracy"] = _Refuses()
+    first = study.evaluate(study.first[0])
+    assert (first.status, first.reason) == ("infeasible", "nobody knows")
+    assert answer_of(first) == Refusal("nobody knows")
+    again = study.evaluate(study.first[0], answer_of(first))
+    assert (again.status, again.reason, again.metrics) == (first.status, first.reason, first.metrics)
+    assert study._accuracy.asked == 1
+
+
+class _Refuses:
+    expensive = True
+    asked = 0
+
+    def predict(self, network, values):
+        self.asked += 1
+        raise BadInput("nobody knows")
+
+
+def test_what_a_recipe_has_beside_its_name_needs_a_source_that_reads_it(load):
+    with pytest.raises(BadInput, match=r"network\.recipe: .*cannot see what 'recipe\.lr' .*; leave it out, or take"):
+        load("recipe: {lr: [0.1, 0.01], loss_pct: {}}")
+    with pytest.raises(BadInput, match=r"network\.recipe: recipe digits: epochs is -2"):
+        load("recipe: {name: [digits], epochs: [1, -2], loss_pct: {}}")
+
+
+def test_losses_of_exits_are_stated_for_all_or_none(load):
+    with pytest.raises(BadInput, match="not for 's4'; give loss_pct for all exits, or for none"):
+        load("exits: {s3: {share: 0.5, loss_pct: 1}, s4: {share: 0.5}}")

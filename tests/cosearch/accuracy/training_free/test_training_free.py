@@ -1,10 +1,12 @@
 import math
+import pickle
 
 import pytest
 
 from dovetail.cosearch.accuracy.registry import accuracy_names, accuracy_source
 from dovetail.cosearch.accuracy.training_free.source import TrainingFree, TrainingFreeOptions
 from dovetail.cosearch.spaces.networks import network_space
+from dovetail.cosearch.studies.evaluator import StudyEvaluator
 from dovetail.cosearch.studies.load import load_study
 from dovetail.errors import BadInput, SpecError
 from dovetail.models.load import load_network
@@ -13,11 +15,16 @@ SPACE = network_space("digits_cells")
 OWN = """
 import math
 
+from dovetail.cosearch.accuracy.source import Accuracy
+
 def by_depth(network, values):
     return 30.0 + 5.0 * math.log(network.params)
 
 def raises(network, values):
     raise ValueError("not to be had")
+
+def dear(network, values):
+    return Accuracy(by_depth(network, values), 1.0, 1e9)
 
 def of_large_ones(network, values):
     return by_depth(network, values) if network.params > 9000 else raises(network, values)
@@ -169,3 +176,52 @@ def test_wrong_options_are_said_with_their_place(tmp_path, text, message):
     (tmp_path / "mine.yaml").write_text(text)
     with pytest.raises(SpecError, match=message):
         load_study(tmp_path / "mine.yaml")
+
+
+def test_labels_are_drawn_from_the_choices_that_a_study_keeps(made):
+    kept = SPACE.space.restrict({name: SPACE.space.choice(name).options[3:4] for name in SPACE.space.names[2:]})
+    source = TrainingFree(SPACE, made(labels=9, least_labels=3).options, kept)
+    drawn = [values for _, values, _ in source._labels]
+    assert drawn
+    assert all(kept.validate(values) for values in drawn)
+
+
+def test_the_calibration_costs_what_its_labels_cost(made):
+    whole = {"source": "function", "function": "own_depth:dear", "labels": 5}
+    assert made(calibrate=whole, least_labels=3).preparation_macs == 5 * 1e9
+    looked = made(calibrate=whole, least_labels=3, indicators=["synflow"])
+    assert looked.preparation_macs > 5 * 1e9
+    assert made(calibrate=None).preparation_macs == 0.0
+
+
+def test_a_calibration_is_taken_over_without_asking_for_labels(made):
+    source, other = made(), made(calibrate={"source": "function", "function": "own_depth:raises", "labels": 25})
+    network = SPACE.build(SPACE.baseline())
+    assert source.learnt is None
+    expected = source.predict(network, SPACE.baseline())
+    other.take(pickle.loads(pickle.dumps(source.learnt)))
+    assert other.predict(network, SPACE.baseline()) == expected
+
+
+def test_workers_are_sent_the_calibration(made, tmp_path):
+    path = tmp_path / "study.yaml"
+    path.write_text(
+        "name: sent\nnetwork: {space: digits_cells}\nhardware: {accelerator: edge_tpu, search: [pes_x]}\n"
+        "accuracy: {source: training_free, indicators: [params], least_labels: 3,\n"
+        "  calibrate: {source: function, function: 'own_depth:by_depth', labels: 4}}\nbudget: {trials: 1}\n"
+    )
+    evaluator = StudyEvaluator(load_study(path))
+    assert "4 accuracies" in evaluator.accuracy_statement()
+    assert len(pickle.loads(pickle.dumps(evaluator))._learnt) == 4
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"indicators": ["naswot", "naswot"]}, "'naswot' is listed twice; remove one of them"),
+        ({"thin": {"channels": -3}}, "greater than or equal to 1"),
+    ],
+)
+def test_an_indicator_given_twice_and_a_thinning_to_nothing_are_refused(options, message):
+    with pytest.raises(ValueError, match=message):
+        TrainingFreeOptions.model_validate(options)
