@@ -51,9 +51,12 @@ def main() -> None:
 
 
 def run(mode: str, folder: Path, seed: int, args: argparse.Namespace) -> None:
-    """One search, or the rest of it."""
+    """One search, or the rest of it; nothing where it is finished."""
+    log = folder / "trials.jsonl"
+    started = log.is_file()
+    if started and len(log.read_text(encoding="utf-8").splitlines()) >= args.trials:
+        return
     first = f"&phase_trials={args.trials // 2}" if mode == "phase" else ""
-    started = (folder / "trials.jsonl").is_file()
     search(
         "edge_s3", out=folder, trials=args.trials, seed=seed, workers=args.workers, resume=started,
         patches=f"mode?name={mode}{first}",
