@@ -185,12 +185,7 @@ def references(spec: StudySpec) -> Iterator[tuple[YamlPath, Callable[[], object]
     accuracy = spec.accuracy
     if _name_of(spec) and spec.network.space != VIDEO_SPACE:
         where = "path" if "path" in (accuracy.model_extra or {}) else "source"
-        yield (
-            ("accuracy", where),
-            lambda: accuracy_source(
-                accuracy.source, networks_of(spec.network), accuracy.model_extra, choices_of(spec.network)
-            ),
-        )
+        yield ("accuracy", where), partial(_source_of, spec)
     if spec.mapper.name != TABLES:
         yield ("mapper", "name"), lambda: mapper_class(spec.mapper.name)
     else:
@@ -201,6 +196,15 @@ def references(spec: StudySpec) -> Iterator[tuple[YamlPath, Callable[[], object]
         if baseline.network not in (spec.network.space, _name_of(spec)):
             yield ("baseline", "network"), lambda: load_network(baseline.network)
         yield ("baseline", "accelerator"), lambda: load_accelerator(baseline.accelerator)
+
+
+def _source_of(spec: StudySpec) -> None:
+    """Raises `BadInput` where the accuracy's source does not suit the networks; what these lack is said of them."""
+    try:
+        networks, choices = networks_of(spec.network), choices_of(spec.network)
+    except BadInput:
+        return
+    accuracy_source(spec.accuracy.source, networks, spec.accuracy.model_extra, choices)
 
 
 def _metric_references(spec: StudySpec) -> Iterator[tuple[YamlPath, Callable[[], object]]]:

@@ -68,7 +68,7 @@ def test_rows_without_an_accuracy_and_blank_lines_are_skipped(table):
     ("text", "message"),
     [
         ("arch,top1_pct\na,1\n", r"accuracies.csv:1: no column 'arch_str'; did you mean 'arch'"),
-        ("", "accuracies.csv:1: no column 'arch_str'; it has none"),
+        ("", "accuracies.csv:1: no column 'arch_str'; it has no header line"),
         ("arch_str,top1_pct\na,good\n", r"accuracies.csv:2: top1_pct is 'good', not a number"),
         ("arch_str,top1_pct\na,7\nb,170\n", r"accuracies.csv:3: top1_pct is 170; a percentage"),
         ("arch_str,top1_pct\na,nan\n", "a percentage lies between"),
