@@ -27,7 +27,7 @@ MODES = ("joint", "phase", "nas_only", "hw_only")
 def arguments() -> argparse.Namespace:
     """What the command line asks for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--trials", type=int, default=160)
     parser.add_argument("--out", type=Path, default=Path("edge_s3_runs"), metavar="DIR")
     parser.add_argument("--workers", type=int, default=2)
