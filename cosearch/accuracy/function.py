@@ -10,9 +10,9 @@ from pydantic import Field
 
 from ...errors import BadInput
 from ...models.network import Network
+from ..own_code import FAILURES, failures_told, named_object, one_line
 from ..spaces.network_space import NetworkSpace, network_values
 from ..spaces.space import Value
-from .named import FAILURES, failures_told, named_object, one_line
 from .source import Accuracy, SourceOptions
 
 __all__ = ["AccuracyFunction", "FunctionOptions"]

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...errors import BadInput, CannotDo
-from ..reports.amounts import count_of
+from ..amounts import count_of
 from . import compare
 from .metric_words import HARDWARE_PREFIX, METRICS, text_of, texts_apart, title_of
 from .output import Column, Output, progress_bar, table
@@ -152,9 +152,7 @@ def _emit_seeds(output: Output, out: Path, seeds: DataFrame) -> None:
     output.emit(data, rows, show)
 
 
-def _emit(
-    output: Output, out: Path, front: DataFrame, trials: DataFrame, context: Context, note: str = ""
-) -> None:
+def _emit(output: Output, out: Path, front: DataFrame, trials: DataFrame, context: Context, note: str = "") -> None:
     rows = [{str(name): value for name, value in row.items()} for row in front.to_dict("records")]
     data: dict[str, Any] = {
         "out": str(out),

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
 
+from ..amounts import many, seconds_text
 from ..studies.spec import StudySpec
-from .amounts import many, seconds_text
 from .changes import change_text
 from .choose import beats_baseline
 from .figures.front import metric_of

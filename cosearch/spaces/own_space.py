@@ -9,7 +9,7 @@ from typing import Any
 
 from ...errors import BadInput, shortened
 from ...models.network import Network
-from ..accuracy.named import FAILURES, failures_told, what_was_raised
+from ..own_code import FAILURES, failures_told, what_was_raised
 from .network_space import NETWORK_PREFIX, NetworkSpace
 from .space import Space
 

@@ -7,10 +7,11 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from ...errors import BadInput, Infeasible
-from ..predictors.base import F64, Predictor
+from ..predictors.base import F64, Inputs, Predictor
 from ..predictors.encoding import Encoding
 from ..predictors.registry import PredictorName, make_predictor
-from ..spaces.space import Value
+from ..spaces.hardware import HARDWARE_PREFIX
+from ..spaces.space import Choice, Value
 from ..studies.foreknown import Foreknown
 from ..studies.trial import TrialResult
 from .base import Task
@@ -19,7 +20,8 @@ from .candidates import key_of
 __all__ = ["FEWEST", "Forecast"]
 
 FEWEST = 8  # results that a metric is predicted from
-_ERRORS = ("error_pct", "tracking_loss_pct")  # in percent; costs are predicted by their logarithm
+_NETWORKS_OWN = "error_pct"  # whatever the hardware
+_ERRORS = (_NETWORKS_OWN, "tracking_loss_pct")  # in percent; costs are predicted by their logarithm
 _EXACT = ("area_mm2", "macs", "params")  # of what is foreknown
 _BOUNDED = ("latency_s", "energy_j", "edp")
 _LEAST = 1e-300  # costs nothing
@@ -31,14 +33,19 @@ class Forecast:
     """Objectives and violations of designs that were not tried.
 
     Where the task foretells figures of a design, exact ones are not predicted, and a metric whose least value is known
-    is predicted in proportion to that, never below it.
+    is predicted in proportion to that, never below it. An error is learnt of the network alone, all else of the whole
+    design, with the sizes of its hardware as numbers.
     """
 
     def __init__(self, task: Task) -> None:
         self._task = task
         self._metrics = tuple(dict.fromkeys((*task.objectives, *task.limits)))
         self._known: dict[object, Foreknown | None] = {}
-        self._encoding = Encoding(task.space, self._about if task.statistics or task.foreknown else None)
+        hardware = [choice for choice in task.space.choices if choice.name.startswith(HARDWARE_PREFIX)]
+        self._sizes = [choice for choice in hardware if _is_size(choice)]
+        networks = set(task.space.names) - {choice.name for choice in hardware}
+        self._networks = Encoding(task.space.among(networks), task.statistics)
+        self._designs = Encoding(task.space, self._about if task.statistics or task.foreknown or self._sizes else None)
         self._predictors: dict[str, Predictor] = {}
 
     def excess(self, values: Mapping[str, Value]) -> float:
@@ -58,7 +65,7 @@ class Forecast:
         """Learn every objective and limit that is not known; False while one of the objectives hardly is."""
         if len(self._known) > _REMEMBERED:
             self._known.clear()
-        inputs = self._encoding.inputs(points)
+        asked = self._inputs(points)
         self._predictors = {}
         for metric in self._metrics:
             rows = np.array([at for at, result in enumerate(results) if _usable(metric, result)], dtype=np.int64)
@@ -69,7 +76,7 @@ class Forecast:
                     return False
                 continue
             labels = np.array([_scaled(metric, results[row].metrics[metric]) for row in rows])
-            predictor = make_predictor(name, self._task.seed)
+            predictor, inputs = make_predictor(name, self._task.seed), asked[metric]
             predictor.prepare(inputs)
             predictor.fit(inputs.rows(rows), labels - self._least(metric, [points[row] for row in rows]))
             self._predictors[metric] = predictor
@@ -77,14 +84,14 @@ class Forecast:
 
     def of(self, points: Sequence[Mapping[str, Value]]) -> tuple[F64, F64]:
         """Objectives (n, m), costs as logarithms, and violations (n,)."""
-        inputs = self._encoding.inputs(points)
+        asked = self._inputs(points)
         said: dict[str, F64] = {}
         for metric in self._metrics:
             if self._is_exact(metric):
                 found = [self._foreknown(values) for values in points]
                 said[metric] = np.array([_scaled(metric, one.exact[metric]) if one else 0.0 for one in found])
             elif metric in self._predictors:
-                above = self._predictors[metric].predict(inputs)[0]
+                above = self._predictors[metric].predict(asked[metric])[0]
                 if metric in _BOUNDED and self._task.foreknown is not None:
                     above = np.maximum(above, 0.0)
                 said[metric] = above + self._least(metric, points)
@@ -109,8 +116,14 @@ class Forecast:
     def _is_exact(self, metric: str) -> bool:
         return metric in _EXACT and self._task.foreknown is not None
 
+    def _inputs(self, points: Sequence[Mapping[str, Value]]) -> dict[str, Inputs]:
+        """What each metric is predicted from."""
+        designs = self._designs.inputs(points)
+        networks = self._networks.inputs(points) if _NETWORKS_OWN in self._metrics else designs
+        return {metric: networks if metric == _NETWORKS_OWN else designs for metric in self._metrics}
+
     def _about(self, values: Mapping[str, Value]) -> F64:
-        """The network's free statistics, and logarithms of what is foreknown of the design."""
+        """The network's free statistics, logarithms of what is foreknown of the design, and of its hardware's sizes."""
         parts: list[F64] = []
         if self._task.statistics is not None:
             parts.append(np.asarray(self._task.statistics(values), dtype=np.float64))
@@ -118,6 +131,7 @@ class Forecast:
             known = self._foreknown(values)
             figures = {**known.exact, **known.least} if known else {}
             parts.append(np.array([np.log(figures.get(name) or 1.0) for name in ("area_mm2", *_BOUNDED[:2])]))
+        parts.append(np.array([np.log(values[one.name]) if one.name in values else 0.0 for one in self._sizes]))
         return np.concatenate(parts)
 
     def _least(self, metric: str, points: Sequence[Mapping[str, Value]]) -> F64:
@@ -135,6 +149,10 @@ class Forecast:
             except (BadInput, Infeasible):
                 self._known[key] = None
         return self._known[key]
+
+
+def _is_size(choice: Choice) -> bool:
+    return len(choice.options) > 1 and all(not isinstance(one, bool | str) and one > 0 for one in choice.options)
 
 
 def _usable(name: str, result: TrialResult) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import heapq
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar
@@ -19,6 +18,7 @@ from ..studies.trial import Dropped, TrialResult
 from .attainment import Attainment, expected_improvement
 from .base import Batched, StrategyOptions, Task
 from .candidates import Candidates, Key, Pool, key_of
+from .greedy_volume import by_gain
 from .hardware_fronts import ERROR, HardwareFront, HardwareFronts
 from .predictor import PredictorOptions
 
@@ -258,30 +258,22 @@ class NestedPredictor(Batched):
         self, networks: Sequence[tuple[Mapping[str, Value], float]], count: int,
         known: Sequence[tuple[Mapping[str, Value], float]] = (),
     ) -> list[dict[str, Value]]:  # fmt: skip
-        """Designs of new networks (each on one accelerator at least) and of known ones, by what they are to add.
-
-        What a design adds only shrinks as others are chosen, so that the greedy choice looks again at a few at a time
-        (Minoux 1978).
-        """
+        """Designs of new networks (each on one accelerator at least) and of known ones, by what they are to add."""
         surface = self._surface()
         offers = list(self._offers(surface, [*networks, *self._still_useful(surface, known)]))
-        heap = [(-surface.gain(mask, error), at) for at, (_, error, _, mask) in enumerate(offers)]
-        heapq.heapify(heap)
-        smallest = -_SMALLEST_GAIN * heap[0][0] if heap else 0.0
+        smallest: float | None = None
         waiting = {key_of(network) for network, _ in networks}
         chosen: list[dict[str, Value]] = []
         used: Counter[Key] = Counter()
-        while heap and len(chosen) < count:
-            _, at = heapq.heappop(heap)
+        for at, gain in by_gain(len(offers), lambda at: surface.gain(offers[at][3], offers[at][1])):
+            smallest = _SMALLEST_GAIN * gain if smallest is None else smallest
+            if len(chosen) == count:
+                break
             network, error, number, mask = offers[at]
             key = key_of(network)
-            gain = surface.gain(mask, error)
             if used[key] >= self._most_designs or (
                 key not in waiting and (gain <= smallest or count - len(chosen) <= len(waiting))
             ):
-                continue
-            if heap and gain < -heap[0][0]:
-                heapq.heappush(heap, (-gain, at))
                 continue
             surface.error[mask] = np.minimum(surface.error[mask], error)
             waiting.discard(key)

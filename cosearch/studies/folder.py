@@ -10,8 +10,8 @@ from pathlib import Path
 
 from ...document import load_document
 from ...errors import BadInput, shortened
-from ..accuracy.named import module_file
-from ..reports.amounts import count_of
+from ..amounts import count_of
+from ..own_code import module_file
 from ..spaces.compose import space_files
 from .files import Context
 from .load import check_shape, study_text

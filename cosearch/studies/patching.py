@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import replace
@@ -24,6 +25,7 @@ from .spec import NAMED_PARTS, HardwarePart, StudySpec
 __all__ = ["patch_study"]
 
 _PARTS: dict[str, type[BaseModel]] = {"network": NetworkPart, "hardware": HardwarePart}
+_ALIKE = 0.8  # a key of the study and what was perhaps meant to be it; `stage` and `strategy` are less so
 
 
 def patch_study(document: Document, patches: Sequence[str], folder: Path) -> Document:
@@ -77,6 +79,12 @@ def _which(data: dict[str, Any], patch: Patch, folder: Path) -> str:
         return next(part for part in _PARTS if part not in reasons)
     if not reasons:
         raise BadInput(f"patch '{patch}': networks and hardware both have it; write 'network.{patch}' or 'hardware.…'")
+    head = patch.addresses()[0][0].partition(".")[0]
+    key = difflib.get_close_matches(head, StudySpec.model_fields, n=1, cutoff=_ALIKE)
+    if key:
+        raise BadInput(
+            f"patch '{patch}': neither the study nor its networks or hardware have '{head}'; did you mean '{key[0]}'?"
+        )
     told = dict.fromkeys(reasons.values())
     near = [reason for reason in told if "did you mean" in reason]
     raise BadInput("; ".join(near or told))

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from ....errors import BadInput
 from ....models.network import Network
+from ...own_code import failures_told
 from ...spaces.composed_space import ComposedSpace
 from ...spaces.network_space import NetworkSpace
 from ...spaces.slots import shareable
 from ...spaces.space import Value
-from ..named import failures_told
 from ..source import Accuracy, SourceOptions
 from ..trained.source import TrainingOptions, held_out_sigma_pct, seed_of
 

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.utils.data import Dataset, Subset, TensorDataset, default_collate
 
 from ....errors import BadInput
-from ..named import failures_told, named_object, one_line
+from ...own_code import failures_told, named_object, one_line
 
 __all__ = ["Data", "batches", "digits", "digits_test", "load_data", "part_of"]
 

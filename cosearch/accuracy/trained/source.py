@@ -13,12 +13,12 @@ from pydantic import Field, ValidationError, field_validator
 from ....document import field_errors
 from ....errors import BadInput, suggestion
 from ....models.network import Network
+from ...own_code import failures_told, named_object
 from ...spaces.composed_space import ComposedSpace
 from ...spaces.genes import RECIPE_PREFIX, recipe_values
 from ...spaces.network_space import NetworkSpace, Trainable
 from ...spaces.space import Value
 from ..curves.stopping import Stopping
-from ..named import failures_told, named_object
 from ..source import Accuracy, SourceOptions
 
 if TYPE_CHECKING:

@@ -16,10 +16,10 @@ from ....document import field_errors
 from ....errors import BadInput, Infeasible
 from ....models.network import Network
 from ....models.op import Op
+from ...own_code import one_line
 from ...spaces.network_space import NetworkSpace, Trainable, known_values, network_values
 from ...spaces.space import Space, Value
 from ..calibrated import Calibrated, CalibrationReport, FitKind
-from ..named import one_line
 from ..source import Accuracy, AccuracySource, SourceOptions
 from .indicator import fresh_module, indicator, indicator_scores, network_scores
 from .probe import Images, Probe, make_probe

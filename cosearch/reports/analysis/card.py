@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ...amounts import count_of, many, seconds_text, small
 from ...life.deployment import Deployment
 from ...life.search_energy import HOST_POWER_W, training_j_per_mac
 from ...life.spent import in_data_centre
-from ..amounts import count_of, many, seconds_text, small
 from ..choose import beats_baseline
 from .ablation_read import gained_by
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from ..findings import Findings
 
 __all__ = ["Card", "Criterion", "card"]
+
 
 @dataclass(frozen=True)
 class Criterion:

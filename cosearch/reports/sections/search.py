@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from ..amounts import count_of
+from ...amounts import count_of
 from ..charts.curves import curves_data
 from ..charts.limits import limits_chart
 from ..figures.front import metric_of

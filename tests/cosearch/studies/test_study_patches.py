@@ -67,6 +67,16 @@ def test_a_misspelt_patch_is_answered_with_what_is_near_alone():
     assert str(caught.value) == "patch 'pess?y=2': edge_tpu has nothing called 'pess'; did you mean 'pes'?"
 
 
+@pytest.mark.parametrize(
+    ("patch", "key"), [("strategi?population=9", "strategy"), ("seeed=3", "seed"), ("budgt.trials=9", "budget")]
+)
+def test_a_key_of_the_study_is_near_too(patch, key):
+    with pytest.raises(
+        BadInput, match=f"neither the study nor its networks or hardware have '.*'; did you mean '{key}'"
+    ):
+        load_study("edge_imagenet", patches=[patch])
+
+
 def test_a_patch_that_nothing_is_near_names_some_of_what_there_is():
     with pytest.raises(BadInput, match=r"choices are resolution, .* and \d+ more; .*edge_tpu has nothing called"):
         load_study("edge_imagenet", patches=["qqqq?zz=2"])

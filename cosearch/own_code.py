@@ -9,7 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from ...errors import BadInput, Infeasible, shortened
+from ..errors import BadInput, Infeasible, shortened
 
 __all__ = ["FAILURES", "failures_told", "module_file", "named_object", "one_line", "what_was_raised"]
 
