@@ -13,7 +13,7 @@ from ..predictors.registry import PredictorName, make_predictor
 from ..spaces.hardware import HARDWARE_PREFIX
 from ..spaces.space import Choice, Value
 from ..studies.foreknown import Foreknown
-from ..studies.trial import TrialResult
+from ..studies.trial import LIFE_METRICS, TrialResult
 from .base import Task
 from .candidates import key_of
 
@@ -32,14 +32,15 @@ _NO_DESIGN = 1e3  # violation of choices that make no design
 class Forecast:
     """Objectives and violations of designs that were not tried.
 
-    Where the task foretells figures of a design, exact ones are not predicted, and a metric whose least value is known
-    is predicted in proportion to that, never below it. An error is learnt of the network alone, all else of the whole
-    design, with the sizes of its hardware as numbers.
+    Where the task foretells figures of a design, exact ones are not predicted; a metric whose least value is known is
+    predicted in proportion to that, never below it, and one of which a near value is known in proportion to that. An
+    error is learnt of the network alone, all else of the whole design, with the sizes of its hardware as numbers.
     """
 
     def __init__(self, task: Task) -> None:
         self._task = task
         self._metrics = tuple(dict.fromkeys((*task.objectives, *task.limits)))
+        self._told = ("area_mm2", *_BOUNDED[:2], *(name for name in self._metrics if name in LIFE_METRICS))
         self._known: dict[object, Foreknown | None] = {}
         hardware = [choice for choice in task.space.choices if choice.name.startswith(HARDWARE_PREFIX)]
         self._sizes = [choice for choice in hardware if _is_size(choice)]
@@ -129,15 +130,15 @@ class Forecast:
             parts.append(np.asarray(self._task.statistics(values), dtype=np.float64))
         if self._task.foreknown is not None:
             known = self._foreknown(values)
-            figures = {**known.exact, **known.least} if known else {}
-            parts.append(np.array([np.log(figures.get(name) or 1.0) for name in ("area_mm2", *_BOUNDED[:2])]))
+            figures = {**known.exact, **known.least, **known.near} if known else {}
+            parts.append(np.array([np.log(figures.get(name) or 1.0) for name in self._told]))
         parts.append(np.array([np.log(values[one.name]) if one.name in values else 0.0 for one in self._sizes]))
         return np.concatenate(parts)
 
     def _least(self, metric: str, points: Sequence[Mapping[str, Value]]) -> F64:
         """What a metric is predicted in proportion to (n,), as a logarithm."""
         known = [self._foreknown(values) for values in points]
-        return np.array([np.log(one.least.get(metric, 1.0)) if one else 0.0 for one in known])
+        return np.array([np.log({**one.near, **one.least}.get(metric, 1.0)) if one else 0.0 for one in known])
 
     def _foreknown(self, values: Mapping[str, Value]) -> Foreknown | None:
         if self._task.foreknown is None:

@@ -34,7 +34,7 @@ class LinasOptions(StrategyOptions):
 
     population: int = Field(default=50, ge=4, le=1000)
     generations: int = Field(default=30, ge=1, le=10_000)
-    predictor: PredictorName = "ridge"
+    predictor: PredictorName = "gaussian_process"
 
 
 class Linas(Batched):

@@ -195,7 +195,8 @@ class StudyEvaluator:
     def foreknown(self, values: Mapping[str, Value]) -> Foreknown:
         """What is known of a design before it is mapped; `BadInput` or `Infeasible` where there is none."""
         network, accelerator = self.design(values)
-        return foreknown(network, parts_of(self.networks, network, values), accelerator)
+        lived = (lambda estimate: self._lived(network, estimate, values)) if self.spec.life_cycle is not None else None
+        return foreknown(network, parts_of(self.networks, network, values), accelerator, lived)
 
     def network_key(self, values: Mapping[str, Value]) -> str | None:
         """The name of a point's network to whoever finds its accuracy; None where that is not the network's alone."""

@@ -1,24 +1,31 @@
-"""What is known of a design before it is mapped: its size exactly, and the least that it can cost."""
+"""What is known of a design before it is mapped: its size exactly, and what the rest comes to at the least cost."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from ...accel.accelerator import Accelerator
+from ...mapper.estimate import Estimate
 from ...mapper.roofline import roofline_estimate
 from ...models.network import Network
+from .trial import LIFE_METRICS
 
 __all__ = ["Foreknown", "foreknown", "sizes"]
 
 
 @dataclass(frozen=True)
 class Foreknown:
-    """Figures in SI units (area: mm²) by metric: ``exact`` ones, and of others the ``least`` they can be (above 0)."""
+    """Figures in SI units (area: mm²) by metric, all above 0.
+
+    Some are ``exact``, some known by the ``least`` they can be; ``near`` says what others come to at the least cost, no
+    bound of them but close.
+    """
 
     exact: Mapping[str, float]
     least: Mapping[str, float]
+    near: Mapping[str, float] = field(default_factory=dict)
 
 
 def sizes(network: Network, accelerator: Accelerator) -> dict[str, float]:
@@ -29,13 +36,23 @@ def sizes(network: Network, accelerator: Accelerator) -> dict[str, float]:
     }  # fmt: skip
 
 
-def foreknown(network: Network, parts: Sequence[tuple[float, Network]], accelerator: Accelerator) -> Foreknown:
+def foreknown(
+    network: Network, parts: Sequence[tuple[float, Network]], accelerator: Accelerator,
+    lived: Callable[[Estimate], Mapping[str, float]] | None = None,
+) -> Foreknown:  # fmt: skip
     """Sizes, and the mean roofline of ``parts``, the networks that shares of the inputs run through.
 
-    Takes milliseconds. Raises `Infeasible` where the tensors do not fit.
+    ``lived`` adds metrics of the whole life to an estimate. Takes milliseconds. Raises `Infeasible` where the tensors
+    do not fit.
     """
     estimates = [(share, roofline_estimate(run, accelerator)) for share, run in parts]
     latency = math.fsum(share * one.latency_s for share, one in estimates)
     energy = math.fsum(share * one.energy_j for share, one in estimates)
     least = {"latency_s": latency, "energy_j": energy, "edp": latency * energy}
-    return Foreknown(sizes(network, accelerator), {name: value for name, value in least.items() if value > 0})
+    lives = [(share, lived(one)) for share, one in estimates] if lived is not None else []
+    near = {name: math.fsum(share * life[name] for share, life in lives) for name in LIFE_METRICS if lives}
+    return Foreknown(sizes(network, accelerator), _positive(least), _positive(near))
+
+
+def _positive(figures: Mapping[str, float]) -> dict[str, float]:
+    return {name: value for name, value in figures.items() if value > 0}

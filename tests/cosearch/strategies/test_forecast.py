@@ -66,6 +66,30 @@ def test_no_forecast_is_below_the_least(points):
             assert np.exp(latency) >= least(values) * (1 - 1e-12)
 
 
+@pytest.mark.parametrize("predictor", ["gaussian_process", "ridge"])
+def test_an_error_is_learnt_of_the_network_alone(points, predictor):
+    forecast = Forecast(TASK)
+    assert forecast.fit(points, [result(values) for values in points], predictor)
+    objectives, _ = forecast.of([{"net.depth": 3, "net.kind": "a", "hw.size": size} for size in (1, 4, 16)])
+    assert len(set(objectives[:, 1])) == 1
+    assert len(set(objectives[:, 0])) == 3
+
+
+def test_sizes_of_hardware_are_numbers_so_that_those_never_tried_are_forecast_too():
+    space = Space((Choice("net.kind", ("a", "b")), Choice("hw.size", tuple(2**power for power in range(12)))))
+    task = Task(space, ("latency_s", "energy_j"), 1)
+    known = [space.point(number) for number in range(space.size) if number % 3]
+
+    def costs(values):
+        return {"latency_s": 1.0 / values["hw.size"], "energy_j": values["hw.size"] ** 0.5}
+
+    forecast = Forecast(task)
+    assert forecast.fit(known, [TrialResult("ok", costs(values)) for values in known], "gaussian_process")
+    asked = [space.point(number) for number in (3, 6, 9, 15, 18, 21)]
+    found, _ = forecast.of(asked)
+    assert np.exp(found) == pytest.approx(np.array([list(costs(values).values()) for values in asked]), rel=0.1)
+
+
 def test_what_is_known_to_break_a_limit_and_what_is_no_design_is_told_without_a_trial():
     forecast = Forecast(TASK)
     assert forecast.excess({"net.depth": 1, "net.kind": "a", "hw.size": 8}) == 0.0

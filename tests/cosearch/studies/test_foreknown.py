@@ -49,6 +49,19 @@ def test_an_early_exit_is_foreknown_as_its_parts(evaluator):
     assert study.foreknown(early).least["latency_s"] < study.foreknown(whole).least["latency_s"]
 
 
+def test_a_life_is_foreknown_at_the_least_cost(evaluator):
+    study = evaluator(STUDY + "life_cycle: {uses: 1.0e+9, devices: 10, training: 3 kWh}\n")
+    values = {**study.networks.baseline(), "hw.pes_x": 4, "hw.local_memory": 2, "hw.bandwidth": 20}
+    known, found = study.foreknown(values), study.evaluate(values).metrics
+    assert {"co2e_kg", "life_energy_j"} == set(known.near)
+    for name, value in known.near.items():
+        assert value == pytest.approx(found[name], rel=0.5)
+        assert value != found[name]
+    larger = study.foreknown({**values, "hw.local_memory": 4})
+    assert larger.near["co2e_kg"] > known.near["co2e_kg"]  # more silicon is made
+    assert evaluator(STUDY).foreknown(values).near == {}
+
+
 def test_choices_that_make_no_design_are_bad_input(evaluator):
     with pytest.raises(BadInput):
         evaluator(STUDY).foreknown({"net.edge_01": "none"})
