@@ -14,6 +14,7 @@ from .deployment import Deployment
 from .spent import NONE, SearchCost, Spent
 
 if TYPE_CHECKING:
+    from ...accel.accelerator import Accelerator
     from ...energy.life import LifeCycle
     from ...mapper.estimate import Estimate
     from ...mapper.training import Recipe
@@ -154,13 +155,23 @@ class LifePart(BaseModel):
             uncertainty=False,
         )
 
+    def made_and_used(self, estimate: Estimate) -> LifeCycle:
+        """The same without the search and the training, whose estimate takes a hundred times as long as the rest."""
+        from .account import life_cycle
+
+        return life_cycle(estimate, self.uses, training=None, deployment=self.deployment, uncertainty=False)
+
+    @cached_property
+    def _trained_on(self) -> Accelerator:
+        from ...accel.spec import load_accelerator
+
+        return load_accelerator(self.training_hardware)
+
     def _training_of(self, network: Network, recipe: Recipe | None) -> Spent:
         if recipe is None and not self._by_recipe:
             return self.training
-        from ...accel.spec import load_accelerator
         from ...mapper.training import estimate_training
 
-        machine = load_accelerator(self.training_hardware)
         return estimate_training(
-            network, machine, recipe=recipe or self.training, devices=self.training_devices, mapper="roofline"
+            network, self._trained_on, recipe=recipe or self.training, devices=self.training_devices, mapper="roofline"
         )

@@ -29,7 +29,7 @@ from ..spaces.space import Space, Value
 from ..strategies.nested import NestedOptions
 from ..sweep.sampled import SampledSweep
 from .costs import CostSource, cost_source
-from .foreknown import Foreknown, foreknown, sizes
+from .foreknown import Foreknown, foreknown, life_metrics, sizes
 from .showing import gantt_of, transfer_frame
 from .spec import HardwarePart, StudySpec
 from .trial import METRICS, REFUSED, Status, TrialResult, accuracy_metrics, accuracy_of
@@ -195,8 +195,7 @@ class StudyEvaluator:
     def foreknown(self, values: Mapping[str, Value]) -> Foreknown:
         """What is known of a design before it is mapped; `BadInput` or `Infeasible` where there is none."""
         network, accelerator = self.design(values)
-        lived = (lambda estimate: self._lived(network, estimate, values)) if self.spec.life_cycle is not None else None
-        return foreknown(network, parts_of(self.networks, network, values), accelerator, lived)
+        return foreknown(network, parts_of(self.networks, network, values), accelerator, self.spec.life_cycle)
 
     def network_key(self, values: Mapping[str, Value]) -> str | None:
         """The name of a point's network to whoever finds its accuracy; None where that is not the network's alone."""
@@ -266,7 +265,7 @@ class StudyEvaluator:
             return {}
         life = self.spec.life_cycle.life_of(network, estimate, training_recipe(values))
         phases = {f"co2e_{name}_kg": phase.co2e_kg for name, phase in life.phases.items()}
-        return {"co2e_kg": life.total.co2e_kg, "life_energy_j": life.total.energy_j, **phases}
+        return {**life_metrics(life), **phases}
 
     def _hardware_part(self, values: Mapping[str, Value]) -> dict[str, Value]:
         return {name: values[name] for name in self.hardware.names if name in values}

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from ...accel.accelerator import Accelerator
-from ...mapper.estimate import Estimate
 from ...mapper.roofline import roofline_estimate
 from ...models.network import Network
+from ..life.study_part import LifePart
 from .trial import LIFE_METRICS
 
-__all__ = ["Foreknown", "foreknown", "sizes"]
+if TYPE_CHECKING:
+    from ...energy.life import LifeCycle
+
+__all__ = ["Foreknown", "foreknown", "life_metrics", "sizes"]
 
 
 @dataclass(frozen=True)
@@ -36,21 +40,25 @@ def sizes(network: Network, accelerator: Accelerator) -> dict[str, float]:
     }  # fmt: skip
 
 
+def life_metrics(life: LifeCycle) -> dict[str, float]:
+    """A life cycle's totals, as a study may minimise them."""
+    return {"co2e_kg": life.total.co2e_kg, "life_energy_j": life.total.energy_j}
+
+
 def foreknown(
-    network: Network, parts: Sequence[tuple[float, Network]], accelerator: Accelerator,
-    lived: Callable[[Estimate], Mapping[str, float]] | None = None,
-) -> Foreknown:  # fmt: skip
+    network: Network, parts: Sequence[tuple[float, Network]], accelerator: Accelerator, life: LifePart | None = None
+) -> Foreknown:
     """Sizes, and the mean roofline of ``parts``, the networks that shares of the inputs run through.
 
-    ``lived`` adds metrics of the whole life to an estimate. Takes milliseconds. Raises `Infeasible` where the tensors
-    do not fit.
+    With a ``life``, what making and using comes to. Takes milliseconds. Raises `Infeasible` where the tensors do not
+    fit.
     """
     estimates = [(share, roofline_estimate(run, accelerator)) for share, run in parts]
     latency = math.fsum(share * one.latency_s for share, one in estimates)
     energy = math.fsum(share * one.energy_j for share, one in estimates)
     least = {"latency_s": latency, "energy_j": energy, "edp": latency * energy}
-    lives = [(share, lived(one)) for share, one in estimates] if lived is not None else []
-    near = {name: math.fsum(share * life[name] for share, life in lives) for name in LIFE_METRICS if lives}
+    lives = [(share, life_metrics(life.made_and_used(one))) for share, one in estimates] if life is not None else []
+    near = {name: math.fsum(share * one[name] for share, one in lives) for name in LIFE_METRICS if lives}
     return Foreknown(sizes(network, accelerator), _positive(least), _positive(near))
 
 
