@@ -6,7 +6,7 @@ import csv
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -77,8 +77,17 @@ class Published:
 
 
 def load_published(path: Path | None = None) -> tuple[Published, ...]:
-    """The table of published ImageNet results (columns: see the YAML file beside it)."""
-    with (path or _TABLE).open(encoding="utf-8", newline="") as text:
+    """The table of published ImageNet results (columns: see the YAML file beside it); the shipped one is read once."""
+    return _shipped() if path is None else _read(path)
+
+
+@cache
+def _shipped() -> tuple[Published, ...]:
+    return _read(_TABLE)
+
+
+def _read(path: Path) -> tuple[Published, ...]:
+    with path.open(encoding="utf-8", newline="") as text:
         return tuple(
             Published(
                 row["model"], row["family"], float(row["top1_pct"]), row["recipe"], row["source"], row_features(row)

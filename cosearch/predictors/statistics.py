@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
@@ -53,22 +53,25 @@ def _weight_bits(op: Op) -> float:
     return float(op.tensor("weight").bits)
 
 
-def free_statistics(space: NetworkSpace) -> Statistics:
+def free_statistics(
+    space: NetworkSpace, build: Callable[[Mapping[str, Value]], Network] | None = None
+) -> Statistics:
     """What a predictor is told of a space's networks beside their choices.
 
-    The space's own ``statistics(values)`` where it has any, else those of the network it builds; zeros where the
-    choices make no network.
+    The space's own ``statistics(values)`` where it has any, else those of the network that ``build`` (the space's own)
+    makes; zeros where the choices make no network.
     """
     own: Statistics | None = getattr(space, "statistics", None)
     if own is not None:
         return own
+    make = space.build if build is None else build
     known: dict[str, F64] = {}
 
     def built(values: Mapping[str, Value]) -> F64:
         key = space.key(values)
         if key not in known:
             try:
-                known[key] = network_statistics(space.build(values))
+                known[key] = network_statistics(make(values))
             except BadInput:
                 known[key] = np.zeros(len(NETWORK_STATISTICS))
         return known[key]

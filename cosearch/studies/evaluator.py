@@ -23,7 +23,7 @@ from ..spaces.composed_space import ComposedSpace, parts_of
 from ..spaces.dataflow import DATAFLOW, FREE, dataflow_choice
 from ..spaces.genes import training_recipe
 from ..spaces.hardware import HARDWARE_PREFIX, fixed_parameters, hardware_defaults, hardware_space, hardware_values
-from ..spaces.network_space import NetworkSpace
+from ..spaces.network_space import NetworkSpace, network_values
 from ..spaces.patch_accelerator import patch_accelerator
 from ..spaces.space import Space, Value
 from ..strategies.nested import NestedOptions
@@ -47,6 +47,7 @@ __all__ = [
 ]  # fmt: skip
 
 _CHIPS = 1000  # remembered, because searches come back to them
+_NETWORKS = 16
 
 
 class StudyEvaluator:
@@ -127,7 +128,7 @@ class StudyEvaluator:
     @cached_property
     def statistics(self) -> Statistics:
         """What is known for free of a network, for predictors."""
-        return free_statistics(self.networks)
+        return free_statistics(self.networks, self._network)
 
     @property
     def _default_hardware(self) -> dict[str, Value] | None:
@@ -186,7 +187,15 @@ class StudyEvaluator:
     def design(self, values: Mapping[str, Value]) -> tuple[Network, Accelerator]:
         """The network and the accelerator of a point; `BadInput` where the point is none of the space."""
         own = self.space.validate(values)
-        return self.networks.build(own), self._chip(tuple(hardware_values(own).items()))
+        return self._network(own), self._chip(tuple(hardware_values(own).items()))
+
+    def _network(self, values: Mapping[str, Value]) -> Network:
+        """The network of a point; the last ones are remembered, since several questions are asked of each in turn."""
+        return self._built(tuple(network_values(values).items()))
+
+    @cached_property
+    def _built(self) -> Callable[[tuple[tuple[str, Value], ...]], Network]:
+        return lru_cache(_NETWORKS)(lambda values: self.networks.build(dict(values)))
 
     @cached_property
     def _chip(self) -> Callable[[tuple[tuple[str, Value], ...]], Accelerator]:
