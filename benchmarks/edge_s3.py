@@ -1,10 +1,10 @@
 """What searching networks and accelerators together brings in a space too large to enumerate.
 
-    python benchmarks/edge_s3.py [--seeds N] [--trials N] [--out DIR] [--workers N] [--docs]
+    python benchmarks/edge_s3.py [--study NAME] [--seeds N] [--trials N] [--out DIR] [--workers N] [--docs]
 
-The study edge_s3 in four modes with the same strategy and as many trials each, the first phase of `phase` being half of
-them; a run of each for every seed. Goes on where it was stopped. ``--docs`` writes the table and the picture (of the
-first seed) of docs/searcher.md.
+The study edge_s3, or edge_s3_life, in four modes with the same strategy and as many trials each, the first phase of
+`phase` being half of them; a run of each for every seed. Goes on where it was stopped. ``--docs`` writes the study's
+table and picture (of the first seed) of docs/searcher.md.
 """
 
 from __future__ import annotations
@@ -21,15 +21,17 @@ from dovetail.cosearch.reports.comparison import Comparison, compare_runs, plot_
 from dovetail.cosearch.studies.run import search
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
+STUDIES = ("edge_s3", "edge_s3_life")
 MODES = ("joint", "phase", "nas_only", "hw_only")
 
 
 def arguments() -> argparse.Namespace:
     """What the command line asks for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--study", choices=STUDIES, default=STUDIES[0])
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--trials", type=int, default=160)
-    parser.add_argument("--out", type=Path, default=Path("edge_s3_runs"), metavar="DIR")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="default: the study's name and _runs")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--docs", action="store_true", help="write docs/searcher.md's table and picture")
     return parser.parse_args()
@@ -38,16 +40,17 @@ def arguments() -> argparse.Namespace:
 def main() -> None:
     """Run what is missing, compare, print, write."""
     args = arguments()
+    out = args.out or Path(f"{args.study}_runs")
     comparisons = []
     for seed in range(1, args.seeds + 1):
-        folders = [args.out / f"s{seed}" / mode for mode in MODES]
+        folders = [out / f"s{seed}" / mode for mode in MODES]
         for mode, folder in zip(MODES, folders, strict=True):
             run(mode, folder, seed, args)
         comparisons.append(compare_runs(folders))
     lines = table([comparison.rows() for comparison in comparisons])
     print("\n".join(lines))
     if args.docs:
-        write(lines, comparisons[0])
+        write(args.study, lines, comparisons[0])
 
 
 def run(mode: str, folder: Path, seed: int, args: argparse.Namespace) -> None:
@@ -58,7 +61,7 @@ def run(mode: str, folder: Path, seed: int, args: argparse.Namespace) -> None:
         return
     first = f"&phase_trials={args.trials // 2}" if mode == "phase" else ""
     search(
-        "edge_s3", out=folder, trials=args.trials, seed=seed, workers=args.workers, resume=started,
+        args.study, out=folder, trials=args.trials, seed=seed, workers=args.workers, resume=started,
         patches=f"mode?name={mode}{first}",
     )  # fmt: skip
 
@@ -84,14 +87,15 @@ def table(seeds: list[list[Mapping[str, Any]]]) -> list[str]:
     return lines
 
 
-def write(lines: list[str], first: Comparison) -> None:
-    """The table between its marks in docs/searcher.md, and docs/img/edge_s3.png."""
+def write(study: str, lines: list[str], first: Comparison) -> None:
+    """The table between its marks in docs/searcher.md, and the picture below docs/img."""
     page = DOCS / "searcher.md"
-    block = "<!-- s3 -->\n" + "\n".join(lines) + "\n<!-- end of s3 -->"
+    block = f"<!-- {study} -->\n" + "\n".join(lines) + f"\n<!-- end of {study} -->"
     content = page.read_text(encoding="utf-8")
-    page.write_text(re.sub(r"<!-- s3 -->.*?<!-- end of s3 -->", lambda _: block, content, flags=re.S), encoding="utf-8")
+    marked = re.sub(f"<!-- {study} -->.*?<!-- end of {study} -->", lambda _: block, content, flags=re.S)
+    page.write_text(marked, encoding="utf-8")
     figure: Any = plot_comparison(first)[0].figure
-    figure.savefig(DOCS / "img" / "edge_s3.png", dpi=160)
+    figure.savefig(DOCS / "img" / f"{study}.png", dpi=160)
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from ...document import load_document
 from ...errors import BadInput, shortened
+from ..accuracy.table import table_path
 from ..amounts import count_of
 from ..own_code import module_file
 from ..spaces.compose import space_files
@@ -141,7 +142,8 @@ def files_of(spec: StudySpec) -> dict[str, str]:
     spaces = space_files(spec.network.space)
     named = set(_texts([spec.identity(), *(part.model_dump(mode="json") for part in spaces.values())]))
     modules = {str(path) for path in map(module_file, named) if path is not None}
-    return {name: _digest(Path(name).read_bytes()) for name in sorted(named | modules) if _is_file(name)}
+    files = {name: _file(name) for name in sorted(named | modules)}
+    return {name: _digest(file.read_bytes()) for name, file in files.items() if file is not None}
 
 
 def _texts(data: object) -> Iterator[str]:
@@ -153,11 +155,13 @@ def _texts(data: object) -> Iterator[str]:
             yield from _texts(part)
 
 
-def _is_file(name: str) -> bool:
+def _file(name: str) -> Path | None:
+    """The file that a setting names, in the reference data too; None for a text that names none."""
     try:
-        return Path(name).is_file()
-    except (OSError, ValueError):  # no text that could be a path
-        return False
+        path = table_path(name)
+        return path if path.is_file() else None
+    except (BadInput, OSError, ValueError):
+        return None
 
 
 def _changes(kept: Path, before: Context, spec: StudySpec) -> str:

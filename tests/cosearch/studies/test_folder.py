@@ -288,6 +288,22 @@ def test_a_recipe_may_not_change_between_runs(tmp_path):
     refuses_an_edit(study(4).model_copy(update={"network": network}), recipe, tmp_path)
 
 
+def test_a_table_of_the_reference_data_may_not_change_between_runs_but_may_be_moved(tmp_path, monkeypatch):
+    here, there = tmp_path / "here" / "mine.csv", tmp_path / "there" / "mine.csv"
+    here.parent.mkdir()
+    here.write_text("one")
+    monkeypatch.setenv("DOVETAIL_REFERENCE", str(here.parent))
+    accuracy = AccuracyPart(source="table", path="reference:mine.csv", key="arch", accuracy="top1")
+    spec = study(4).model_copy(update={"accuracy": accuracy})
+    run_study(spec, FakeProblem(), out=tmp_path / "out")
+    here.parent.rename(there.parent)
+    monkeypatch.setenv("DOVETAIL_REFERENCE", str(there.parent))
+    run_study(spec, FakeProblem(), out=tmp_path / "out", resume=True)
+    there.write_text("two")
+    with pytest.raises(BadInput, match=r"reference:mine\.csv was edited since these trials were made"):
+        run_study(spec, FakeProblem(), out=tmp_path / "out", resume=True)
+
+
 @pytest.mark.parametrize("edited", ["top.yaml", "below.yaml", "recipe.yaml"])
 def test_no_file_that_a_space_is_made_of_may_change_between_runs(tmp_path, edited):
     (tmp_path / "top.yaml").write_text("{name: top, space: middle.yaml, only: {net.resolution: [160]}}")
