@@ -99,8 +99,9 @@ def compare_runs(folders: Sequence[str | Path], draws: int = _DRAWS, seed: int =
     drawn = _drawn(runs, objectives, reference, draws, np.random.default_rng(seed))
     done = tuple(
         Run(
-            folder.name, findings.spec.mode.name, len(findings.trials), int(accuracy_evaluations(findings.trials)[-1]),
-            points, sigma, _share(points, reference), shares, findings.note,
+            folder.name, findings.spec.mode.name, len(findings.trials),
+            int(accuracy_evaluations(findings.trials, findings.stated)[-1]), points, sigma, _share(points, reference),
+            shares, findings.note,
         )
         for (folder, findings), (points, sigma, _), shares in zip(found, runs, drawn, strict=True)
     )  # fmt: skip

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 from ...accel.simulator.gantt import GanttInfo
 from ...document import load_document
 from ...errors import BadInput
+from ..spaces.compose import networks_of
+from ..spaces.composed_space import ComposedSpace
 from ..studies.files import Context
 from ..studies.folder import was_edited
 from ..studies.load import check_shape, study_text
@@ -102,7 +104,18 @@ class Findings:
     @cached_property
     def convergence(self) -> ConvergenceInfo:
         """Hypervolume and best so far, trial by trial."""
-        return convergence_info(self.trials, self.spec.objectives, self.reference[0], self.context.baseline)
+        reference = self.reference[0]
+        return convergence_info(self.trials, self.spec.objectives, reference, self.context.baseline, self.stated)
+
+    @cached_property
+    def stated(self) -> frozenset[str]:
+        """The networks' choices whose losses the study states; none where its space can no longer be had."""
+        try:
+            networks = networks_of(self.spec.network)
+        except BadInput:
+            return frozenset()
+        asked = networks.asked.space if isinstance(networks, ComposedSpace) else networks.space
+        return frozenset(networks.space.names) - frozenset(asked.names)
 
     @cached_property
     def importance(self) -> ImportanceInfo:

@@ -86,7 +86,8 @@ def _histories(studies: Sequence[Findings]) -> list[ConvergenceInfo]:
     spec, baseline = studies[0].spec, studies[0].context.baseline
     pool = pd.concat([study.trials for study in studies], ignore_index=True)
     reference, _ = reference_point(pool, spec.objectives, baseline)
-    return [convergence_info(study.trials, spec.objectives, reference, baseline) for study in studies]
+    stated = studies[0].stated
+    return [convergence_info(study.trials, spec.objectives, reference, baseline, stated) for study in studies]
 
 
 def seeds_frame(studies: Sequence[Findings], histories: Sequence[ConvergenceInfo]) -> DataFrame:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from ...spaces.network_space import NETWORK_PREFIX
 from ...studies.pareto import hypervolume_history
+from ...studies.trial import REFUSED
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -56,9 +57,10 @@ class Band:
 
 
 def convergence_info(
-    trials: DataFrame, objectives: Sequence[str], reference: Sequence[float], baseline: Mapping[str, float]
-) -> ConvergenceInfo:
-    """The history of a study's trials in the order of their numbers."""
+    trials: DataFrame, objectives: Sequence[str], reference: Sequence[float], baseline: Mapping[str, float],
+    stated: Collection[str] = (),
+) -> ConvergenceInfo:  # fmt: skip
+    """The history of a study's trials in the order of their numbers; ``stated`` as in `accuracy_evaluations`."""
     points = trials[list(objectives)].to_numpy(dtype=float).copy()
     points[(trials["status"] != "ok").to_numpy()] = np.nan
     box = float(np.prod(np.asarray(reference)))
@@ -68,15 +70,20 @@ def convergence_info(
     best = {name: lowest[:, place] for place, name in enumerate(objectives)}
     known = {name: baseline[name] for name in objectives if name in baseline}
     counted = np.arange(1, len(trials) + 1, dtype=np.int64)
-    return ConvergenceInfo(counted, accuracy_evaluations(trials), share, best, tuple(reference), known)
+    return ConvergenceInfo(counted, accuracy_evaluations(trials, stated), share, best, tuple(reference), known)
 
 
-def accuracy_evaluations(trials: DataFrame) -> npt.NDArray[np.int64]:
-    """After each trial, how many different networks' accuracy was asked for; a network met again costs nothing."""
-    names = [name for name in trials.columns if str(name).startswith(NETWORK_PREFIX)]
-    if not len(trials) or "error_pct" not in trials.columns or not names:
+def accuracy_evaluations(trials: DataFrame, stated: Collection[str] = ()) -> npt.NDArray[np.int64]:
+    """After each trial, how many different networks' accuracy was asked for; a network met again costs nothing.
+
+    A network that has none was asked about too. ``stated`` are the choices whose losses the study states, so that
+    nobody is asked about them.
+    """
+    names = [name for name in trials.columns if str(name).startswith(NETWORK_PREFIX) and name not in stated]
+    answers = [name for name in ("error_pct", *REFUSED) if name in trials.columns]
+    if not len(trials) or not answers or not names:
         return np.zeros(len(trials), dtype=np.int64)
-    asked = trials["error_pct"].notna().to_numpy()
+    asked = trials[answers].notna().any(axis=1).to_numpy()
     keys = trials[names].map(str).agg("|".join, axis=1)
     fresh = asked & ~keys.where(asked, None).duplicated().to_numpy()
     counts: npt.NDArray[np.int64] = np.cumsum(fresh).astype(np.int64)

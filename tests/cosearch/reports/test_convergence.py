@@ -4,6 +4,11 @@ import pytest
 
 from dovetail.cosearch.reports.analysis.convergence import accuracy_evaluations, band, convergence_info
 from dovetail.cosearch.reports.figures.progress import plot_convergence
+from dovetail.cosearch.reports.findings import Findings
+from dovetail.cosearch.studies.files import Context
+from dovetail.cosearch.studies.load import load_study
+from dovetail.cosearch.studies.tables import trials_frame
+from dovetail.cosearch.studies.trial import Trial, TrialResult
 from dovetail.errors import BadInput
 
 TRIALS = pd.DataFrame({
@@ -36,6 +41,28 @@ def test_a_network_met_again_costs_no_accuracy():
 def test_trials_turned_away_before_their_accuracy_was_asked_cost_none():
     trials = TRIALS.assign(error_pct=[30.0, np.nan, 28.0, 27.0, 28.0])
     assert accuracy_evaluations(trials).tolist() == [1, 1, 2, 2, 2]
+
+
+def test_a_network_without_an_accuracy_was_asked_about_too():
+    trials = TRIALS.assign(error_pct=[30.0, np.nan, 28.0, 27.0, 28.0], accuracy_macs=[0.0, 0.0, 0.0, 0.0, 0.0])
+    assert accuracy_evaluations(trials).tolist() == [1, 2, 3, 3, 3]
+
+
+def test_networks_that_differ_in_stated_losses_alone_are_asked_about_once(tmp_path):
+    (tmp_path / "study.yaml").write_text(
+        "name: mine\nnetwork: {space: mobilenet_v2, exits: {s4: {share: 0.5, loss_pct: 1}}}\n"
+        "hardware: {accelerator: edge_tpu, search: [pes_x]}\naccuracy: {source: published_imagenet}\n"
+        "budget: {trials: 3}\n"
+    )
+    spec = load_study(tmp_path / "study.yaml")
+    metrics = {"latency_s": 1.0, "energy_j": 1.0, "error_pct": 30.0}
+    values = [
+        {"net.s1.width": width, "net.exit.s4": leaves} for width, leaves in ((1.0, False), (1.0, True), (0.5, True))
+    ]
+    trials = [Trial(number, point, TrialResult("ok", metrics)) for number, point in enumerate(values)]
+    findings = Findings(spec, Context("0"), trials_frame(trials, spec.objectives))
+    assert findings.stated == {"net.exit.s4"}
+    assert findings.convergence.evaluations.tolist() == [1, 1, 2]
 
 
 def test_ninety_five_per_cent_of_the_hypervolume_is_reached_at_some_trial():
