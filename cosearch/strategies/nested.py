@@ -66,7 +66,7 @@ class _Outer(Batched):
         self._fronts = HardwareFronts(task, nested.patience)
         networks = tuple(self._fronts.network(values) for values in task.first)
         self._inner = strategy_class(name)(
-            replace(task, space=self._fronts.networks, first=networks, sweep=None), options
+            replace(task, space=self._fronts.networks, first=networks, sweep=None, foreknown=None), options
         )
         self._designs = nested.designs if self._fronts.costs else 1
         self._pending: list[Proposal] = []

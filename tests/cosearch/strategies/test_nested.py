@@ -11,6 +11,7 @@ from dovetail.cosearch.strategies.modes import make_strategy
 from dovetail.cosearch.strategies.nested import NestedOptions
 from dovetail.cosearch.strategies.predictor import PredictorOptions
 from dovetail.cosearch.strategies.registry import strategy_class
+from dovetail.cosearch.studies.foreknown import Foreknown
 from dovetail.cosearch.studies.pareto import hypervolume, non_dominated
 from dovetail.cosearch.studies.trial import TrialResult
 from dovetail.cosearch.sweep.base import SweepCosts
@@ -89,6 +90,18 @@ def best_possible(limits=LIMITS):
             fits = sweep.costs(values).latency_s[sweep.area_mm2 <= limits["area_mm2"]] <= limits["latency_s"]
             errors += [error_of(values)] if fits.any() else []
     return min(errors)
+
+
+def test_what_is_known_of_designs_is_not_asked_of_networks_alone():
+    def foreknown(values):
+        if "hw.size" not in values:
+            raise BadInput("no design")
+        return Foreknown({"area_mm2": 1.0}, {"latency_s": 1e-3})
+
+    (_, plain), (_, known) = (searched(given, "linas", population=8) for given in (task(), task(foreknown=foreknown)))
+    assert [one.values for one in known] == [one.values for one in plain]
+    (_, drawn) = searched(task(), "random")
+    assert min(error_of(one.values) for one in known) < min(error_of(one.values) for one in drawn)
 
 
 @pytest.mark.parametrize("name", ["predictor", "evolution", "random"])
