@@ -35,12 +35,24 @@ def patch_study(document: Document, patches: Sequence[str], folder: Path) -> Doc
     level or parameter of its hardware, which it then fixes (``stage3.block*?op=fused``, ``pes?x=8``). Where both
     networks and hardware have what it names, ``network.`` or ``hardware.`` before the path tells which is meant.
 
+    A patch that names another strategy or mode leaves the options of the document's out; those of patches stay.
+
     Raises `BadInput` for a patch that is none, fits nothing, or fits both.
     """
-    data = deepcopy(document.data)
-    for text in patches:
-        data = _patched(data, parse_patch(text), folder)
+    parsed = [parse_patch(text) for text in patches]
+    data = _without_options(deepcopy(document.data), parsed)
+    for patch in parsed:
+        data = _patched(data, patch, folder)
     return replace(document, data=data)
+
+
+def _without_options(data: dict[str, Any], patches: Sequence[Patch]) -> dict[str, Any]:
+    for patch in patches:
+        own, name = data.get(patch.path), dict(patch.changes).get("name")
+        if patch.path in NAMED_PARTS and name is not None and isinstance(own, dict):
+            before = own.get("name", StudySpec.model_fields[patch.path].default.name)
+            data = data if name == before else {**data, patch.path: {"name": before}}
+    return data
 
 
 def _patched(data: dict[str, Any], patch: Patch, folder: Path) -> dict[str, Any]:

@@ -55,6 +55,16 @@ def test_a_parameter_that_the_spec_itself_fixes_is_refused_still(load):
         load(text=text)
 
 
+def test_a_patch_that_names_another_strategy_leaves_out_the_options_of_the_study_and_no_patch(load):
+    text = STUDY + "strategy: {name: nsga2, population: 10, around_first: 0.5}\n"
+    for patches in (["strategy?name=linas&population=8"], ["strategy?population=8", "strategy?name=linas"]):
+        strategy = load(*patches, text=text).strategy
+        assert (strategy.name, strategy.options.population) == ("linas", 8)
+    assert load("strategy?name=nsga2", text=text).strategy.options.around_first == 0.5
+    with pytest.raises(BadInput, match="unknown key 'around_first'"):
+        load("strategy?around_first=1", "strategy?name=linas", text=text)
+
+
 def test_of_two_patches_of_one_choice_the_later_wins(load):
     study = StudyEvaluator(load("edge_01=none", "edge_01=skip_connect", "pes_x=4", "pes_x=8"))
     assert study.space.choice("net.edge_01").options == ("skip_connect",)
