@@ -29,7 +29,7 @@ _INNER = 60  # designs at least that are searched at a time on predictions
 class LinasOptions(StrategyOptions):
     """``population`` designs are measured at a time; ``generations`` of 60 at least are searched on the predictions.
 
-    ``predictor`` names what each metric is predicted by.
+    ``predictor`` names what each metric is predicted by; linear ones are fooled by the search on their predictions.
     """
 
     population: int = Field(default=50, ge=4, le=1000)

@@ -30,7 +30,7 @@ class PredictorOptions(StrategyOptions):
 class PredictorSearch(Linas):
     """Measures a few designs, predicts all their metrics, and measures next what looks best: for mode ``nested``.
 
-    In other modes it is `Linas` in small steps with a better predictor: costs, too, are then learnt from trials.
+    In other modes it is `Linas` in small steps: costs, too, are then learnt from trials.
     """
 
     Options: ClassVar[type[StrategyOptions]] = PredictorOptions
