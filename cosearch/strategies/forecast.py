@@ -121,6 +121,8 @@ class Forecast:
         """What each metric is predicted from."""
         designs = self._designs.inputs(points)
         networks = self._networks.inputs(points) if _NETWORKS_OWN in self._metrics else designs
+        if not networks.together().shape[1]:  # one network, of which nothing is known
+            networks = designs
         return {metric: networks if metric == _NETWORKS_OWN else designs for metric in self._metrics}
 
     def _about(self, values: Mapping[str, Value]) -> F64:

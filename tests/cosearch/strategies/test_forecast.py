@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from dovetail.cosearch.predictors.registry import predictor_names
 from dovetail.cosearch.spaces.space import Choice, Space
 from dovetail.cosearch.strategies.base import Task
 from dovetail.cosearch.strategies.forecast import FEWEST, Forecast
@@ -73,6 +74,17 @@ def test_an_error_is_learnt_of_the_network_alone(points, predictor):
     objectives, _ = forecast.of([{"net.depth": 3, "net.kind": "a", "hw.size": size} for size in (1, 4, 16)])
     assert len(set(objectives[:, 1])) == 1
     assert len(set(objectives[:, 0])) == 3
+
+
+@pytest.mark.parametrize("predictor", predictor_names())
+def test_hardware_alone_is_forecast_too(predictor):
+    space = Space((Choice("net.kind", ("a",)), Choice("hw.size", tuple(2**power for power in range(12)))))
+    points = [space.point(number) for number in range(space.size)]
+    results = [TrialResult("ok", {"latency_s": 1.0 / values["hw.size"], "error_pct": 20.0}) for values in points]
+    forecast = Forecast(Task(space, ("latency_s", "error_pct"), 1))
+    assert forecast.fit(points, results, predictor)
+    objectives, _ = forecast.of(points)
+    assert objectives[:, 1] == pytest.approx(np.full(len(points), 20.0), abs=0.1)
 
 
 def test_sizes_of_hardware_are_numbers_so_that_those_never_tried_are_forecast_too():
