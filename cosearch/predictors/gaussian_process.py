@@ -50,6 +50,8 @@ class GaussianProcess:
         check_labels(inputs, labels)
         if not self._prepared:
             self.prepare(inputs)
+        # Of the labelled points, so that a prediction does not depend on what else is asked about.
+        self._choices = max(1.0, float(inputs.codes.sum(axis=1).max(initial=1.0)))
         self._known, self._mean, self._scale = inputs, float(labels.mean()), float(labels.std()) or 1.0
         scaled = (labels - self._mean) / self._scale
         every = len(labels) // _MOST_LABELS + 1
@@ -103,10 +105,9 @@ class GaussianProcess:
         if kernel.share > 0.0:
             # Two one-hot codes differ in two columns for every choice that differs; codes of conditional choices are
             # zero where inactive, so that what both leave out counts as equal.
-            choices = max(1.0, float(left.codes.sum(axis=1).max(initial=1.0)))
             agree = left.codes @ right.codes.T
-            differ = (left.codes.sum(axis=1)[:, None] + right.codes.sum(axis=1)[None] - 2.0 * agree) / (2.0 * choices)
-            total += kernel.share * np.exp(-differ / _CHOICES_REACH)
+            columns = left.codes.sum(axis=1)[:, None] + right.codes.sum(axis=1)[None] - 2.0 * agree
+            total += kernel.share * np.exp(-columns / (2.0 * self._choices * _CHOICES_REACH))
         return total
 
     def _scaled(self, inputs: Inputs) -> F64:

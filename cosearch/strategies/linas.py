@@ -1,4 +1,4 @@
-"""LINAS: measure a batch, fit light predictors, search long on the predictions, measure what that found, repeat."""
+"""LINAS: measure a batch, fit predictors, search long on the predictions, measure what that found, repeat."""
 
 from __future__ import annotations
 
@@ -40,10 +40,10 @@ class LinasOptions(StrategyOptions):
 class Linas(Batched):
     """Lightweight iterative search (Cummings et al., DyNAS-T, arXiv 2205.10358; SimQ-NAS, arXiv 2312.13301).
 
-    Every objective and every limited metric has a predictor of its own, on the choices and the network's free
-    statistics; where the task tells what a design costs at least, on that too, and costs are predicted in proportion to
-    it. NSGA-II with constrained domination searches the predictions; the best it finds that were never measured are
-    measured next. A design that is known to break a limit is not, while others are to be had.
+    Every objective and every limited metric has a predictor of its own (`Forecast`): errors of the network alone, costs
+    of the whole design, and where the task tells what it costs at least, in proportion to it. NSGA-II with constrained
+    domination searches the predictions; the best it finds that were never measured are measured next. A design that is
+    known to break a limit is not, while others are to be had.
     """
 
     Options: ClassVar[type[StrategyOptions]] = LinasOptions

@@ -191,11 +191,12 @@ class StudyEvaluator:
 
     def _network(self, values: Mapping[str, Value]) -> Network:
         """The network of a point; the last ones are remembered, since several questions are asked of each in turn."""
-        return self._built(tuple(network_values(values).items()))
+        return self._built(tuple((name, type(value), value) for name, value in network_values(values).items()))
 
     @cached_property
-    def _built(self) -> Callable[[tuple[tuple[str, Value], ...]], Network]:
-        return lru_cache(_NETWORKS)(lambda values: self.networks.build(dict(values)))
+    def _built(self) -> Callable[[tuple[tuple[str, type, Value], ...]], Network]:
+        """By types too: True and 1 may be two options of a choice, and are equal."""
+        return lru_cache(_NETWORKS)(lambda own: self.networks.build({name: value for name, _, value in own}))
 
     @cached_property
     def _chip(self) -> Callable[[tuple[tuple[str, Value], ...]], Accelerator]:

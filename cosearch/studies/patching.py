@@ -17,7 +17,7 @@ from ...errors import BadInput
 from ..spaces.compose import choices_of, networks_of
 from ..spaces.network_part import NetworkPart
 from ..spaces.patch_accelerator import patch_accelerator
-from ..spaces.patch_choices import patch_space
+from ..spaces.patch_choices import patch_space, touches
 from ..spaces.patches import Patch, parse_patch, patch_document
 from ..spaces.paths import with_absolute_names, with_absolute_network
 from .spec import NAMED_PARTS, HardwarePart, StudySpec
@@ -39,19 +39,31 @@ def patch_study(document: Document, patches: Sequence[str], folder: Path) -> Doc
 
     Raises `BadInput` for a patch that is none, fits nothing, or fits both.
     """
-    parsed = [parse_patch(text) for text in patches]
+    parsed = [one for text in patches for one in _named(parse_patch(text))]
     data = _without_options(deepcopy(document.data), parsed)
     for patch in parsed:
         data = _patched(data, patch, folder)
     return replace(document, data=data)
 
 
+def _named(patch: Patch) -> list[Patch]:
+    """The patch, with ``strategy=linas`` written as ``strategy?name=linas``."""
+    if patch.path or not any(name in NAMED_PARTS for name, _ in patch.changes):
+        return [patch]
+    return [
+        Patch(name, (("name", value),)) if name in NAMED_PARTS else Patch("", ((name, value),))
+        for name, value in patch.changes
+    ]
+
+
 def _without_options(data: dict[str, Any], patches: Sequence[Patch]) -> dict[str, Any]:
-    for patch in patches:
-        own, name = data.get(patch.path), dict(patch.changes).get("name")
-        if patch.path in NAMED_PARTS and name is not None and isinstance(own, dict):
-            before = own.get("name", StudySpec.model_fields[patch.path].default.name)
-            data = data if name == before else {**data, patch.path: {"name": before}}
+    """The study without the options of a strategy or mode that the patches replace by another."""
+    for part in NAMED_PARTS:
+        names = [value for patch in patches if patch.path == part for name, value in patch.changes if name == "name"]
+        own = data.get(part)
+        if names and isinstance(own, dict):
+            before = own.get("name", StudySpec.model_fields[part].default.name)
+            data = data if names[-1] == before else {**data, part: {"name": before}}
     return data
 
 
@@ -92,11 +104,12 @@ def _which(data: dict[str, Any], patch: Patch, folder: Path) -> str:
     if not reasons:
         raise BadInput(f"patch '{patch}': networks and hardware both have it; write 'network.{patch}' or 'hardware.…'")
     head = patch.addresses()[0][0].partition(".")[0]
+    if head in StudySpec.model_fields:
+        raise BadInput(f"patch '{patch}': a path before several changes ends with '?'; write {head}?name=value&…")
     key = difflib.get_close_matches(head, StudySpec.model_fields, n=1, cutoff=_ALIKE)
-    if key:
-        raise BadInput(
-            f"patch '{patch}': neither the study nor its networks or hardware have '{head}'; did you mean '{key[0]}'?"
-        )
+    if key and not _may_touch_networks(data, patch, folder):
+        missing = f"patch '{patch}': neither the study nor its networks or hardware have '{head}'"
+        raise BadInput(f"{missing}; did you mean '{key[0]}'?")
     told = dict.fromkeys(reasons.values())
     near = [reason for reason in told if "did you mean" in reason]
     raise BadInput("; ".join(near or told))
@@ -106,6 +119,15 @@ def _fits_networks(data: dict[str, Any], patch: Patch, folder: Path) -> None:
     own = {key: value for key, value in data["network"].items() if key != "patch"}  # a later patch wins
     networks = NetworkPart.model_validate(with_absolute_network(own, folder))
     patch_space(choices_of(networks), [patch], networks_of(networks))
+
+
+def _may_touch_networks(data: dict[str, Any], patch: Patch, folder: Path) -> bool:
+    """Whether it addresses one of their choices, be it with an option that there is not, or that cannot be known."""
+    try:
+        networks = NetworkPart.model_validate(with_absolute_network(data["network"], folder))
+        return touches(patch, choices_of(networks), networks_of(networks))
+    except (BadInput, ValidationError, KeyError, TypeError):
+        return True
 
 
 def _fits_hardware(data: dict[str, Any], patch: Patch, folder: Path) -> None:

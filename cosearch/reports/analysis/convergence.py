@@ -79,12 +79,13 @@ def accuracy_evaluations(trials: DataFrame, stated: Collection[str] = ()) -> npt
     A network that has none was asked about too. ``stated`` are the choices whose losses the study states, so that
     nobody is asked about them.
     """
-    names = [name for name in trials.columns if str(name).startswith(NETWORK_PREFIX) and name not in stated]
+    networks = [name for name in trials.columns if str(name).startswith(NETWORK_PREFIX)]
+    names = [name for name in networks if name not in stated]
     answers = [name for name in ("error_pct", *REFUSED) if name in trials.columns]
-    if not len(trials) or not answers or not names:
+    if not len(trials) or not answers or not networks:
         return np.zeros(len(trials), dtype=np.int64)
     asked = trials[answers].notna().any(axis=1).to_numpy()
-    keys = trials[names].map(str).agg("|".join, axis=1)
+    keys = trials[names].map(str).agg("|".join, axis=1) if names else trials["status"].map(lambda _: "the one")
     fresh = asked & ~keys.where(asked, None).duplicated().to_numpy()
     counts: npt.NDArray[np.int64] = np.cumsum(fresh).astype(np.int64)
     return counts

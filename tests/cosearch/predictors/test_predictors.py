@@ -108,6 +108,23 @@ def test_labels_that_cannot_be_learnt_are_refused(data):
             make_predictor(name).fit(inputs.rows(np.arange(3)), np.array([1.0, np.nan, 2.0]))
 
 
+@pytest.mark.parametrize("name", predictor_names())
+def test_a_prediction_does_not_depend_on_what_else_is_asked_about(name):
+    space = Space((
+        Choice("net.depth", (1, 2, 3)),
+        *(Choice(f"net.kernel{at}", (3, 5), {"net.depth": (2, 3) if at < 4 else (3,)}) for at in range(8)),
+    ))  # fmt: skip
+    rng = np.random.default_rng(1)
+    points = [space.sample(rng) for _ in range(30)]
+    encoding, predictor = Encoding(space), make_predictor(name, 1)
+    inputs = encoding.inputs(points)
+    predictor.prepare(inputs)
+    predictor.fit(inputs, np.array([30.0 - values["net.depth"] for values in points]))
+    shallow, deep = (next(one for one in points if one["net.depth"] == depth) for depth in (1, 3))
+    alone, beside = (predictor.predict(encoding.inputs(asked))[0][0] for asked in ([shallow], [shallow, deep]))
+    assert alone == pytest.approx(beside, abs=1e-9)
+
+
 def test_an_unknown_predictor_is_answered_with_the_known_ones():
     with pytest.raises(UnknownName, match="gaussian_process"):
         make_predictor("gaussian")

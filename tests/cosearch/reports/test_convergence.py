@@ -65,6 +65,11 @@ def test_networks_that_differ_in_stated_losses_alone_are_asked_about_once(tmp_pa
     assert findings.convergence.evaluations.tolist() == [1, 1, 2]
 
 
+def test_one_network_with_stated_losses_alone_was_asked_about_once():
+    assert accuracy_evaluations(TRIALS, {"net.a"}).tolist() == [1, 1, 1, 1, 1]
+    assert accuracy_evaluations(TRIALS.drop(columns="net.a")).tolist() == [0, 0, 0, 0, 0]
+
+
 def test_ninety_five_per_cent_of_the_hypervolume_is_reached_at_some_trial():
     assert info().reached(0.95) == 5
     assert info().reached(0.1) == 1

@@ -134,3 +134,29 @@ def test_networks_of_one_key_may_run_on_any_hardware(evaluator):
     point = evaluator.first[0]
     assert evaluator.network_key(point) == evaluator.network_key({**point, "hw.pes_x": 2})
     assert evaluator.network_key(point) != evaluator.network_key({**point, "net.resolution": 160})
+
+
+def test_options_that_are_equal_but_of_another_type_are_networks_of_their_own(tmp_path, monkeypatch):
+    (tmp_path / "flagged.py").write_text(
+        "from dovetail.cosearch.spaces.networks import network_space\n"
+        "from dovetail.cosearch.spaces.space import Choice, Space\n"
+        "CELLS = network_space('digits_cells')\n"
+        "class Flagged:\n"
+        "    name = 'flagged'\n"
+        "    space = Space((Choice('net.edge', (1, True)),))\n"
+        "    def build(self, values):\n"
+        "        edge = 'none' if values['net.edge'] is True else 'nor_conv_3x3'\n"
+        "        return CELLS.build({**CELLS.baseline(), 'net.edge_03': edge})\n"
+        "    def baseline(self):\n"
+        "        return {'net.edge': 1}\n"
+        "    def key(self, values):\n"
+        "        return repr(values['net.edge'])\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "mine.yaml").write_text(
+        "name: mine\nnetwork: {space: 'flagged:Flagged'}\nhardware: {accelerator: gemmini, search: [pes_x]}\n"
+        "accuracy: {source: training_free, indicators: [macs]}\nbudget: {trials: 2}\n"
+    )
+    study = StudyEvaluator(load_study(tmp_path / "mine.yaml"))
+    found = [study.design({"net.edge": edge, "hw.pes_x": 8})[0].macs for edge in (1, True, 1)]
+    assert found[0] == found[2] != found[1]

@@ -65,6 +65,48 @@ def test_a_patch_that_names_another_strategy_leaves_out_the_options_of_the_study
         load("strategy?around_first=1", "strategy?name=linas", text=text)
 
 
+@pytest.mark.parametrize(
+    ("patches", "name", "population"),
+    [
+        (["strategy?population=8", "strategy=linas"], "linas", 8),
+        (["strategy=linas", "strategy?population=8"], "linas", 8),
+        (["strategy?name=linas", "strategy?name=nsga2"], "nsga2", 10),
+        (["strategy=linas&seed=3"], "linas", 50),
+    ],
+)
+def test_patches_of_a_strategys_name_and_options_commute(load, patches, name, population):
+    study = load(*patches, text=STUDY + "strategy: {name: nsga2, population: 10, around_first: 0.5}\n")
+    assert (study.strategy.name, study.strategy.options.population) == (name, population)
+    assert study.seed == (3 if "&seed" in patches[0] else 1)
+
+
+def test_a_wrong_option_of_a_choice_is_told_though_a_key_of_the_study_is_called_alike(tmp_path, monkeypatch):
+    (tmp_path / "alike.py").write_text(
+        "from dovetail.cosearch.spaces.networks import network_space\n"
+        "from dovetail.cosearch.spaces.space import Choice, Space\n"
+        "CELLS = network_space('digits_cells')\n"
+        "class Alike:\n"
+        "    name, space = 'alike', Space((Choice('net.model', ('a', 'b')),))\n"
+        "    def build(self, values):\n"
+        "        return CELLS.build(CELLS.baseline())\n"
+        "    def baseline(self):\n"
+        "        return {'net.model': 'a'}\n"
+        "    def key(self, values):\n"
+        "        return values['net.model']\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    path = tmp_path / "mine.yaml"
+    path.write_text(STUDY.replace("digits_cells", "'alike:Alike'"))
+    with pytest.raises(BadInput, match=r"net\.model: 'zz' is not an option; choose one of 'a', 'b'"):
+        load_study(path, patches=["model=zz"])
+
+
+@pytest.mark.parametrize("patch", ["budget.trials=9&seed=3", "strategy.name=linas&population=8"])
+def test_a_path_before_several_changes_is_told_how_to_end(patch):
+    with pytest.raises(BadInput, match=r"several changes ends with '\?'; write (budget|strategy)\?name=value&"):
+        load_study("edge_imagenet", patches=[patch])
+
+
 def test_of_two_patches_of_one_choice_the_later_wins(load):
     study = StudyEvaluator(load("edge_01=none", "edge_01=skip_connect", "pes_x=4", "pes_x=8"))
     assert study.space.choice("net.edge_01").options == ("skip_connect",)
