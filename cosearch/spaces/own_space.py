@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Mapping
-from importlib import import_module
 from typing import Any
 
 from ...errors import BadInput, shortened
 from ...models.network import Network
-from ..own_code import FAILURES, failures_told, what_was_raised
+from ..own_code import FAILURES, failures_told, named_object, what_was_raised
 from .network_space import NETWORK_PREFIX, NetworkSpace
 from .space import Space
 
@@ -29,12 +28,7 @@ def own_space(place: str) -> NetworkSpace:
     not what `NetworkSpace` promises. Whatever its methods raise later becomes `BadInput` too, and so does what they
     return of another type.
     """
-    module, _, attribute = place.partition(":")
-    try:
-        found: Any = getattr(import_module(module), attribute)
-    except FAILURES as error:
-        told = what_was_raised(error, kind=not isinstance(error, ImportError | AttributeError | ValueError))
-        raise BadInput(f"network space '{place}' cannot be had ({told}); write package.module:attribute") from error
+    found = named_object(place, "network space")
     if place not in _made or _made[place][0] is not found:
         _made[place] = found, _checked(place, _called(place, found))
     return _made[place][1]

@@ -97,7 +97,7 @@ def test_a_space_may_be_a_python_object(tmp_path, monkeypatch):
         _space("own_spaces:NOTHING")
     with pytest.raises(BadInput, match=r"'json:loads' cannot be made .*; it is called without arguments"):
         _space("json:loads")
-    with pytest.raises(BadInput, match=r"cannot be had .*; write package\.module:attribute"):
+    with pytest.raises(BadInput, match=r"network space: 'own_spaces' has no 'MISSING'; check its spelling"):
         _space("own_spaces:MISSING")
     sys.modules.pop("own_spaces", None)
 
